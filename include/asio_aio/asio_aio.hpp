@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// Everything. Programs that care for their build time include the headers that they use.
+#include <asio_aio/backend.hpp>
+#include <asio_aio/basic_random_access_file_aio.hpp>
+#include <asio_aio/configure.hpp>
+#include <asio_aio/error.hpp>
+#include <asio_aio/file_base.hpp>
+#include <asio_aio/options.hpp>
+#include <asio_aio/random_access_file_aio.hpp>
+#include <asio_aio/statistics.hpp>

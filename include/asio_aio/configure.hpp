@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <asio_aio/backend.hpp>
+#include <asio_aio/detail/file_service.hpp>
+#include <asio_aio/options.hpp>
+#include <asio_aio/statistics.hpp>
+
+#include <boost/asio/execution_context.hpp>
+#include <boost/system/error_code.hpp>
+
+namespace asio_aio {
+
+/// Sets how files of `context` are served. To be called before the first of them is opened.
+/**
+ * @param context Any execution context.
+ * @param opts    Copied. `opts.choice` takes precedence over environment and file.
+ *
+ * @par Errors
+ * `asio::error::already_open` once a file was opened: its engines are made and do not change; `invalid_argument` where `queue_depth` or
+ * `max_threads` is 0. Whether an engine of the choice works is found out when the first file is opened.
+ *
+ * @par Thread safety
+ * Safe.
+ */
+inline boost::system::error_code configure(boost::asio::execution_context& context, const options& opts,
+                                           boost::system::error_code& ec) {
+    return ec = boost::asio::use_service<detail::file_service>(context).configure(opts);
+}
+
+/// The same, throwing `boost::system::system_error`.
+inline void configure(boost::asio::execution_context& context, const options& opts) {
+    boost::system::error_code ec;
+    configure(context, opts, ec);
+    detail::throw_if(ec, ec == boost::asio::error::already_open
+                             ? "configure: a file was opened on this context before"
+                             : "configure: options::queue_depth and options::max_threads must be at least 1");
+}
+
+/// What `context` chose, from which source, and why better engines were passed over. Thread-safe.
+inline description describe(boost::asio::execution_context& context) {
+    return boost::asio::use_service<detail::file_service>(context).describe();
+}
+
+/// The counters of `context` so far. Thread-safe; a snapshot that is not taken at one instant.
+inline context_statistics statistics(boost::asio::execution_context& context) {
+    return boost::asio::use_service<detail::file_service>(context).count();
+}
+
+} // namespace asio_aio

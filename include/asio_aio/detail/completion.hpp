@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_allocator.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/defer.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/execution.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
+#include <boost/asio/recycling_allocator.hpp>
+#include <boost/asio/system_executor.hpp>
+#include <boost/asio/version.hpp>
+#if BOOST_ASIO_VERSION >= 102800 // Boost 1.82
+#include <boost/asio/associated_immediate_executor.hpp>
+#endif
+
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+/// How a result reaches its handler: by one submission to one executor.
+namespace asio_aio::detail {
+
+/// The memory of an operation and of its submission, where the handler brings no allocator of its own.
+using default_allocator = boost::asio::recycling_allocator<void>;
+
+/// A handler with its arguments. It has an allocator, and no executor of its own: it is submitted where it belongs.
+template <typename Handler, typename... Args>
+class bound_handler {
+public:
+    using allocator_type = boost::asio::associated_allocator_t<Handler, default_allocator>;
+
+    explicit bound_handler(Handler&& handler, Args... args) : handler_(std::move(handler)), args_(std::move(args)...) {}
+
+    allocator_type get_allocator() const noexcept { return boost::asio::get_associated_allocator(handler_, default_allocator()); }
+
+    void operator()() { std::apply(std::move(handler_), std::move(args_)); }
+
+private:
+    Handler handler_;
+    std::tuple<Args...> args_;
+};
+
+template <typename Executor>
+using tracked_executor =
+    std::decay_t<typename boost::asio::prefer_result<Executor, boost::asio::execution::outstanding_work_t::tracked_t>::type>;
+
+/// Calls `visit` with `executor`, or with the io_context's executor that a type-erased one holds: that saves a second allocation.
+template <typename Executor, typename Visitor>
+void with_concrete_executor(const Executor& executor, Visitor visit) {
+    if constexpr (std::is_same_v<Executor, boost::asio::any_io_executor>) {
+        using plain = boost::asio::io_context::executor_type;
+        if (const auto* concrete = executor.template target<plain>())
+            return visit(*concrete);
+        if (const auto* concrete = executor.template target<tracked_executor<plain>>())
+            return visit(*concrete);
+    }
+    visit(executor);
+}
+
+/// Submits from inside an initiating function: at once visible to every thread that runs the context.
+template <typename Executor, typename Function>
+void post_to(const Executor& executor, Function&& function) {
+    with_concrete_executor(executor, [&](const auto& concrete) { boost::asio::post(concrete, std::move(function)); });
+}
+
+/// Submits from the service's own work, which ends right after: the context may hold it back until then, without locking.
+template <typename Executor, typename Function>
+void defer_to(const Executor& executor, Function&& function) {
+    with_concrete_executor(executor, [&](const auto& concrete) { boost::asio::defer(concrete, std::move(function)); });
+}
+
+#if BOOST_ASIO_VERSION >= 102800
+/// Whether the handler brings an immediate executor, and not only the default one.
+template <typename Handler>
+inline constexpr bool has_immediate_executor =
+    !std::is_same_v<boost::asio::associated_immediate_executor_t<Handler, boost::asio::system_executor>,
+                    boost::asio::associated_immediate_executor_t<void (*)(), boost::asio::system_executor>>;
+#endif
+
+/// Ends an operation inside its initiating function, by the handler's immediate executor where it has one, else by posting.
+template <typename Handler, typename IoExecutor, typename... Args>
+void complete_at_start(Handler& handler, const IoExecutor& io_executor, Args... args) {
+#if BOOST_ASIO_VERSION >= 102800
+    if constexpr (has_immediate_executor<Handler>) {
+        const auto immediate = boost::asio::get_associated_immediate_executor(handler, io_executor);
+        return boost::asio::dispatch(immediate, bound_handler<Handler, Args...>(std::move(handler), std::move(args)...));
+    }
+#endif
+    const auto executor = boost::asio::get_associated_executor(handler, io_executor);
+    post_to(executor, bound_handler<Handler, Args...>(std::move(handler), std::move(args)...));
+}
+
+/// The outstanding work of an operation in flight, on the file's executor and on its handler's.
+template <typename Handler, typename IoExecutor>
+class handler_work {
+public:
+    handler_work(const Handler& handler, const IoExecutor& io_executor)
+        : io_executor_(track(io_executor)), executor_(track(boost::asio::get_associated_executor(handler, io_executor))) {}
+
+    template <typename Function>
+    void submit(Function&& function) const {
+        defer_to(executor_, std::forward<Function>(function));
+    }
+
+private:
+    template <typename Executor>
+    static tracked_executor<Executor> track(const Executor& executor) {
+        return boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked);
+    }
+
+    tracked_executor<IoExecutor> io_executor_;
+    tracked_executor<boost::asio::associated_executor_t<Handler, IoExecutor>> executor_;
+};
+
+} // namespace asio_aio::detail

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/execution.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/system_executor.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+/// How the service runs its own work on an execution context, whatever executor the user's file has.
+namespace asio_aio::detail {
+
+/// An executor of any execution context that calls where it is: for I/O objects of the service's own.
+/**
+ * A completion of Asio's reactor is already on a thread that runs the context, so there is nowhere to go.
+ */
+class context_executor {
+public:
+    explicit context_executor(boost::asio::execution_context& context) noexcept : context_(&context) {}
+
+    boost::asio::execution_context& query(boost::asio::execution::context_t) const noexcept { return *context_; }
+
+    template <typename Function>
+    void execute(Function&& function) const {
+        std::decay_t<Function> owned(std::forward<Function>(function));
+        owned();
+    }
+
+    friend bool operator==(const context_executor& a, const context_executor& b) noexcept { return a.context_ == b.context_; }
+    friend bool operator!=(const context_executor& a, const context_executor& b) noexcept { return !(a == b); }
+
+private:
+    boost::asio::execution_context* context_;
+};
+
+/// The executor of the context itself where its type is known, else nothing.
+using native_executor = std::variant<std::monostate, boost::asio::io_context::executor_type, boost::asio::thread_pool::executor_type,
+                                     boost::asio::system_executor>;
+
+template <typename Executor>
+struct is_strand : std::false_type {};
+template <typename Inner>
+struct is_strand<boost::asio::strand<Inner>> : std::true_type {};
+
+template <typename Executor>
+native_executor find_native_executor(const Executor& executor);
+
+/// Looks for one of `Candidates` behind a type-erased executor.
+template <typename... Candidates>
+native_executor find_target(const boost::asio::any_io_executor& executor) {
+    native_executor found;
+    const auto look = [&](const auto* target) {
+        if (target)
+            found = find_native_executor(*target);
+        return target != nullptr;
+    };
+    static_cast<void>((look(executor.target<Candidates>()) || ...));
+    return found;
+}
+
+/// The executor behind `executor`: behind a strand, which may be busy when its context is not, and behind type erasure.
+template <typename Executor>
+native_executor find_native_executor(const Executor& executor) {
+    namespace asio = boost::asio;
+    if constexpr (std::is_constructible_v<native_executor, const Executor&>)
+        return executor;
+    else if constexpr (is_strand<Executor>::value)
+        return find_native_executor(executor.get_inner_executor());
+    else if constexpr (std::is_same_v<Executor, asio::any_io_executor>)
+        return find_target<asio::io_context::executor_type, asio::thread_pool::executor_type, asio::system_executor,
+                           asio::strand<asio::io_context::executor_type>, asio::strand<asio::thread_pool::executor_type>,
+                           asio::strand<asio::any_io_executor>>(executor);
+    else
+        return {};
+}
+
+} // namespace asio_aio::detail

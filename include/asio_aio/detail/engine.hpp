@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <asio_aio/backend.hpp>
+#include <asio_aio/detail/op_queue.hpp>
+
+#include <cstdint>
+
+namespace asio_aio::detail {
+
+/// What an engine counted since it was made.
+struct engine_counters {
+    std::uint64_t kernel_entries = 0;
+    unsigned threads = 0;
+};
+
+/// One way to have operations done. Passive and thread-safe; it never calls back and knows no executor.
+/**
+ * An engine is made with the `event` that it raises when finished operations are waiting to be reaped.
+ */
+class engine {
+public:
+    engine() = default;
+    engine(const engine&) = delete;
+    engine& operator=(const engine&) = delete;
+    virtual ~engine() = default;
+
+    virtual backend kind() const noexcept = 0;
+
+    /// Takes over all of `batch`. Never fails and never waits: what cannot be done comes back finished, with its errno.
+    virtual void submit(op_queue& batch) noexcept = 0;
+
+    /// Moves the operations that are finished to the end of `done`.
+    virtual void reap(op_queue& done) noexcept = 0;
+
+    /// Asks for operations to be cancelled. Those that wait are finished with -ECANCELED at once and hold no descriptor any more.
+    virtual void cancel(const cancellation& which) noexcept = 0;
+
+    /// Waits until nothing is running, and moves everything to `abandoned`. Afterwards the engine only waits for its end.
+    virtual void stop(op_queue& abandoned) noexcept = 0;
+
+    /// Waits until everything submitted is finished, and keeps no thread: the process is about to fork.
+    virtual void prepare_fork() noexcept = 0;
+
+    /// The process has forked and this is the child: kernel objects shared with the parent are replaced.
+    virtual void become_child() noexcept = 0;
+
+    virtual engine_counters counters() const noexcept = 0;
+};
+
+} // namespace asio_aio::detail

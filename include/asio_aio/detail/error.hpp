@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <asio_aio/detail/operation.hpp>
+
+#include <boost/asio/error.hpp>
+#include <boost/system/error_code.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <cstddef>
+#include <string>
+
+/// Where results cross from -errno to error_code: here and nowhere else.
+namespace asio_aio::detail {
+
+using boost::system::error_code;
+
+/// A result that says only whether it worked.
+inline error_code to_error(int result) noexcept {
+    return result < 0 ? error_code(-result, boost::system::system_category()) : error_code();
+}
+
+struct transfer_result {
+    error_code error;
+    std::size_t bytes;
+};
+
+/// The result of a read or write of more than 0 bytes. The one eof rule: a read that moves nothing is at the end.
+inline transfer_result to_transfer(op_kind kind, int result) noexcept {
+    if (result < 0)
+        return {to_error(result), 0};
+    if (result == 0 && kind == op_kind::read)
+        return {boost::asio::error::eof, 0};
+    return {error_code(), std::size_t(result)};
+}
+
+/// The same for a finished operation, whose first bytes an inline read may have moved.
+inline transfer_result to_transfer(const operation& op) noexcept {
+    if (op.bytes_before == 0 || op.result == -ECANCELED)
+        return to_transfer(op.kind, op.result);
+    // What has been moved is reported first; an error after it shows again when the caller goes on.
+    return {error_code(), op.bytes_before + std::size_t(op.result < 0 ? 0 : op.result)};
+}
+
+/// For the throwing forms; `what` is the call, with the path where there is one.
+inline void throw_if(const error_code& ec, const std::string& what) {
+    if (ec)
+        throw boost::system::system_error(ec, what);
+}
+
+inline void throw_if(const error_code& ec, const char* what) {
+    if (ec)
+        throw boost::system::system_error(ec, what);
+}
+
+} // namespace asio_aio::detail

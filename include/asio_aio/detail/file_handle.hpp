@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+namespace asio_aio::detail {
+
+/// Decides, per file, whether it pays to try a read at initiation.
+/**
+ * Each miss in a row doubles the number of reads that are not tried, up to 63: a file that is not in memory pays one short system call in 64
+ * reads. The counts are hints: threads may overwrite each other's.
+ */
+class inline_read_gate {
+public:
+    bool try_next() noexcept {
+        const unsigned skip = skip_.load(std::memory_order_relaxed);
+        if (skip == 0)
+            return true;
+        if (skip != never)
+            skip_.store(std::uint8_t(skip - 1), std::memory_order_relaxed);
+        return false;
+    }
+
+    void hit() noexcept {
+        if (misses_.load(std::memory_order_relaxed) != 0)
+            misses_.store(0, std::memory_order_relaxed);
+    }
+
+    void miss() noexcept {
+        const unsigned misses = misses_.load(std::memory_order_relaxed);
+        if (misses < max_doublings)
+            misses_.store(std::uint8_t(misses + 1), std::memory_order_relaxed);
+        skip_.store(std::uint8_t((1u << misses) - 1), std::memory_order_relaxed);
+    }
+
+    /// The filesystem refuses RWF_NOWAIT: not tried again on this file.
+    void refuse() noexcept { skip_.store(never, std::memory_order_relaxed); }
+
+private:
+    static constexpr unsigned max_doublings = 6; // 2^6 - 1 = 63 reads between two tries
+    static constexpr std::uint8_t never = 255;
+
+    std::atomic<std::uint8_t> misses_{0};
+    std::atomic<std::uint8_t> skip_{0};
+};
+
+/// A descriptor with its count of users; the last one closes it.
+/**
+ * The file object is one user; so is each operation that the kernel has not taken over or that a pool thread may be running. While any of
+ * them is left the number stays open, so it cannot be given to another file under an operation's feet.
+ */
+class file_handle {
+public:
+    file_handle(int descriptor, std::uint64_t key, bool direct, bool regular) noexcept
+        : descriptor_(descriptor), key_(key), direct_(direct), regular_(regular) {}
+
+    file_handle(const file_handle&) = delete;
+    file_handle& operator=(const file_handle&) = delete;
+
+    int descriptor() const noexcept { return descriptor_; }
+    std::uint64_t key() const noexcept { return key_; }
+    bool direct() const noexcept { return direct_; }
+    bool regular() const noexcept { return regular_; }
+    inline_read_gate& inline_reads() noexcept { return inline_reads_; }
+
+private:
+    friend class file_ref;
+
+    int descriptor_; // -1 once it was given away
+    const std::uint64_t key_;
+    const bool direct_;
+    const bool regular_;
+    inline_read_gate inline_reads_;
+    std::atomic<unsigned> users_{1};
+};
+
+/// One use of a file_handle.
+class file_ref {
+public:
+    file_ref() = default;
+
+    /// Becomes the first user of `descriptor` and owns it; throws std::bad_alloc and leaves it alone.
+    static file_ref adopt(int descriptor, std::uint64_t key);
+
+    file_ref(const file_ref& other) noexcept : handle_(other.handle_) {
+        if (handle_)
+            handle_->users_.fetch_add(1, std::memory_order_relaxed);
+    }
+
+    file_ref(file_ref&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+
+    file_ref& operator=(file_ref other) noexcept {
+        std::swap(handle_, other.handle_);
+        return *this;
+    }
+
+    ~file_ref() { reset(); }
+
+    explicit operator bool() const noexcept { return handle_ != nullptr; }
+    file_handle* operator->() const noexcept { return handle_; }
+
+    /// Ends this use; the last one closes. Returns 0, or -errno of close(2) where this was the last.
+    int reset() noexcept { return handle_ ? drop() : 0; }
+
+    /// Ends this use and gives the descriptor away, to a caller who may close it at any time; -errno where that fails, and the use goes on.
+    /**
+     * Where operations still use the number, the caller gets a duplicate of it: the number itself must not be closed under them.
+     */
+    int release() noexcept;
+
+private:
+    explicit file_ref(file_handle* handle) noexcept : handle_(handle) {}
+    int drop() noexcept;
+
+    file_handle* handle_ = nullptr;
+};
+
+} // namespace asio_aio::detail

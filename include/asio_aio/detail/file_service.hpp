@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <asio_aio/backend.hpp>
+#include <asio_aio/detail/cancel_gate.hpp>
+#include <asio_aio/detail/choice.hpp>
+#include <asio_aio/detail/context_executor.hpp>
+#include <asio_aio/detail/counters.hpp>
+#include <asio_aio/detail/engine_set.hpp>
+#include <asio_aio/detail/error.hpp>
+#include <asio_aio/detail/handler_memory.hpp>
+#include <asio_aio/detail/posix_file.hpp>
+#include <asio_aio/error.hpp>
+#include <asio_aio/options.hpp>
+
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace asio_aio::detail {
+
+/// The service of one execution context: makes its engines, takes started operations, and drives.
+/**
+ * An operation started in a turn of the loop joins the pending list; one `flush` a turn, on a thread that runs the context, hands the list to
+ * the engines and takes what is already finished. While something is in flight one wait on the engines' event is armed.
+ */
+class file_service final : public boost::asio::execution_context::service, public canceller {
+public:
+    using key_type = file_service;
+    static inline boost::asio::execution_context::id id;
+
+    explicit file_service(boost::asio::execution_context& context)
+        : service(context), gate_(std::make_shared<cancel_gate>(*this)), wait_(context_executor(context)) {}
+
+    /// Tells the service how to post to its context; the first file whose executor shows it does.
+    template <typename Executor>
+    void learn_executor(const Executor& executor) {
+        if (knows_executor_.load(std::memory_order_acquire))
+            return;
+        const native_executor found = find_native_executor(executor);
+        if (std::holds_alternative<std::monostate>(found))
+            return;
+        const std::lock_guard<std::mutex> held(mutex_);
+        if (!knows_executor_.load(std::memory_order_relaxed)) {
+            native_ = found;
+            knows_executor_.store(true, std::memory_order_release);
+        }
+    }
+
+    error_code configure(const options& opts);
+    description describe() const;
+    context_statistics count() const;
+
+    /// Replaces the engines of the choice, before the first file is opened. For tests that inject faults.
+    void use_engines(engine_factory make) { injected_ = std::move(make); }
+
+    /// Opens a file; makes the engines where this is the first one.
+    error_code open(const char* path, int flags, mode_t permissions, file_ref& file);
+
+    /// Takes over a descriptor; on failure it stays the caller's.
+    error_code assign(int descriptor, file_ref& file);
+
+    backend chosen() const noexcept { return engines_.chosen(); }
+    std::size_t inline_read_limit() const noexcept { return inline_read_limit_.load(std::memory_order_relaxed); }
+    counters& counts() noexcept { return counts_; }
+
+    /// A name for a file or an operation, never given twice.
+    std::uint64_t make_key() noexcept { return next_key_.fetch_add(1, std::memory_order_relaxed); }
+
+    /// What an operation's cancellation slot holds.
+    cancel_by_key make_cancel_by_key(std::uint64_t operation_key) const noexcept { return {gate_, operation_key}; }
+
+    /// Takes over an operation; its fate is decided on the context.
+    void start(operation* op) noexcept;
+
+    void cancel(const cancellation& which) noexcept override;
+
+private:
+    using lock = std::unique_lock<std::mutex>;
+    enum class flush_state : unsigned char { idle, posted, awaiting_event, running };
+    struct flush_handler;
+    struct wait_handler;
+    class undelivered;
+
+    void shutdown() override;
+    void notify_fork(boost::asio::execution_context::fork_event event) override;
+    error_code make_engines();
+    void schedule_flush(lock&);
+    void flush();
+    void on_event();
+    void settle(op_queue& done, std::size_t reaped, lock& held);
+    void take_back_retries(op_queue& done);
+    void deliver(op_queue& done);
+    void remember_late(const cancellation& which) noexcept;
+    static std::int64_t now() noexcept { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+
+    counters counts_;
+    std::atomic<std::uint64_t> next_key_{1};
+    std::atomic<std::size_t> inline_read_limit_{options().inline_read_limit};
+    std::atomic<bool> knows_executor_{false};
+    native_executor native_; ///< Written once, before `knows_executor_`.
+    engine_factory injected_;
+    const std::shared_ptr<cancel_gate> gate_;
+
+    mutable std::mutex mutex_; ///< Guards everything below. No handler runs and nothing waits under it.
+    options options_;
+    description description_;
+    op_queue pending_;  ///< Started, and not yet with an engine.
+    op_queue finished_; ///< Ended without an engine: cancelled while pending, or left over by an exception.
+    flush_state flush_ = flush_state::idle;
+    bool wait_armed_ = false;
+    bool stopped_ = false;
+    std::size_t with_engines_ = 0; ///< Submitted and not yet reaped.
+    std::uint64_t started_ = 0, in_flight_ = 0, peak_in_flight_ = 0;
+    std::vector<cancellation> late_cancels_; ///< Asked while a flush had operations in hand.
+
+    handler_memory flush_memory_;
+    handler_memory wait_memory_;
+    engine_set engines_;                                              ///< Started under the mutex; thread-safe from then on.
+    boost::asio::posix::basic_stream_descriptor<context_executor> wait_; ///< The engines' event, which is not its own to close.
+};
+
+} // namespace asio_aio::detail
+
+#include <asio_aio/detail/impl/file_service.hpp>

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstddef>
+#include <new>
+
+namespace asio_aio::detail {
+
+/// Room for one pending handler of the service's own, so that waking up and flushing never allocate.
+/**
+ * Not synchronised: the service has at most one handler of each sort pending, and its mutex orders one after the other.
+ */
+class handler_memory {
+public:
+    handler_memory() = default;
+    handler_memory(const handler_memory&) = delete;
+    handler_memory& operator=(const handler_memory&) = delete;
+
+    void* allocate(std::size_t bytes) {
+        if (bytes > sizeof(block_) || in_use_)
+            return ::operator new(bytes);
+        in_use_ = true;
+        return block_;
+    }
+
+    void deallocate(void* memory) noexcept {
+        if (memory == block_)
+            in_use_ = false;
+        else
+            ::operator delete(memory);
+    }
+
+private:
+    // An operation of Asio's with a handler of two pointers takes about 100 bytes.
+    alignas(std::max_align_t) std::byte block_[256];
+    bool in_use_ = false;
+};
+
+template <typename T>
+class handler_memory_allocator {
+public:
+    using value_type = T;
+
+    explicit handler_memory_allocator(handler_memory& memory) noexcept : memory_(&memory) {}
+
+    template <typename U>
+    handler_memory_allocator(const handler_memory_allocator<U>& other) noexcept : memory_(other.memory_) {}
+
+    T* allocate(std::size_t n) { return static_cast<T*>(memory_->allocate(n * sizeof(T))); }
+    void deallocate(T* p, std::size_t) noexcept { memory_->deallocate(p); }
+
+    template <typename U>
+    friend bool operator==(const handler_memory_allocator& a, const handler_memory_allocator<U>& b) noexcept {
+        return a.memory_ == b.memory_;
+    }
+    template <typename U>
+    friend bool operator!=(const handler_memory_allocator& a, const handler_memory_allocator<U>& b) noexcept {
+        return !(a == b);
+    }
+
+private:
+    template <typename>
+    friend class handler_memory_allocator;
+
+    handler_memory* memory_;
+};
+
+} // namespace asio_aio::detail

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <asio_aio/detail/file_handle.hpp>
+
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+
+namespace asio_aio::detail {
+
+/// Every kind of operation that an engine may be given.
+enum class op_kind : unsigned char {
+    read,
+    write,
+    sync_all,
+    sync_data,
+    sync_range,
+    open,
+    close,
+    size,
+    resize,
+    allocate
+};
+
+inline constexpr std::size_t op_kind_count = 10;
+
+/// True for the kinds that may take as long as a device flush or a remote server's answer.
+constexpr bool is_slow(op_kind kind) noexcept {
+    return kind != op_kind::read && kind != op_kind::write && kind != op_kind::size;
+}
+
+/// True for results with which the kernel asks to try again; no user ever sees one.
+constexpr bool is_transient(int result) noexcept {
+    return result == -EINTR || result == -EAGAIN || result == -EBUSY;
+}
+
+/// What the kernel needs to know of one operation, its result, and its two fates.
+/**
+ * Owned by exactly one place at a time: the service's pending list, an engine, or a list of finished operations. The memory belongs to
+ * whoever made it (`io_op`), and is given back by `complete` or `discard`.
+ */
+class operation {
+public:
+    operation(const operation&) = delete;
+    operation& operator=(const operation&) = delete;
+
+    /// Ends the operation: its handler is submitted to its executor with the result.
+    void complete() { end_(this, fate::complete); }
+
+    /// Ends the operation without a call: its handler is destroyed. For a context that is being destroyed.
+    void discard() noexcept { end_(this, fate::discard); }
+
+    /// The descriptor to work on.
+    int descriptor() const noexcept { return file ? file->descriptor() : raw_descriptor; }
+
+    /// Marks the operation as cancelled before the kernel had it, and lets go of the descriptor.
+    void abort() noexcept {
+        cancel_asked = true;
+        result = -ECANCELED;
+        file.reset();
+    }
+
+    operation* next = nullptr;
+
+    op_kind kind;
+    bool cancel_asked = false; ///< -ECANCELED is an answer to somebody, and not the kernel's own idea.
+    int result = -EINPROGRESS; ///< Bytes, 0 or a descriptor (open); else -errno.
+
+    file_ref file;           ///< Keeps the descriptor open while the kernel may not have taken it over.
+    int raw_descriptor = -1; ///< Of `close`, and of operations without a file.
+
+    std::uint64_t offset = 0; ///< In bytes, at most 2^63 - 1.
+    std::uint64_t length = 0; ///< sync_range, allocate, resize: in bytes. size: the answer.
+
+    const iovec* iovecs = nullptr; ///< read, write: at most IOV_MAX, at most 0x7ffff000 bytes, none empty.
+    unsigned iovec_count = 0;
+    int flags = 0;         ///< open(2) flags, fallocate(2) mode or sync_file_range(2) flags.
+    mode_t mode = 0;       ///< open: permissions, before the umask.
+    int buffer_index = -1; ///< Of a registered buffer; -1: none.
+    const char* path = nullptr;
+
+    std::uint64_t key = 0;        ///< Names the operation for a cancellation; 0: nobody will ask.
+    std::uint64_t file_key = 0;   ///< Names the file for a cancellation.
+    std::int64_t started_at = 0;  ///< Nanoseconds of the steady clock.
+    std::size_t bytes_before = 0; ///< Already moved by an inline read; `iovecs` say what is left.
+
+protected:
+    enum class fate : unsigned char { complete, discard };
+    using end_function = void (*)(operation*, fate);
+
+    operation(op_kind k, end_function end) noexcept : kind(k), end_(end) {}
+    ~operation() = default;
+
+private:
+    end_function end_;
+};
+
+/// Which operations a cancellation means. It names them and never points at them: they may be gone.
+struct cancellation {
+    enum class scope : unsigned char { operation, file };
+
+    scope what = scope::file;
+    std::uint64_t key = 0;
+
+    bool covers(const operation& op) const noexcept { return key == (what == scope::file ? op.file_key : op.key); }
+};
+
+} // namespace asio_aio::detail

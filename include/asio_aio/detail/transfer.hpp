@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <asio_aio/detail/completion.hpp>
+#include <asio_aio/detail/error.hpp>
+#include <asio_aio/detail/file_service.hpp>
+#include <asio_aio/detail/io_op.hpp>
+#include <asio_aio/detail/iovecs.hpp>
+#include <asio_aio/detail/posix_file.hpp>
+
+#include <boost/asio/associated_cancellation_slot.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <vector>
+
+/// Reads and writes, from the user's buffers to the service or the system call.
+namespace asio_aio::detail {
+
+/// Whether the kernel would take the offset as one: -1 means "the current position" to preadv2 and io_uring.
+inline bool is_valid_range(std::uint64_t offset, std::size_t bytes) noexcept {
+    constexpr auto max_offset = std::uint64_t(std::numeric_limits<std::int64_t>::max());
+    return offset <= max_offset && bytes <= max_offset - offset;
+}
+
+/// The result of a transfer that needs no kernel, if it has one.
+inline std::optional<transfer_result> result_without_io(bool open, std::uint64_t offset, std::size_t bytes) noexcept {
+    if (!open)
+        return transfer_result{boost::asio::error::bad_descriptor, 0};
+    if (bytes == 0)
+        return transfer_result{{}, 0};
+    if (!is_valid_range(offset, bytes))
+        return transfer_result{boost::asio::error::invalid_argument, 0};
+    return std::nullopt;
+}
+
+template <typename BufferSequence>
+transfer_result transfer_now(op_kind kind, const file_ref& file, std::uint64_t offset, const BufferSequence& buffers) {
+    const small_iovecs<iovecs_in_place<BufferSequence>> in_place(buffers);
+    if (const auto result = result_without_io(bool(file), offset, in_place.bytes()))
+        return *result;
+    const iovec* iovecs = in_place.data();
+    std::vector<iovec> all;
+    if (!in_place.fits()) {
+        all.reserve(in_place.buffers());
+        for_each_iovec(buffers, [&](const iovec& one) { all.push_back(one); });
+        iovecs = all.data();
+    }
+    const auto call = kind == op_kind::read ? posix_file::read : posix_file::write;
+    return to_transfer(kind, call(file->descriptor(), offset, iovecs, unsigned(in_place.buffers())));
+}
+
+/// Tries a read without an engine: its result where memory had all of it, else the bytes that memory had.
+inline std::optional<transfer_result> try_inline_read(file_service& service, const file_ref& file, std::uint64_t offset,
+                                                      const iovec* iovecs, std::size_t count, std::size_t bytes, std::size_t& moved) {
+    using outcome = posix_file::cached_read::outcome;
+    if (bytes > service.inline_read_limit() || file->direct() || !file->inline_reads().try_next())
+        return std::nullopt;
+    const auto found = posix_file::read_cached(*file.operator->(), offset, iovecs, unsigned(count), bytes);
+    if (found.what == outcome::whole) {
+        file->inline_reads().hit();
+        service.counts().inline_hit(std::size_t(found.bytes));
+        return to_transfer(op_kind::read, found.bytes);
+    }
+    service.counts().inline_miss();
+    if (found.what == outcome::refused)
+        file->inline_reads().refuse();
+    else if (found.bytes == 0)
+        file->inline_reads().miss();
+    moved = std::size_t(found.bytes);
+    return std::nullopt;
+}
+
+template <typename Executor, typename BufferSequence, typename Handler>
+void start_transfer(file_service& service, const file_ref& file, const Executor& executor, op_kind kind, std::uint64_t offset,
+                    const BufferSequence& buffers, Handler& handler) {
+    constexpr std::size_t room = iovecs_in_place<BufferSequence>;
+    const small_iovecs<room> in_place(buffers);
+    // As Asio has it, nothing to transfer is a success even where there is no file.
+    if (const auto result = result_without_io(file || in_place.bytes() == 0, offset, in_place.bytes())) {
+        service.counts().ended_at_start(result->error.failed());
+        return complete_at_start(handler, executor, result->error, result->bytes);
+    }
+
+    std::size_t moved = 0;
+    if (kind == op_kind::read && in_place.fits())
+        if (const auto result = try_inline_read(service, file, offset, in_place.data(), in_place.buffers(), in_place.bytes(), moved))
+            return complete_at_start(handler, executor, result->error, result->bytes);
+
+    auto op = io_op<Handler, Executor, room>::create(kind, handler, executor, in_place, buffers);
+    op->file = file;
+    op->file_key = file->key();
+    op->offset = offset;
+    op->skip(moved);
+    auto slot = boost::asio::get_associated_cancellation_slot(op->handler());
+    if (slot.is_connected()) {
+        op->key = service.make_key();
+        slot.template emplace<cancel_by_key>(service.make_cancel_by_key(op->key));
+    }
+    service.start(op.release());
+}
+
+} // namespace asio_aio::detail

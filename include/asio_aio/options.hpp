@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <asio_aio/backend.hpp>
+
+#include <cstddef>
+#include <vector>
+
+namespace asio_aio {
+
+/// What `configure` sets for one execution context.
+struct options {
+    /// The engines to try, best first; the first that works is used. Empty: environment, file, then automatic.
+    std::vector<backend> choice;
+
+    /// Operations that the kernel's queue of io_uring or libaio holds at most; more wait in order. At least 1.
+    /** The thread pool has no queue in the kernel: its bound is `max_threads`. */
+    unsigned queue_depth = 256;
+
+    /// Threads of the pool at most; made on demand, ended when idle. At least 1.
+    unsigned max_threads = 32;
+
+    /// A buffered read of at most so many bytes is first tried at initiation, without an engine. 0: never.
+    std::size_t inline_read_limit = 64 * 1024;
+};
+
+} // namespace asio_aio

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <asio_aio/basic_random_access_file_aio.hpp>
+
+namespace asio_aio {
+
+/// The usual random-access file: it takes any executor.
+using random_access_file_aio = basic_random_access_file_aio<>;
+
+} // namespace asio_aio

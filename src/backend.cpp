@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <asio_aio/backend.hpp>
+
+#include <asio_aio/detail/choice.hpp>
+
+#include "thread_pool_engine.hpp"
+
+#include <utility>
+
+namespace asio_aio {
+namespace {
+
+/// All that is known of an engine here; `make` is null where it was not built in.
+struct engine_entry {
+    backend which;
+    std::string_view name;
+    const char* library;
+    engine_report (*probe)();
+    std::unique_ptr<detail::engine> (*make)(const options&, detail::event&);
+};
+
+engine_report always_available() {
+    return {backend::thread_pool, true, 0, {}, {}};
+}
+
+std::unique_ptr<detail::engine> make_thread_pool(const options& opts, detail::event& finished) {
+    detail::thread_pool_settings settings;
+    settings.max_threads = opts.max_threads;
+    return std::make_unique<detail::thread_pool_engine>(settings, finished);
+}
+
+// In the order of the automatic choice, which is that of the enumeration.
+constexpr engine_entry engines[] = {
+    {backend::io_uring, "io_uring", "liburing", nullptr, nullptr},
+    {backend::libaio, "libaio", "libaio", nullptr, nullptr},
+    {backend::thread_pool, "thread_pool", "", always_available, make_thread_pool},
+};
+
+const engine_entry& entry(backend which) {
+    return engines[std::size_t(which)];
+}
+
+engine_report probe_engine(const engine_entry& one) {
+    if (one.probe)
+        return one.probe();
+    return {one.which, false, 0, "this asio_aio was built without it", std::string("build asio_aio where ") + one.library + " is installed"};
+}
+
+detail::engine_factory factory(const engine_entry& one) {
+    return [make = one.make](const options& opts, detail::event& finished) {
+        detail::engine_list list;
+        list.push_back(make(opts, finished));
+        return list;
+    };
+}
+
+std::string join_reports(const std::vector<engine_report>& reports) {
+    std::string text;
+    for (const engine_report& each : reports)
+        text.append(text.empty() ? "" : "; ").append(to_string(each.which)).append(": ").append(each.reason);
+    return text;
+}
+
+} // namespace
+
+std::string_view to_string(backend which) noexcept {
+    return entry(which).name;
+}
+
+std::optional<backend> backend_from_string(std::string_view name) noexcept {
+    for (const engine_entry& each : engines)
+        if (each.name == name)
+            return each.which;
+    return std::nullopt;
+}
+
+std::vector<engine_report> probe() {
+    std::vector<engine_report> reports;
+    for (const engine_entry& each : engines)
+        reports.push_back(probe_engine(each));
+    return reports;
+}
+
+std::string to_string(const description& what) {
+    if (!what.error.empty())
+        return what.error;
+    if (!what.chosen)
+        return "no engine yet: none is made before the first file is opened";
+    std::string text = std::string(to_string(*what.chosen)) + " (chosen by: " + what.origin + ")";
+    if (!what.passed_over.empty())
+        text += "; passed over: " + join_reports(what.passed_over);
+    return text;
+}
+
+namespace detail {
+
+selection select_engine(const choice& wanted) {
+    selection result{{{}, wanted.source, wanted.origin, wanted.engines, {}, wanted.error}, {}};
+    description& what = result.what;
+    if (!what.error.empty())
+        return result;
+    for (backend each : wanted.engines) {
+        engine_report report = probe_engine(entry(each));
+        if (report.available) {
+            what.chosen = each;
+            result.factory = factory(entry(each));
+            return result;
+        }
+        what.passed_over.push_back(std::move(report));
+    }
+    what.error = "no engine chosen by " + what.origin + " is available: " + join_reports(what.passed_over);
+    return result;
+}
+
+} // namespace detail
+} // namespace asio_aio

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <asio_aio/detail/file_handle.hpp>
+
+#include <asio_aio/detail/posix_file.hpp>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <cerrno>
+
+namespace asio_aio::detail {
+
+file_ref file_ref::adopt(int descriptor, std::uint64_t key) {
+    const int flags = ::fcntl(descriptor, F_GETFL);
+    const bool direct = flags != -1 && (flags & O_DIRECT) != 0;
+    struct stat status;
+    const bool regular = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
+    return file_ref(new file_handle(descriptor, key, direct, regular));
+}
+
+int file_ref::drop() noexcept {
+    file_handle* handle = std::exchange(handle_, nullptr);
+    // acq_rel: what other users did with the descriptor happens before its close.
+    if (handle->users_.fetch_sub(1, std::memory_order_acq_rel) != 1)
+        return 0;
+    const int result = handle->descriptor_ == -1 ? 0 : posix_file::close(handle->descriptor_);
+    delete handle;
+    return result;
+}
+
+int file_ref::release() noexcept {
+    if (handle_->users_.load(std::memory_order_acquire) == 1) {
+        const int descriptor = std::exchange(handle_->descriptor_, -1);
+        reset();
+        return descriptor;
+    }
+    const int duplicate = ::fcntl(handle_->descriptor_, F_DUPFD_CLOEXEC, 0);
+    if (duplicate == -1)
+        return -errno;
+    reset();
+    return duplicate;
+}
+
+} // namespace asio_aio::detail

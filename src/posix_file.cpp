@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <asio_aio/detail/posix_file.hpp>
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <cerrno>
+
+namespace asio_aio::detail::posix_file {
+namespace {
+
+/// The result of `call`, which returns -1 and sets errno, as a result or -errno; repeated while a signal interrupts it.
+template <typename Call>
+int uninterrupted(Call call) noexcept {
+    for (;;) {
+        const auto result = call();
+        if (result != -1)
+            return int(result);
+        const int error = errno;
+        if (error != EINTR)
+            return -error;
+    }
+}
+
+/// For the synchronous members: waits and repeats while the kernel asks to try again.
+template <typename Call>
+int until_ready(Call call) noexcept {
+    for (;;) {
+        const int result = uninterrupted(call);
+        if (result != -EAGAIN && result != -EBUSY)
+            return result;
+        constexpr int pause_ms = 1; // no descriptor to wait for: a file that is busy does not become readable
+        ::poll(nullptr, 0, pause_ms);
+    }
+}
+
+int block_device_size(int descriptor, std::uint64_t& bytes) noexcept {
+    return uninterrupted([&] { return ::ioctl(descriptor, BLKGETSIZE64, &bytes); });
+}
+
+ssize_t transfer(const operation& op) noexcept {
+    const auto count = int(op.iovec_count);
+    const auto offset = off_t(op.offset);
+    return op.kind == op_kind::read ? ::preadv(op.descriptor(), op.iovecs, count, offset)
+                                    : ::pwritev(op.descriptor(), op.iovecs, count, offset);
+}
+
+// statx(2) of Linux 6.1, which the C library of older systems does not know: only what is read here.
+constexpr unsigned statx_dioalign = 0x2000;
+struct statx_answer {
+    std::uint32_t mask;
+    std::uint8_t between[0x98 - 4];
+    std::uint32_t dio_mem_align;
+    std::uint32_t dio_offset_align;
+    std::uint8_t after[0x100 - 0xa0];
+};
+static_assert(sizeof(statx_answer) == 0x100, "struct statx is 256 bytes on every architecture");
+
+} // namespace
+
+int perform(operation& op) noexcept {
+    const int fd = op.descriptor();
+    switch (op.kind) {
+    case op_kind::read:
+    case op_kind::write: return uninterrupted([&] { return transfer(op); });
+    case op_kind::sync_all: return sync_all(fd);
+    case op_kind::sync_data: return sync_data(fd);
+    case op_kind::sync_range:
+        return uninterrupted([&] { return ::sync_file_range(fd, off_t(op.offset), off_t(op.length), unsigned(op.flags)); });
+    case op_kind::open: return open(op.path, op.flags, op.mode);
+    case op_kind::close: return close(fd);
+    case op_kind::size: return size(fd, op.length);
+    case op_kind::resize: return resize(fd, op.length);
+    case op_kind::allocate:
+        return uninterrupted([&] { return ::fallocate(fd, op.flags, off_t(op.offset), off_t(op.length)); });
+    }
+    return -ENOSYS;
+}
+
+int open(const char* path, int flags, mode_t permissions) noexcept {
+    return uninterrupted([&] { return ::open(path, flags | O_CLOEXEC, permissions); });
+}
+
+int close(int descriptor) noexcept {
+    // Never repeated: Linux frees the number before anything can fail (close(2), "Dealing with error returns").
+    if (::close(descriptor) == 0)
+        return 0;
+    const int error = errno;
+    return error == EINTR ? 0 : -error;
+}
+
+int read(int descriptor, std::uint64_t offset, const iovec* iovecs, unsigned count) noexcept {
+    return until_ready([&] { return ::preadv(descriptor, iovecs, int(count), off_t(offset)); });
+}
+
+int write(int descriptor, std::uint64_t offset, const iovec* iovecs, unsigned count) noexcept {
+    return until_ready([&] { return ::pwritev(descriptor, iovecs, int(count), off_t(offset)); });
+}
+
+int sync_all(int descriptor) noexcept {
+    return uninterrupted([&] { return ::fsync(descriptor); });
+}
+
+int sync_data(int descriptor) noexcept {
+    return uninterrupted([&] { return ::fdatasync(descriptor); });
+}
+
+int size(int descriptor, std::uint64_t& bytes) noexcept {
+    struct stat status;
+    const int result = uninterrupted([&] { return ::fstat(descriptor, &status); });
+    if (result != 0)
+        return result;
+    if (S_ISBLK(status.st_mode))
+        return block_device_size(descriptor, bytes);
+    bytes = std::uint64_t(status.st_size);
+    return 0;
+}
+
+int resize(int descriptor, std::uint64_t bytes) noexcept {
+    if (bytes > std::uint64_t(INT64_MAX))
+        return -EINVAL;
+    return uninterrupted([&] { return ::ftruncate(descriptor, off_t(bytes)); });
+}
+
+cached_read read_cached(file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count, std::size_t wanted) noexcept {
+    using outcome = cached_read::outcome;
+    const int fd = file.descriptor();
+    const ssize_t got = ::preadv2(fd, iovecs, int(count), off_t(offset), RWF_NOWAIT);
+    if (got == ssize_t(wanted))
+        return {outcome::whole, int(got)};
+    if (got == -1) {
+        const int error = errno;
+        const bool retry = error == EAGAIN || error == EINTR || error == EBUSY;
+        return {retry ? outcome::part : outcome::refused, 0};
+    }
+    // Fewer bytes: the rest is not in memory, or not in the file. The size decides, since Linux 5.9 and 5.10 may answer 0 where there is more
+    // (preadv2(2), BUGS). fstat does not wait on the local filesystems, and others refuse RWF_NOWAIT.
+    struct stat status;
+    if (file.regular() && ::fstat(fd, &status) == 0 && std::uint64_t(status.st_size) <= offset + std::uint64_t(got))
+        return {outcome::whole, int(got)};
+    return {outcome::part, int(got)};
+}
+
+int direct_io_alignment(int descriptor, alignment& found) noexcept {
+    statx_answer answer{};
+    const long result = ::syscall(SYS_statx, descriptor, "", AT_EMPTY_PATH, statx_dioalign | STATX_TYPE, &answer);
+    if (result == 0 && (answer.mask & statx_dioalign) != 0) {
+        found = {answer.dio_mem_align, answer.dio_offset_align};
+        return 0;
+    }
+    struct stat status;
+    if (const int error = uninterrupted([&] { return ::fstat(descriptor, &status); }))
+        return error;
+    int sector = 0;
+    if (S_ISBLK(status.st_mode) && ::ioctl(descriptor, BLKSSZGET, &sector) == 0) {
+        found = {std::size_t(sector), std::size_t(sector)};
+        return 0;
+    }
+    // A page: every disk and filesystem in use accepts it, where nothing tells the smaller truth.
+    constexpr std::size_t page = 4096;
+    found = {page, page};
+    return 0;
+}
+
+} // namespace asio_aio::detail::posix_file

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "thread_pool_engine.hpp"
+
+#include <asio_aio/detail/posix_file.hpp>
+
+#include <poll.h>
+#include <signal.h>
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace asio_aio::detail {
+namespace {
+
+// System calls need little stack; the rest is for the C library, sanitizers and thread-local storage.
+constexpr std::size_t worker_stack_bytes = 256 * 1024;
+
+/// Makes a joinable thread that receives no signals: a handler belongs to the program's own threads, and a blocked SIGXFSZ leaves EFBIG.
+int create_thread(pthread_t& thread, void* (*entry)(void*), void* argument) noexcept {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, worker_stack_bytes);
+    int error = pthread_create(&thread, &attributes, entry, argument);
+    if (error == EINVAL) // the program's thread-local storage alone is larger
+        error = pthread_create(&thread, nullptr, entry, argument);
+    pthread_attr_destroy(&attributes);
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return error;
+}
+
+int call(operation& op, void (*before_call)(const operation&)) noexcept {
+    if (before_call)
+        before_call(op);
+    const int result = posix_file::perform(op);
+    // The service submits it again; without a pause here that would be a busy loop.
+    constexpr int pause_ms = 1;
+    if (is_transient(result))
+        ::poll(nullptr, 0, pause_ms);
+    else
+        op.file.reset(); // here and not on the loop's thread: closing the last use may wait
+    return result;
+}
+
+} // namespace
+
+thread_pool_engine::thread_pool_engine(const thread_pool_settings& settings, event& finished)
+    : settings_(settings), max_slow_(std::max(1u, settings.max_threads / 2)), finished_(finished) {
+    running_.reserve(settings_.max_threads);
+}
+
+thread_pool_engine::~thread_pool_engine() {
+    op_queue abandoned; // discarded as it goes out of scope
+    stop(abandoned);
+}
+
+void thread_pool_engine::submit(op_queue& batch) noexcept {
+    help wanted;
+    {
+        const lock held(mutex_);
+        while (operation* op = batch.pop())
+            (is_slow(op->kind) ? slow_ : fast_).push(op);
+        wanted = plan_help();
+    }
+    give(wanted);
+}
+
+void thread_pool_engine::reap(op_queue& done) noexcept {
+    const lock held(mutex_);
+    done.splice(done_);
+}
+
+void thread_pool_engine::cancel(const cancellation& which) noexcept {
+    op_queue cancelled;
+    const auto covered = [&](const operation& op) { return which.covers(op); };
+    {
+        const lock held(mutex_);
+        fast_.extract_if(covered, cancelled);
+        slow_.extract_if(covered, cancelled);
+        for (operation* op : running_)
+            op->cancel_asked |= covered(*op); // a system call cannot be stopped, but need not be tried again
+        if (cancelled.empty())
+            return;
+        while (operation* op = cancelled.pop()) {
+            op->abort();
+            done_.push(op);
+        }
+    }
+    finished_.raise();
+}
+
+void thread_pool_engine::stop(op_queue& abandoned) noexcept {
+    lock held(mutex_);
+    abandoned.splice(fast_);
+    abandoned.splice(slow_);
+    end_workers(held);
+    abandoned.splice(done_);
+}
+
+void thread_pool_engine::prepare_fork() noexcept {
+    lock held(mutex_);
+    end_workers(held);
+}
+
+void thread_pool_engine::become_child() noexcept {} // no worker was left, and memory is all that an idle pool has
+
+engine_counters thread_pool_engine::counters() const noexcept {
+    const lock held(mutex_);
+    return {calls_, workers_};
+}
+
+void* thread_pool_engine::worker_main(void* self) noexcept {
+    static_cast<thread_pool_engine*>(self)->work();
+    return nullptr;
+}
+
+void thread_pool_engine::work() noexcept {
+    lock held(mutex_);
+    bool unannounced = false;
+    for (;;) {
+        operation* op = take();
+        if (!op && unannounced) {
+            held.unlock();
+            finished_.raise();
+            unannounced = false;
+            held.lock();
+        } else if (op) {
+            const help wanted = plan_help();
+            held.unlock();
+            if (unannounced)
+                finished_.raise();
+            give(wanted);
+            op->result = call(*op, settings_.before_call);
+            held.lock();
+            finish(op);
+            unannounced = true;
+        } else if (!wait_for_work(held)) {
+            break;
+        }
+    }
+    leave(held);
+}
+
+operation* thread_pool_engine::take() noexcept {
+    const bool slow_may_run = !slow_.empty() && slow_running_ < max_slow_;
+    if (fast_.empty() && !slow_may_run)
+        return nullptr;
+    // In turn where both wait: neither kind starves the other.
+    const bool slow = slow_may_run && (fast_.empty() || slow_next_);
+    slow_next_ = !slow;
+    operation* op = (slow ? slow_ : fast_).pop();
+    slow_running_ += slow;
+    running_.push_back(op);
+    ++calls_;
+    return op;
+}
+
+void thread_pool_engine::finish(operation* op) noexcept {
+    running_.erase(std::find(running_.begin(), running_.end(), op));
+    slow_running_ -= is_slow(op->kind);
+    done_.push(op);
+}
+
+bool thread_pool_engine::has_work() const noexcept {
+    return !fast_.empty() || (!slow_.empty() && slow_running_ < max_slow_);
+}
+
+/// Returns false when it is time to end: after idling, or because the engine ends its workers.
+bool thread_pool_engine::wait_for_work(lock& held) noexcept {
+    if (ending_)
+        return false;
+    ++idle_;
+    const bool woken = work_available_.wait_for(held, settings_.idle_time, [this] { return has_work() || ending_; });
+    --idle_;
+    return woken;
+}
+
+/// One more worker at a time: whoever was called takes an operation and calls the next, so the loop pays for one wake-up a batch.
+thread_pool_engine::help thread_pool_engine::plan_help() noexcept {
+    if (!has_work())
+        return help::none;
+    if (idle_ > 0)
+        return help::idle_worker;
+    if (workers_ == settings_.max_threads)
+        return help::none;
+    ++workers_;
+    return help::new_worker;
+}
+
+void thread_pool_engine::give(help wanted) noexcept {
+    if (wanted == help::idle_worker) {
+        work_available_.notify_one();
+    } else if (wanted == help::new_worker) {
+        pthread_t thread;
+        if (create_thread(thread, &worker_main, this) != 0)
+            manage_without();
+    }
+}
+
+/// A thread could not be made: the others do the work; where there is none, the operations fail.
+void thread_pool_engine::manage_without() noexcept {
+    {
+        const lock held(mutex_);
+        if (--workers_ != 0)
+            return;
+        all_ended_.notify_all();
+        fast_.splice(slow_);
+        while (operation* op = fast_.pop()) {
+            op->file.reset();
+            op->result = -ENOMEM; // pthread_create's EAGAIN, in the words of its cause
+            done_.push(op);
+        }
+    }
+    finished_.raise();
+}
+
+/// The last step of a worker. Each joins the one that ended before it, so that one is left for `end_workers`.
+void thread_pool_engine::leave(lock& held) noexcept {
+    const pthread_t before = std::exchange(last_ended_, pthread_self());
+    const bool join_before = std::exchange(any_ended_, true);
+    if (--workers_ == 0)
+        all_ended_.notify_all();
+    held.unlock();
+    if (join_before)
+        pthread_join(before, nullptr);
+}
+
+void thread_pool_engine::end_workers(lock& held) noexcept {
+    ending_ = true;
+    work_available_.notify_all();
+    all_ended_.wait(held, [this] { return workers_ == 0; });
+    ending_ = false;
+    if (!std::exchange(any_ended_, false))
+        return;
+    const pthread_t last = last_ended_;
+    held.unlock();
+    pthread_join(last, nullptr);
+    held.lock();
+}
+
+} // namespace asio_aio::detail

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <asio_aio/detail/engine.hpp>
+#include <asio_aio/detail/event.hpp>
+
+#include <pthread.h>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+namespace asio_aio::detail {
+
+struct thread_pool_settings {
+    unsigned max_threads = 32;
+
+    /// A worker that had nothing to do for so long ends.
+    std::chrono::milliseconds idle_time = std::chrono::seconds(10);
+
+    /// For tests: called on the worker between taking an operation and its system call.
+    void (*before_call)(const operation&) = nullptr;
+};
+
+/// Serves every kind of operation by a system call on a thread of its own. Plain POSIX but for what posix_file calls.
+class thread_pool_engine final : public engine {
+public:
+    thread_pool_engine(const thread_pool_settings& settings, event& finished);
+    ~thread_pool_engine() override;
+
+    backend kind() const noexcept override { return backend::thread_pool; }
+    void submit(op_queue& batch) noexcept override;
+    void reap(op_queue& done) noexcept override;
+    void cancel(const cancellation& which) noexcept override;
+    void stop(op_queue& abandoned) noexcept override;
+    void prepare_fork() noexcept override;
+    void become_child() noexcept override;
+    engine_counters counters() const noexcept override;
+
+private:
+    using lock = std::unique_lock<std::mutex>;
+
+    enum class help : unsigned char { none, idle_worker, new_worker };
+
+    static void* worker_main(void* self) noexcept;
+    void work() noexcept;
+    operation* take() noexcept;
+    void finish(operation* op) noexcept;
+    bool has_work() const noexcept;
+    bool wait_for_work(lock& held) noexcept;
+    help plan_help() noexcept;
+    void give(help wanted) noexcept;
+    void manage_without() noexcept;
+    void leave(lock& held) noexcept;
+    void end_workers(lock& held) noexcept;
+
+    const thread_pool_settings settings_;
+    const unsigned max_slow_; ///< Workers that slow kinds may occupy together, so that reads go on during syncs.
+    event& finished_;
+
+    mutable std::mutex mutex_; ///< Guards everything below. No system call on a file is made under it.
+    std::condition_variable work_available_;
+    std::condition_variable all_ended_;
+    op_queue fast_;
+    op_queue slow_;
+    op_queue done_;
+    std::vector<operation*> running_; ///< Room for `max_threads` is reserved: never grows.
+    unsigned workers_ = 0;
+    unsigned idle_ = 0;
+    unsigned slow_running_ = 0;
+    bool slow_next_ = false;
+    bool ending_ = false;  ///< Workers end as soon as they find nothing to do.
+    std::uint64_t calls_ = 0;
+    pthread_t last_ended_{}; ///< Has joined all that ended before it; valid if `any_ended_`.
+    bool any_ended_ = false;
+};
+
+} // namespace asio_aio::detail

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "support.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <iterator>
+#include <random>
+
+namespace test {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct registered_test {
+    const char* name;
+    engine_test body;
+    const char* source;
+    std::size_t line;
+};
+
+std::vector<registered_test>& registry() {
+    static std::vector<registered_test> tests;
+    return tests;
+}
+
+std::size_t count_entries(const char* folder) {
+    return std::size_t(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
+}
+
+template <typename Start>
+outcome run_one_operation(environment& env, Start start) {
+    outcome result;
+    start(result);
+    BOOST_REQUIRE_EQUAL(result.calls, 0); // never from inside the initiating function
+    env.run();
+    BOOST_REQUIRE_EQUAL(result.calls, 1);
+    return result;
+}
+
+} // namespace
+
+temporary_directory::temporary_directory() {
+    const char* base = std::getenv("ASIO_AIO_TEST_DIR");
+    std::string name = std::string(base ? base : ".") + "/test-XXXXXX";
+    BOOST_REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path_ = fs::absolute(name);
+}
+
+temporary_directory::~temporary_directory() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+}
+
+environment::environment(backend which) : engine(which) {
+    asio_aio::configure(ctx, options());
+}
+
+asio_aio::options environment::options() const {
+    asio_aio::options opts;
+    opts.choice = {engine};
+    return opts;
+}
+
+file environment::open(std::string_view name, file_base::flags flags) {
+    return file(ctx, path(name), flags);
+}
+
+void environment::run() {
+    run_until_idle(ctx);
+}
+
+void run_until_idle(asio::io_context& ctx) {
+    ctx.restart();
+    ctx.run_for(std::chrono::seconds(deadline_seconds));
+    BOOST_REQUIRE_MESSAGE(ctx.stopped(), "run() did not return: a completion was lost");
+}
+
+outcome read_at(environment& env, file& f, std::uint64_t offset, const std::vector<asio::mutable_buffer>& buffers) {
+    return run_one_operation(env, [&](outcome& result) { f.async_read_some_at(offset, buffers, result.handler()); });
+}
+
+outcome write_at(environment& env, file& f, std::uint64_t offset, const std::vector<asio::const_buffer>& buffers) {
+    return run_one_operation(env, [&](outcome& result) { f.async_write_some_at(offset, buffers, result.handler()); });
+}
+
+std::string content(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    BOOST_REQUIRE_MESSAGE(in, "cannot read " << path);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void set_content(const std::string& path, std::string_view bytes) {
+    std::ofstream out(path, std::ios::binary | std::ios::trunc);
+    out.write(bytes.data(), std::streamsize(bytes.size()));
+    BOOST_REQUIRE_MESSAGE(out.flush(), "cannot write " << path);
+}
+
+std::string pattern(std::size_t bytes, unsigned seed) {
+    std::mt19937 random(seed);
+    std::string result(bytes, '\0');
+    for (char& c : result)
+        c = char(random());
+    return result;
+}
+
+void make_cold(const std::string& path) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    BOOST_REQUIRE(fd != -1);
+    BOOST_REQUIRE_EQUAL(::fsync(fd), 0); // only clean pages can be dropped
+    BOOST_REQUIRE_EQUAL(::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+    ::close(fd);
+}
+
+void say_skipped(std::string_view why) {
+    std::cout << "SKIPPED: " << boost::unit_test::framework::current_test_case().full_name() << ": " << why << std::endl;
+}
+
+std::size_t count_descriptors() {
+    return count_entries("/proc/self/fd");
+}
+
+std::size_t count_threads() {
+    return count_entries("/proc/self/task");
+}
+
+std::size_t count_maps() {
+    std::ifstream maps("/proc/self/maps");
+    return std::size_t(std::count(std::istreambuf_iterator<char>(maps), {}, '\n'));
+}
+
+std::vector<backend> engines_under_test() {
+    std::vector<backend> engines;
+    if (const char* list = std::getenv("ASIO_AIO_TEST_ENGINES")) {
+        std::string names(list);
+        for (std::size_t begin = 0; begin <= names.size();) {
+            const auto end = std::min(names.find(',', begin), names.size());
+            const auto which = asio_aio::backend_from_string(std::string_view(names).substr(begin, end - begin));
+            if (!which)
+                throw std::runtime_error("ASIO_AIO_TEST_ENGINES: no such engine in \"" + names + "\"");
+            engines.push_back(*which);
+            begin = end + 1;
+        }
+        return engines;
+    }
+    for (const asio_aio::engine_report& each : asio_aio::probe())
+        if (each.available)
+            engines.push_back(each.which);
+    return engines;
+}
+
+engine_test_registration::engine_test_registration(
+    const char* name, engine_test body, const char* source, std::size_t line) {
+    registry().push_back({name, body, source, line});
+}
+
+void add_engine_tests() {
+    using namespace boost::unit_test;
+    for (const registered_test& each : registry()) {
+        auto* suite = BOOST_TEST_SUITE(each.name);
+        for (backend engine : engines_under_test()) {
+            const auto run = [body = each.body, engine] {
+                environment env(engine);
+                body(env);
+            };
+            const std::string name(to_string(engine));
+            suite->add(make_test_case(std::function<void()>(run), name, each.source, each.line), 0, deadline_seconds);
+        }
+        framework::master_test_suite().add(suite);
+    }
+}
+
+} // namespace test

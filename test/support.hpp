@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <asio_aio/asio_aio.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/system/error_code.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace test {
+
+namespace asio = boost::asio;
+using asio_aio::backend;
+using asio_aio::file_base;
+using boost::system::error_code;
+using file = asio_aio::random_access_file_aio;
+
+/// A test that has not ended by then is stopped and fails.
+constexpr unsigned deadline_seconds = 120;
+
+/// A folder of the test's own on a real disk, removed at the end.
+class temporary_directory {
+public:
+    temporary_directory();
+    temporary_directory(const temporary_directory&) = delete;
+    temporary_directory& operator=(const temporary_directory&) = delete;
+    ~temporary_directory();
+
+    const std::filesystem::path& path() const { return path_; }
+    std::string file(std::string_view name) const { return (path_ / name).string(); }
+
+private:
+    std::filesystem::path path_;
+};
+
+/// What each test of an engine gets: the engine, a folder, and a context that is configured to use this engine only.
+struct environment {
+    explicit environment(backend which);
+
+    /// Options that choose the engine under test and nothing else.
+    asio_aio::options options() const;
+
+    /// A path in the test's folder.
+    std::string path(std::string_view name = "file") const { return folder.file(name); }
+
+    /// An open file on `ctx`, by default a new one for reading and writing.
+    file open(std::string_view name = "file", file_base::flags flags = file_base::read_write | file_base::create);
+
+    /// Runs `ctx` until nothing is left to do; fails the test where that takes too long.
+    void run();
+
+    backend engine;
+    temporary_directory folder;
+    asio::io_context ctx;
+};
+
+/// Runs any context that has run_for, restart and stopped, until nothing is left to do; fails the test after the deadline.
+void run_until_idle(asio::io_context& ctx);
+
+/// What a handler of a read or write was called with, and how often.
+struct outcome {
+    int calls = 0;
+    error_code ec;
+    std::size_t bytes = 0;
+
+    /// A handler that writes here.
+    auto handler() {
+        return [this](error_code e, std::size_t n) {
+            ++calls;
+            ec = e;
+            bytes = n;
+        };
+    }
+};
+
+/// Starts the operation, runs the context, and returns what came of it; fails unless the handler was called exactly once, and not inline.
+outcome read_at(environment& env, file& f, std::uint64_t offset, const std::vector<asio::mutable_buffer>& buffers);
+outcome write_at(environment& env, file& f, std::uint64_t offset, const std::vector<asio::const_buffer>& buffers);
+
+/// The whole content of a file, by the C++ library and not by ours.
+std::string content(const std::string& path);
+void set_content(const std::string& path, std::string_view bytes);
+
+/// Bytes that differ from position to position and from seed to seed.
+std::string pattern(std::size_t bytes, unsigned seed = 1);
+
+/// Writes the file back and drops its pages, so that the next read goes to the device.
+void make_cold(const std::string& path);
+
+/// Says in the output that this test, or a part of it, did not run, and why.
+void say_skipped(std::string_view why);
+
+/// Number of open descriptors, of threads, and of memory maps of this process.
+std::size_t count_descriptors();
+std::size_t count_threads();
+std::size_t count_maps();
+
+/// The engines under test: ASIO_AIO_TEST_ENGINES (comma separated) where it is set, else all that work here.
+std::vector<backend> engines_under_test();
+
+using engine_test = void (*)(environment&);
+
+/// Registers `body` as test case `name/<engine>` for each engine under test.
+struct engine_test_registration {
+    engine_test_registration(const char* name, engine_test body, const char* source, std::size_t line);
+};
+
+/// Adds what was registered to Boost.Test's master suite.
+void add_engine_tests();
+
+} // namespace test
+
+/// A test that runs once on each engine: ENGINE_TEST(reads_what_was_written) { … env.open() … }
+#define ENGINE_TEST(name)                                                                                              \
+    static void name(::test::environment&);                                                                           \
+    static const ::test::engine_test_registration name##_registration(#name, &name, __FILE__, __LINE__);               \
+    static void name([[maybe_unused]] ::test::environment& env)

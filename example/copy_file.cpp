@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSL-1.0
+// Copies a file with many blocks in flight: as many coroutines, each of which reads a block and writes it, then takes the next.
+#include <asio_aio/asio_aio.hpp>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/program_options.hpp>
+
+#include <unistd.h>
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <new>
+#include <stdexcept>
+#include <string>
+
+namespace {
+
+namespace asio = boost::asio;
+namespace po = boost::program_options;
+using asio_aio::file_base;
+using file = asio_aio::random_access_file_aio;
+
+struct settings {
+    std::string source;
+    std::string target;
+    std::size_t block_kib = 1024;
+    unsigned in_flight = 16;
+    bool direct = false;
+    bool sync = false;
+};
+
+struct free_memory {
+    void operator()(char* memory) const { std::free(memory); }
+};
+using aligned_block = std::unique_ptr<char, free_memory>;
+
+class copier {
+public:
+    copier(asio::io_context& ctx, const settings& wanted)
+        : source_(ctx, wanted.source, file_base::read_only | extra_flags(wanted)),
+          target_(ctx, wanted.target, file_base::write_only | file_base::create | file_base::truncate | extra_flags(wanted)),
+          size_(source_.size()),
+          block_bytes_(wanted.block_kib * 1024),
+          alignment_(wanted.direct ? alignment_of(source_, target_) : 1) {
+        if (block_bytes_ % alignment_ != 0)
+            throw std::runtime_error(
+                "--block-size: direct I/O on these files needs a multiple of " + std::to_string(alignment_) + " bytes");
+        for (unsigned i = 0; i != wanted.in_flight; ++i)
+            asio::co_spawn(ctx, copy_blocks(), [this](std::exception_ptr error) {
+                if (error) {
+                    next_ = size_; // the others finish what they have in hand
+                    std::rethrow_exception(error);
+                }
+            });
+    }
+
+    /// To be called when nothing is in flight any more: cuts off what direct I/O wrote beyond the end.
+    void finish(bool sync) {
+        target_.resize(size_);
+        if (sync)
+            target_.sync_all();
+    }
+
+    std::uint64_t size() const { return size_; }
+    std::uint64_t copied() const { return copied_; }
+    asio_aio::backend backend() const { return source_.backend(); }
+
+private:
+    static file_base::flags extra_flags(const settings& wanted) { return wanted.direct ? file_base::direct : file_base::flags(0); }
+
+    static std::size_t alignment_of(const file& a, const file& b) {
+        const auto one = a.direct_io_alignment();
+        const auto other = b.direct_io_alignment();
+        return std::max({one.memory, one.offset, other.memory, other.offset});
+    }
+
+    std::size_t aligned(std::size_t bytes) const { return (bytes + alignment_ - 1) / alignment_ * alignment_; }
+
+    asio::awaitable<void> copy_blocks() {
+        const std::size_t page = 4096; // aligned_alloc wants a multiple of it, and every device is content with it
+        const aligned_block block(static_cast<char*>(std::aligned_alloc(page, (block_bytes_ + page - 1) / page * page)));
+        if (!block)
+            throw std::bad_alloc();
+        while (next_ < size_) {
+            const std::uint64_t offset = next_;
+            next_ += block_bytes_;
+            const auto bytes = std::size_t(std::min<std::uint64_t>(block_bytes_, size_ - offset));
+            co_await read(offset, block.get(), bytes);
+            co_await write(offset, block.get(), aligned(bytes));
+            copied_ += bytes;
+        }
+    }
+
+    asio::awaitable<void> read(std::uint64_t offset, char* to, std::size_t bytes) {
+        // A direct read asks for whole sectors, and is short where the file ends.
+        for (std::size_t done = 0; done < bytes;)
+            done += co_await source_.async_read_some_at(
+                offset + done, asio::buffer(to + done, aligned(bytes) - done), asio::use_awaitable);
+    }
+
+    asio::awaitable<void> write(std::uint64_t offset, const char* from, std::size_t bytes) {
+        for (std::size_t done = 0; done < bytes;)
+            done += co_await target_.async_write_some_at(offset + done, asio::buffer(from + done, bytes - done), asio::use_awaitable);
+    }
+
+    file source_;
+    file target_;
+    const std::uint64_t size_;
+    const std::size_t block_bytes_;
+    const std::size_t alignment_;
+    std::uint64_t next_ = 0;
+    std::uint64_t copied_ = 0;
+};
+
+/// A bar on standard error, ten times a second, while the copy runs.
+class progress_bar {
+public:
+    progress_bar(asio::io_context& ctx, const copier& copy) : timer_(ctx), copy_(copy) { draw(); }
+
+private:
+    void draw() {
+        constexpr int width = 40;
+        const std::uint64_t size = std::max<std::uint64_t>(copy_.size(), 1);
+        const int filled = int(copy_.copied() * width / size);
+        std::fprintf(stderr, "\r[%-*.*s] %3d %%", width, filled, "########################################",
+                     int(copy_.copied() * 100 / size));
+        if (copy_.copied() == copy_.size()) {
+            std::fputc('\n', stderr);
+            return;
+        }
+        timer_.expires_after(std::chrono::milliseconds(100));
+        timer_.async_wait([this](boost::system::error_code ec) {
+            if (!ec)
+                draw();
+        });
+    }
+
+    asio::steady_timer timer_;
+    const copier& copy_;
+};
+
+settings parse(int argc, char* argv[]) {
+    settings wanted;
+    po::options_description visible("Copies SOURCE to TARGET with many blocks in flight.\n\nusage: copy_file [options] SOURCE TARGET");
+    visible.add_options()("help", "this text")("block-size", po::value(&wanted.block_kib)->default_value(1024)->value_name("KIB"),
+                                               "KiB of a block")(
+        "in-flight", po::value(&wanted.in_flight)->default_value(16)->value_name("N"), "blocks read or written at the same time")(
+        "direct", po::bool_switch(&wanted.direct), "bypass the page cache (O_DIRECT)")(
+        "sync", po::bool_switch(&wanted.sync), "end when the copy is on the device");
+    po::options_description hidden;
+    hidden.add_options()("source", po::value(&wanted.source)->required())("target", po::value(&wanted.target)->required());
+    po::options_description all;
+    all.add(visible).add(hidden);
+    po::positional_options_description positions;
+    positions.add("source", 1).add("target", 1);
+    po::variables_map values;
+    po::store(po::command_line_parser(argc, argv).options(all).positional(positions).run(), values);
+    if (values.count("help") != 0) {
+        std::cout << visible;
+        std::exit(0);
+    }
+    po::notify(values);
+    if (wanted.block_kib == 0 || wanted.block_kib > 1024 * 1024 || wanted.in_flight == 0 || wanted.in_flight > 4096)
+        throw po::error("--block-size must be 1 to 1048576 KiB, --in-flight 1 to 4096");
+    std::error_code ignored;
+    if (std::filesystem::equivalent(wanted.source, wanted.target, ignored))
+        throw po::error("SOURCE and TARGET are the same file");
+    return wanted;
+}
+
+} // namespace
+
+int main(int argc, char* argv[]) try {
+    const settings wanted = parse(argc, argv);
+    asio::io_context ctx;
+    copier copy(ctx, wanted);
+    std::unique_ptr<progress_bar> bar;
+    if (::isatty(STDERR_FILENO))
+        bar = std::make_unique<progress_bar>(ctx, copy);
+    const auto begin = std::chrono::steady_clock::now();
+    ctx.run();
+    copy.finish(wanted.sync);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    const double mib = double(copy.size()) / (1024 * 1024);
+    std::printf("%.1f MiB in %.2f s, %.0f MiB/s, engine %s\n", mib, seconds.count(), mib / seconds.count(),
+                std::string(to_string(copy.backend())).c_str());
+    return 0;
+} catch (const po::error& error) {
+    std::cerr << "copy_file: " << error.what() << " (see --help)\n";
+    return 2;
+} catch (const std::exception& error) {
+    std::cerr << "copy_file: " << error.what() << '\n';
+    return 1;
+}

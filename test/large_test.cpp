@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: BSL-1.0
+// Large transfers and far offsets.
+#include "results.hpp"
+
+#include <boost/asio/read_at.hpp>
+#include <boost/asio/write_at.hpp>
+
+#include <sys/mman.h>
+#include <unistd.h>
+#include <fstream>
+#include <limits>
+
+using namespace test;
+
+namespace {
+
+// One system call moves no more (read(2), NOTES): INT_MAX rounded down to a page.
+constexpr std::size_t most_bytes = 0x7ffff000;
+
+constexpr auto largest_offset = std::uint64_t(std::numeric_limits<std::int64_t>::max());
+
+constexpr std::size_t shared_bytes = 4 << 20;
+
+std::uint64_t available_memory() {
+    std::ifstream in("/proc/meminfo");
+    std::string name;
+    std::uint64_t kib = 0;
+    while (in >> name >> kib && name != "MemAvailable:")
+        in.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
+    return kib * 1024;
+}
+
+/// Address space; memory only where it is touched.
+class mapping {
+public:
+    explicit mapping(std::size_t bytes)
+        : bytes_(bytes),
+          data_(::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {
+        BOOST_REQUIRE(data_ != MAP_FAILED);
+        ::madvise(data_, bytes_, MADV_HUGEPAGE); // where there are none it only takes longer
+    }
+    mapping(const mapping&) = delete;
+    mapping& operator=(const mapping&) = delete;
+    ~mapping() { ::munmap(data_, bytes_); }
+
+    char* data() const { return static_cast<char*>(data_); }
+
+private:
+    std::size_t bytes_;
+    void* data_;
+};
+
+/// More than 2 GiB of buffers that are all the same 4 MiB.
+template <typename Buffer>
+std::vector<Buffer> huge_sequence(std::string& memory) {
+    memory.resize(shared_bytes);
+    return std::vector<Buffer>(600, asio::buffer(memory));
+}
+
+/// A sparse file of more than 2 GiB with a mark at the front, and one on each side of what a single transfer moves.
+void make_huge(file& f) {
+    f.resize(most_bytes + (1u << 20));
+    f.write_some_at(0, asio::buffer("first", 5));
+    f.write_some_at(most_bytes - 4, asio::buffer("last", 4));
+    f.write_some_at(most_bytes, asio::buffer("beyond", 6));
+}
+
+} // namespace
+
+ENGINE_TEST(four_mib_come_back_from_the_front_and_from_5_gib) {
+    const std::string bytes = pattern(4 << 20);
+    file f = env.open();
+    for (const std::uint64_t offset : {std::uint64_t(0), std::uint64_t(5) << 30})
+        for (const bool cold : {false, true}) {
+            BOOST_TEST_CONTEXT("offset " << offset << (cold ? ", cold" : "")) {
+                outcome result;
+                asio::async_write_at(f, offset, asio::buffer(bytes), result.handler());
+                env.run();
+                BOOST_TEST(!result.ec);
+                BOOST_TEST(result.bytes == bytes.size());
+                if (cold)
+                    make_cold(env.path());
+                std::string back(bytes.size(), '\0');
+                asio::async_read_at(f, offset, asio::buffer(back), result.handler());
+                env.run();
+                BOOST_TEST(!result.ec);
+                BOOST_TEST(result.bytes == bytes.size());
+                BOOST_TEST((back == bytes));
+                BOOST_TEST(f.size() == offset + bytes.size());
+            }
+        }
+}
+
+ENGINE_TEST(offsets_that_differ_only_above_32_bits_are_different_places) {
+    file f = env.open();
+    for (const std::uint64_t offset : {1ull << 31, 1ull << 32, 1ull << 33}) {
+        const std::string text = std::to_string(offset);
+        BOOST_TEST(write_at(env, f, offset, {asio::buffer(text)}).bytes == text.size());
+    }
+    for (const std::uint64_t offset : {1ull << 31, 1ull << 32, 1ull << 33}) {
+        std::string back(std::to_string(offset).size(), '\0');
+        BOOST_TEST(read_both_ways(env, f, offset, {asio::buffer(back)}).bytes == back.size());
+        BOOST_TEST(back == std::to_string(offset));
+    }
+    char front = '#';
+    f.read_some_at(0, asio::buffer(&front, 1));
+    BOOST_TEST(front == '\0');
+}
+
+ENGINE_TEST(an_offset_above_the_largest_is_invalid_and_never_the_current_position) {
+    set_content(env.path(), "12345");
+    file f = env.open();
+    for (const std::uint64_t offset :
+         {largest_offset, largest_offset + 1, std::uint64_t(0) - 4096, std::uint64_t(0) - 2, std::uint64_t(0) - 1}) {
+        BOOST_TEST_CONTEXT("offset " << offset) {
+            char c = '#';
+            const outcome read = read_both_ways(env, f, offset, {asio::buffer(&c, 1)});
+            BOOST_TEST((read.ec == asio::error::invalid_argument));
+            BOOST_TEST(read.bytes == 0u);
+            BOOST_TEST(c == '#');
+            const outcome written = write_both_ways(env, f, offset, {asio::buffer("x", 1)});
+            BOOST_TEST((written.ec == asio::error::invalid_argument));
+            BOOST_TEST(written.bytes == 0u);
+        }
+    }
+    BOOST_TEST(content(env.path()) == "12345");
+    BOOST_TEST(::lseek(f.native_handle(), 0, SEEK_CUR) == 0);
+}
+
+ENGINE_TEST(a_range_that_ends_above_the_largest_offset_is_invalid) {
+    file f = env.open();
+    char buffer[16];
+    const outcome read = read_both_ways(env, f, largest_offset - 8, {asio::buffer(buffer)});
+    BOOST_TEST((read.ec == asio::error::invalid_argument));
+    const outcome written = write_both_ways(env, f, largest_offset - 8, {asio::buffer(buffer)});
+    BOOST_TEST((written.ec == asio::error::invalid_argument));
+    BOOST_TEST(f.size() == 0u);
+}
+
+ENGINE_TEST(a_read_of_more_than_2_gib_into_one_buffer_is_short_and_right) {
+    if (available_memory() < std::uint64_t(4) << 30)
+        return say_skipped("less than 4 GiB of memory are available");
+    file f = env.open();
+    make_huge(f);
+    constexpr std::size_t asked = (std::size_t(2) << 30) + shared_bytes;
+    const mapping memory(asked);
+    const outcome result = read_at(env, f, 0, {asio::buffer(memory.data(), asked)});
+    BOOST_TEST(!result.ec);
+    BOOST_TEST(result.bytes == most_bytes);
+    BOOST_TEST(std::string(memory.data(), 5) == "first");
+    BOOST_TEST(std::string(memory.data() + most_bytes - 4, 4) == "last");
+    BOOST_TEST(std::string(memory.data() + most_bytes, 6) == std::string(6, '\0'));
+}
+
+ENGINE_TEST(a_read_of_more_than_2_gib_into_many_buffers_is_short_and_right) {
+    file f = env.open();
+    make_huge(f);
+    constexpr std::size_t end = most_bytes % shared_bytes; // in the buffer that all of them are
+    for (const bool now : {false, true}) {
+        BOOST_TEST_CONTEXT((now ? "synchronous" : "asynchronous")) {
+            std::string memory;
+            const auto buffers = huge_sequence<asio::mutable_buffer>(memory);
+            outcome result;
+            if (now)
+                result.bytes = f.read_some_at(0, buffers, result.ec);
+            else
+                result = read_at(env, f, 0, buffers);
+            BOOST_TEST(!result.ec);
+            BOOST_TEST(result.bytes == most_bytes);
+            BOOST_TEST(memory.substr(end - 4, 4) == "last");
+            BOOST_TEST(memory.substr(end, 6) == std::string(6, '\0'));
+        }
+    }
+}
+
+ENGINE_TEST(a_write_of_more_than_2_gib_is_short) {
+    file f = env.open("/dev/null", file_base::write_only); // takes any number of bytes without looking at them
+    const mapping memory(std::size_t(3) << 30);
+    const outcome one = write_both_ways(env, f, 0, {asio::buffer(memory.data(), std::size_t(3) << 30)});
+    BOOST_TEST(!one.ec);
+    BOOST_TEST(one.bytes == most_bytes);
+    std::string shared;
+    const outcome many = write_both_ways(env, f, 0, huge_sequence<asio::const_buffer>(shared));
+    BOOST_TEST(!many.ec);
+    BOOST_TEST(many.bytes == most_bytes);
+}
+
+ENGINE_TEST(a_length_of_a_multiple_of_4_gib_is_not_taken_for_nothing) {
+    file f = env.open("/dev/null", file_base::write_only);
+    constexpr std::size_t asked = std::size_t(4) << 30; // 0 in 32 bits
+    const mapping memory(asked);
+    BOOST_TEST(write_both_ways(env, f, 0, {asio::buffer(memory.data(), asked)}).bytes == most_bytes);
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSL-1.0
+// What the synchronous members answer, in the words of support.hpp.
+#pragma once
+
+#include "support.hpp"
+
+#include <boost/system/system_error.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace test {
+
+/// An errno as the error_code that users see.
+inline error_code errno_code(int value) {
+    return {value, boost::system::system_category()};
+}
+
+/// The error that `call` throws; success where it throws nothing.
+template <typename Call>
+error_code thrown_by(Call call) {
+    try {
+        call();
+        return {};
+    } catch (const boost::system::system_error& error) {
+        return error.code();
+    }
+}
+
+/// The text of what `call` throws; empty where it throws nothing.
+template <typename Call>
+std::string text_thrown_by(Call call) {
+    try {
+        call();
+        return {};
+    } catch (const boost::system::system_error& error) {
+        return error.what();
+    }
+}
+
+/// A synchronous read; fails the test where the throwing form says something else.
+template <typename Buffers>
+outcome read_now(file& f, std::uint64_t offset, const Buffers& buffers) {
+    outcome result;
+    result.bytes = f.read_some_at(offset, buffers, result.ec);
+    std::size_t bytes = 0;
+    const error_code thrown = thrown_by([&] { bytes = f.read_some_at(offset, buffers); });
+    BOOST_TEST(thrown == result.ec);
+    BOOST_TEST(bytes == result.bytes);
+    return result;
+}
+
+/// A synchronous write; one that fails is tried once more in the throwing form, which must say the same.
+template <typename Buffers>
+outcome write_now(file& f, std::uint64_t offset, const Buffers& buffers) {
+    outcome result;
+    result.bytes = f.write_some_at(offset, buffers, result.ec);
+    if (result.ec)
+        BOOST_TEST(thrown_by([&] { f.write_some_at(offset, buffers); }) == result.ec);
+    return result;
+}
+
+/// The same read by both forms, which must agree; returns what the asynchronous one said.
+inline outcome read_both_ways(
+    environment& env, file& f, std::uint64_t offset, const std::vector<asio::mutable_buffer>& buffers) {
+    const outcome now = read_now(f, offset, buffers);
+    const outcome later = read_at(env, f, offset, buffers);
+    BOOST_TEST(now.ec == later.ec);
+    BOOST_TEST(now.bytes == later.bytes);
+    return later;
+}
+
+/// The same write by both forms, which must agree; for writes that can be repeated.
+inline outcome write_both_ways(
+    environment& env, file& f, std::uint64_t offset, const std::vector<asio::const_buffer>& buffers) {
+    const outcome now = write_now(f, offset, buffers);
+    const outcome later = write_at(env, f, offset, buffers);
+    BOOST_TEST(now.ec == later.ec);
+    BOOST_TEST(now.bytes == later.bytes);
+    return later;
+}
+
+} // namespace test

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: BSL-1.0
+// The thread pool as an engine alone: no Asio, only poll(2).
+#include "engine_support.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <deque>
+#include <string>
+#include <thread>
+
+using namespace test;
+using detail::file_ref;
+using detail::op_kind;
+using detail::op_queue;
+
+namespace {
+
+struct plain_operation : detail::operation {
+    explicit plain_operation(op_kind what) : operation(what, [](operation*, fate) {}) {}
+};
+
+/// A pool with its event, and a file to work on.
+struct pool_fixture {
+    explicit pool_fixture(unsigned max_threads = 4, bool gated = false) {
+        BOOST_REQUIRE_EQUAL(finished.open(), 0);
+        settings.max_threads = max_threads;
+        if (gated)
+            settings.before_call = &gate::pass;
+        pool.emplace(settings, finished);
+        const int fd = ::open(folder.file("file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        BOOST_REQUIRE(fd != -1);
+        file = file_ref::adopt(fd, file_key);
+    }
+
+    void prepare(detail::operation& op) {
+        op.file = file;
+        op.file_key = file_key;
+    }
+
+    void submit(std::initializer_list<detail::operation*> ops) {
+        op_queue batch;
+        for (detail::operation* op : ops)
+            batch.push(op);
+        pool->submit(batch);
+        BOOST_REQUIRE(batch.empty());
+    }
+
+    bool wait_for_event() {
+        pollfd waited{finished.descriptor(), POLLIN, 0};
+        return ::poll(&waited, 1, int(deadline_seconds) * 1000) == 1;
+    }
+
+    /// Waits until `count` more operations are finished.
+    void reap(std::size_t count) {
+        op_queue done;
+        while (done.size() < count) {
+            BOOST_REQUIRE(wait_for_event());
+            finished.clear();
+            pool->reap(done);
+        }
+        BOOST_REQUIRE_EQUAL(done.size(), count);
+        while (done.pop()) {
+        }
+    }
+
+    int perform(detail::operation& op) {
+        submit({&op});
+        reap(1);
+        return op.result;
+    }
+
+    static constexpr std::uint64_t file_key = 7;
+    temporary_directory folder;
+    detail::event finished;
+    detail::thread_pool_settings settings;
+    std::optional<detail::thread_pool_engine> pool;
+    file_ref file;
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(serves_every_kind_of_operation) {
+    pool_fixture fixture;
+    const std::string path = fixture.folder.file("other");
+
+    plain_operation open(op_kind::open);
+    open.path = path.c_str();
+    open.flags = O_RDWR | O_CREAT | O_EXCL;
+    open.mode = 0640;
+    const int fd = fixture.perform(open);
+    BOOST_REQUIRE(fd >= 0);
+    BOOST_TEST((::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+
+    char text[] = "0123456789";
+    iovec iov{text, 10};
+    plain_operation write(op_kind::write);
+    write.raw_descriptor = fd;
+    write.offset = 5;
+    write.iovecs = &iov;
+    write.iovec_count = 1;
+    BOOST_TEST(fixture.perform(write) == 10);
+
+    for (op_kind kind : {op_kind::sync_all, op_kind::sync_data, op_kind::sync_range}) {
+        plain_operation sync(kind);
+        sync.raw_descriptor = fd;
+        sync.flags = kind == op_kind::sync_range ? SYNC_FILE_RANGE_WRITE : 0;
+        BOOST_TEST(fixture.perform(sync) == 0);
+    }
+
+    plain_operation allocate(op_kind::allocate);
+    allocate.raw_descriptor = fd;
+    allocate.offset = 0;
+    allocate.length = 8192;
+    BOOST_TEST(fixture.perform(allocate) == 0);
+
+    plain_operation size(op_kind::size);
+    size.raw_descriptor = fd;
+    BOOST_TEST(fixture.perform(size) == 0);
+    BOOST_TEST(size.length == 8192u);
+
+    plain_operation resize(op_kind::resize);
+    resize.raw_descriptor = fd;
+    resize.length = 8;
+    BOOST_TEST(fixture.perform(resize) == 0);
+
+    char back[16] = {};
+    iovec into{back, sizeof(back)};
+    plain_operation read(op_kind::read);
+    read.raw_descriptor = fd;
+    read.offset = 5;
+    read.iovecs = &into;
+    read.iovec_count = 1;
+    BOOST_TEST(fixture.perform(read) == 3);
+    BOOST_TEST(std::string(back) == "012");
+
+    plain_operation close(op_kind::close);
+    close.raw_descriptor = fd;
+    BOOST_TEST(fixture.perform(close) == 0);
+    BOOST_TEST(::fcntl(fd, F_GETFD) == -1);
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_call_is_its_errno) {
+    pool_fixture fixture;
+    plain_operation open(op_kind::open);
+    open.path = "/no/such/folder/file";
+    BOOST_TEST(fixture.perform(open) == -ENOENT);
+    plain_operation size(op_kind::size);
+    BOOST_TEST(fixture.perform(size) == -EBADF);
+}
+
+BOOST_AUTO_TEST_CASE(never_makes_more_threads_than_allowed) {
+    gate stop;
+    pool_fixture fixture(3, true);
+    std::deque<plain_operation> ops;
+    op_queue batch;
+    for (int i = 0; i != 20; ++i) {
+        fixture.prepare(ops.emplace_back(op_kind::size));
+        batch.push(&ops.back());
+    }
+    fixture.pool->submit(batch);
+    BOOST_REQUIRE(stop.wait_for_arrivals(3));
+    BOOST_TEST(fixture.pool->counters().threads == 3u);
+    BOOST_TEST(stop.arrived().size() == 3u);
+    stop.open();
+    fixture.reap(20);
+    BOOST_TEST(fixture.pool->counters().kernel_entries == 20u);
+}
+
+BOOST_AUTO_TEST_CASE(slow_operations_leave_half_of_the_threads_to_reads) {
+    gate stop;
+    pool_fixture fixture(4, true);
+    std::deque<plain_operation> syncs;
+    op_queue batch;
+    for (int i = 0; i != 8; ++i) {
+        fixture.prepare(syncs.emplace_back(op_kind::sync_data));
+        batch.push(&syncs.back());
+    }
+    fixture.pool->submit(batch);
+    BOOST_REQUIRE(stop.wait_for_arrivals(2));
+    plain_operation first(op_kind::size);
+    plain_operation second(op_kind::size);
+    fixture.prepare(first);
+    fixture.prepare(second);
+    fixture.submit({&first, &second});
+    BOOST_REQUIRE(stop.wait_for_arrivals(4));
+    const auto arrived = stop.arrived();
+    BOOST_TEST(std::count(arrived.begin(), arrived.end(), op_kind::sync_data) == 2);
+    BOOST_TEST(std::count(arrived.begin(), arrived.end(), op_kind::size) == 2);
+    stop.open();
+    fixture.reap(10);
+}
+
+BOOST_AUTO_TEST_CASE(a_pool_of_one_thread_serves_slow_operations_too) {
+    pool_fixture fixture(1);
+    plain_operation sync(op_kind::sync_all);
+    fixture.prepare(sync);
+    BOOST_TEST(fixture.perform(sync) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(neither_slow_nor_fast_operations_starve) {
+    pool_fixture fixture(1);
+    std::deque<plain_operation> ops;
+    op_queue batch;
+    for (int i = 0; i != 200; ++i) {
+        fixture.prepare(ops.emplace_back(i % 2 == 0 ? op_kind::sync_data : op_kind::size));
+        batch.push(&ops.back());
+    }
+    fixture.pool->submit(batch);
+    fixture.reap(200);
+}
+
+BOOST_AUTO_TEST_CASE(many_completions_cost_one_wake_up) {
+    gate stop;
+    pool_fixture fixture(4, true);
+    std::deque<plain_operation> ops;
+    op_queue batch;
+    for (int i = 0; i != 16; ++i) {
+        fixture.prepare(ops.emplace_back(op_kind::size));
+        batch.push(&ops.back());
+    }
+    fixture.pool->submit(batch);
+    BOOST_REQUIRE(stop.wait_for_arrivals(4));
+    stop.open();
+    fixture.pool->prepare_fork(); // waits until everything is done
+    eventfd_t count = 0;
+    BOOST_REQUIRE_EQUAL(::eventfd_read(fixture.finished.descriptor(), &count), 0);
+    BOOST_TEST(count == 1u);
+    op_queue done;
+    fixture.pool->reap(done);
+    BOOST_TEST(done.size() == 16u);
+}
+
+BOOST_AUTO_TEST_CASE(a_queued_operation_is_cancelled_at_once_and_lets_go_of_its_file) {
+    gate stop;
+    pool_fixture fixture(1, true);
+    plain_operation running(op_kind::size);
+    plain_operation queued(op_kind::size);
+    fixture.prepare(running);
+    fixture.prepare(queued);
+    running.key = 1;
+    queued.key = 2;
+    fixture.submit({&running, &queued});
+    BOOST_REQUIRE(stop.wait_for_arrivals(1));
+    fixture.pool->cancel({detail::cancellation::scope::operation, 2});
+    fixture.reap(1); // while the other is still held
+    BOOST_TEST(queued.result == -ECANCELED);
+    BOOST_TEST(queued.cancel_asked);
+    BOOST_TEST(!queued.file);
+    stop.open();
+    fixture.reap(1);
+    BOOST_TEST(running.result == 0);
+    BOOST_TEST(!running.cancel_asked);
+}
+
+BOOST_AUTO_TEST_CASE(cancelling_a_file_leaves_other_files_alone) {
+    gate stop;
+    pool_fixture fixture(1, true);
+    plain_operation running(op_kind::size);
+    plain_operation mine(op_kind::size);
+    plain_operation other(op_kind::size);
+    for (plain_operation* op : {&running, &mine, &other})
+        fixture.prepare(*op);
+    other.file_key = 8;
+    fixture.submit({&running, &mine, &other});
+    BOOST_REQUIRE(stop.wait_for_arrivals(1));
+    fixture.pool->cancel({detail::cancellation::scope::file, fixture.file_key});
+    fixture.reap(1);
+    BOOST_TEST(mine.result == -ECANCELED);
+    BOOST_TEST(running.cancel_asked); // and completes with its result all the same
+    stop.open();
+    fixture.reap(2);
+    BOOST_TEST(running.result == 0);
+    BOOST_TEST(other.result == 0);
+}
+
+BOOST_AUTO_TEST_CASE(stopping_hands_back_what_is_queued_and_what_was_running) {
+    gate stop;
+    pool_fixture fixture(1, true);
+    plain_operation running(op_kind::size);
+    plain_operation queued(op_kind::size);
+    fixture.prepare(running);
+    fixture.prepare(queued);
+    fixture.submit({&running, &queued});
+    BOOST_REQUIRE(stop.wait_for_arrivals(1));
+    std::thread opener([&] { stop.open(); });
+    op_queue abandoned;
+    fixture.pool->stop(abandoned);
+    opener.join();
+    BOOST_TEST(abandoned.size() == 2u);
+    BOOST_TEST(fixture.pool->counters().threads == 0u);
+    while (abandoned.pop()) {
+    }
+}
+
+BOOST_AUTO_TEST_CASE(idle_threads_end) {
+    const std::size_t threads_before = count_threads();
+    pool_fixture fixture;
+    fixture.settings.idle_time = std::chrono::milliseconds(1);
+    fixture.pool.emplace(fixture.settings, fixture.finished);
+    for (int round = 0; round != 3; ++round) {
+        plain_operation op(op_kind::size);
+        fixture.prepare(op);
+        BOOST_TEST(fixture.perform(op) == 0);
+        while (fixture.pool->counters().threads != 0) // the test's deadline bounds it
+            std::this_thread::yield();
+    }
+    fixture.pool.reset();
+    BOOST_TEST(count_threads() == threads_before);
+}
+
+BOOST_AUTO_TEST_CASE(its_threads_receive_no_signals) {
+    static std::atomic<bool> all_blocked;
+    all_blocked = false;
+    pool_fixture fixture;
+    fixture.settings.before_call = [](const detail::operation&) {
+        sigset_t mask;
+        pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+        all_blocked = sigismember(&mask, SIGTERM) && sigismember(&mask, SIGXFSZ) && sigismember(&mask, SIGUSR1);
+    };
+    fixture.pool.emplace(fixture.settings, fixture.finished);
+    plain_operation op(op_kind::size);
+    fixture.prepare(op);
+    fixture.perform(op);
+    BOOST_TEST(all_blocked);
+    sigset_t mask;
+    pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+    BOOST_TEST(!sigismember(&mask, SIGUSR1)); // the maker of the thread has its mask back
+}
+
+BOOST_AUTO_TEST_CASE(goes_on_after_a_fork_in_parent_and_child) {
+    pool_fixture fixture;
+    plain_operation before(op_kind::size);
+    fixture.prepare(before);
+    BOOST_TEST(fixture.perform(before) == 0);
+    fixture.pool->prepare_fork();
+    const pid_t child = ::fork();
+    if (child == 0) {
+        fixture.finished.close();
+        bool good = fixture.finished.open() == 0;
+        fixture.pool->become_child();
+        plain_operation op(op_kind::size);
+        fixture.prepare(op);
+        op_queue batch;
+        batch.push(&op);
+        fixture.pool->submit(batch);
+        good = good && fixture.wait_for_event() && op.result == 0;
+        ::_exit(good ? 0 : 1);
+    }
+    plain_operation after(op_kind::size);
+    fixture.prepare(after);
+    BOOST_TEST(fixture.perform(after) == 0);
+    int status = -1;
+    BOOST_REQUIRE_EQUAL(::waitpid(child, &status, 0), child);
+    BOOST_TEST(status == 0);
+}
+
+BOOST_AUTO_TEST_CASE(without_any_thread_operations_fail_and_none_is_lost) {
+    pool_fixture fixture;
+    const pid_t child = ::fork();
+    if (child == 0) { // where the limits and the user may change
+        const rlimit none{0, 0};
+        if ((::geteuid() == 0 && ::setresuid(65534, 65534, 65534) != 0) || ::setrlimit(RLIMIT_NPROC, &none) != 0)
+            ::_exit(77);
+        plain_operation ops[] = {plain_operation(op_kind::size), plain_operation(op_kind::sync_all)};
+        op_queue batch;
+        for (plain_operation& op : ops) {
+            fixture.prepare(op);
+            batch.push(&op);
+        }
+        fixture.pool->submit(batch);
+        op_queue done;
+        fixture.pool->reap(done);
+        const bool good = done.size() == 2 && ops[0].result == -ENOMEM && ops[1].result == -ENOMEM && !ops[0].file;
+        ::_exit(good ? 0 : 1);
+    }
+    int status = -1;
+    BOOST_REQUIRE_EQUAL(::waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        return say_skipped("this user may not lower its limits");
+    BOOST_TEST(status == 0);
+    plain_operation later(op_kind::size);
+    fixture.prepare(later);
+    BOOST_TEST(fixture.perform(later) == 0);
+}

@@ -144,6 +144,7 @@ double cpu_seconds() {
 struct contestant {
     const char* name;
     std::function<void(const data_file&, std::uint64_t)> run;
+    const contestant* counterpart = nullptr; ///< The same with callbacks.
     std::vector<double> microseconds{};
 
     double median() const {
@@ -200,8 +201,8 @@ int main(int argc, char* argv[]) try {
         {"pread loop", pread_loop},
         {"callback, 1 in flight", [](auto& d, auto n) { callbacks(d, n, 1); }},
         {"callback, 32 in flight", [](auto& d, auto n) { callbacks(d, n, 32); }},
-        {"use_awaitable, 1 in flight", [](auto& d, auto n) { awaitables(d, n, 1); }},
-        {"use_awaitable, 32 in flight", [](auto& d, auto n) { awaitables(d, n, 32); }},
+        {"use_awaitable, 1 in flight", [](auto& d, auto n) { awaitables(d, n, 1); }, &all[1]},
+        {"use_awaitable, 32 in flight", [](auto& d, auto n) { awaitables(d, n, 32); }, &all[2]},
     };
     for (int round = -warm_up_rounds; round != wanted.rounds; ++round) {
         for (contestant& each : all) {
@@ -212,9 +213,12 @@ int main(int argc, char* argv[]) try {
         }
     }
     std::printf("%-28s %12s %10s %12s\n", "cached 4 KiB read", "CPU us/read", "x pread", "x callback");
-    for (const contestant& each : all)
-        std::printf("%-28s %12.3f %10.2f", each.name, each.median(), median_ratio(each, all[0])),
-            &each - all > 2 ? std::printf(" %12.2f\n", median_ratio(each, *(&each - 2))) : std::printf("\n");
+    for (const contestant& each : all) {
+        std::printf("%-28s %12.3f %10.2f", each.name, each.median(), median_ratio(each, all[0]));
+        if (each.counterpart)
+            std::printf(" %12.2f", median_ratio(each, *each.counterpart));
+        std::printf("\n");
+    }
     return 0;
 } catch (const std::exception& error) {
     std::cerr << "inline_read: " << error.what() << '\n';

@@ -368,10 +368,10 @@ ENGINE_TEST(a_context_destroyed_with_cold_reads_in_flight_writes_nothing_afterwa
 ENGINE_TEST(a_thousand_contexts_leave_nothing_behind) {
     set_content(env.path(), pattern(block));
     const auto round = [&] {
+        const std::string bytes(block, 'x');
         asio::io_context ctx;
         asio_aio::configure(ctx, env.options());
         file f(ctx, env.path(), file_base::read_write);
-        std::string bytes(block, 'x');
         f.async_write_some_at(0, asio::buffer(bytes), [](error_code, std::size_t) {});
         ctx.poll();
     };
@@ -381,7 +381,11 @@ ENGINE_TEST(a_thousand_contexts_leave_nothing_behind) {
     for (int i = 0; i != 1000; ++i)
         round();
     BOOST_TEST((resources() == before));
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__) // they map memory as they go
     BOOST_TEST(count_maps() <= maps_before + 16); // the C library keeps some stacks for later threads
+#else
+    static_cast<void>(maps_before);
+#endif
 }
 
 BOOST_AUTO_TEST_CASE(a_thread_blocked_in_a_system_call_is_waited_for_until_its_partner_comes) {

@@ -351,7 +351,10 @@ BOOST_AUTO_TEST_CASE(goes_on_after_a_fork_in_parent_and_child) {
         op_queue batch;
         batch.push(&op);
         fixture.pool->submit(batch);
-        good = good && fixture.wait_for_event() && op.result == 0;
+        good = good && fixture.wait_for_event();
+        op_queue done;
+        fixture.pool->reap(done);
+        good = good && done.pop() == &op && op.result == 0;
         ::_exit(good ? 0 : 1);
     }
     plain_operation after(op_kind::size);

@@ -111,16 +111,6 @@ public:
         return *this;
     }
 
-    template <typename Executor1, if_converts<Executor1> = 0>
-    basic_file_aio(basic_file_aio<Executor1>&& other)
-        : executor_(other.executor_), service_(other.service_), file_(std::move(other.file_)) {}
-
-    template <typename Executor1, if_converts<Executor1> = 0>
-    basic_file_aio& operator=(basic_file_aio<Executor1>&& other) {
-        replace_by(other);
-        return *this;
-    }
-
     const executor_type& get_executor() noexcept { return executor_; }
 
     /// Opens the file at `path`; the first open on a context makes its engines.
@@ -281,6 +271,17 @@ public:
     }
 
 protected:
+    // Protected, so that a file of one kind is not made of one of another.
+    template <typename Executor1, if_converts<Executor1> = 0>
+    basic_file_aio(basic_file_aio<Executor1>&& other)
+        : executor_(other.executor_), service_(other.service_), file_(std::move(other.file_)) {}
+
+    template <typename Executor1, if_converts<Executor1> = 0>
+    basic_file_aio& operator=(basic_file_aio<Executor1>&& other) {
+        replace_by(other);
+        return *this;
+    }
+
     /// Cancels and closes as `close` does; what close(2) reports is lost.
     ~basic_file_aio() { cancel_all(); }
 

@@ -1,0 +1,704 @@
+// SPDX-License-Identifier: BSL-1.0
+// Where the memory of an operation comes from, and what happens where there is none: cases 30 and 44.
+#include "holding_engine.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_allocator.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/read_at.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <map>
+#include <new>
+
+using namespace test;
+
+// --- The heap of this program -----------------------------------------------------------------------------------------
+
+namespace {
+
+/// Counts allocations of all threads while it is on, and lets one of this thread fail.
+struct heap {
+    static inline std::atomic<bool> counting{false};
+    static inline std::atomic<std::size_t> allocations{0};
+
+    /// The allocation of this thread that fails: 1 is the next one; 0 is none.
+    static inline thread_local std::size_t fails_at = 0;
+
+    static bool may_allocate() {
+        if (counting.load(std::memory_order_relaxed))
+            allocations.fetch_add(1, std::memory_order_relaxed);
+        return fails_at == 0 || --fails_at != 0;
+    }
+
+    /// Aligned memory, or null.
+    static void* aligned(std::size_t alignment, std::size_t bytes) noexcept {
+        if (!may_allocate())
+            return nullptr;
+        void* memory = nullptr;
+        // At least a pointer: posix_memalign(3) asks for it.
+        const int error = ::posix_memalign(&memory, std::max(alignment, sizeof(void*)), bytes);
+        return error == 0 ? memory : nullptr;
+    }
+
+    static void* plain(std::size_t bytes) noexcept { return may_allocate() ? std::malloc(std::max(bytes, std::size_t(1))) : nullptr; }
+
+    static void* required(void* memory) { return memory ? memory : throw std::bad_alloc(); }
+};
+
+} // namespace
+
+// Every form that may be called. Not inline: GCC would see memory of operator new go to free, and warn.
+[[gnu::noinline]] void* operator new(std::size_t bytes) { return heap::required(heap::plain(bytes)); }
+[[gnu::noinline]] void* operator new[](std::size_t bytes) { return heap::required(heap::plain(bytes)); }
+[[gnu::noinline]] void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept { return heap::plain(bytes); }
+[[gnu::noinline]] void* operator new[](std::size_t bytes, const std::nothrow_t&) noexcept { return heap::plain(bytes); }
+[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment) { return heap::required(heap::aligned(std::size_t(alignment), bytes)); }
+[[gnu::noinline]] void* operator new[](std::size_t bytes, std::align_val_t alignment) { return heap::required(heap::aligned(std::size_t(alignment), bytes)); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+// Asio's recycling_allocator takes its memory from here, and not from operator new.
+extern "C" void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept {
+    void* memory = heap::aligned(alignment, bytes);
+    if (!memory)
+        errno = ENOMEM;
+    return memory;
+}
+
+namespace {
+
+/// The number of allocations of all threads since it was made.
+class count_allocations {
+public:
+    count_allocations() {
+        heap::allocations = 0;
+        heap::counting = true;
+    }
+    count_allocations(const count_allocations&) = delete;
+    count_allocations& operator=(const count_allocations&) = delete;
+    ~count_allocations() { heap::counting = false; }
+
+    std::size_t so_far() const { return heap::allocations; }
+};
+
+// --- An allocator that keeps books ------------------------------------------------------------------------------------
+
+struct books {
+    std::size_t allocations = 0;
+    std::map<void*, std::size_t> blocks; ///< What is allocated now, with its size in bytes.
+    bool mistake = false;                ///< Something was freed that was not allocated, or with another size.
+    std::size_t fails_at = 0;            ///< As `heap::fails_at`.
+};
+
+template <typename T>
+class booked_allocator {
+public:
+    using value_type = T;
+
+    explicit booked_allocator(books& in) noexcept : books_(&in) {}
+
+    template <typename U>
+    booked_allocator(const booked_allocator<U>& other) noexcept : books_(other.books_) {}
+
+    T* allocate(std::size_t n) {
+        if (books_->fails_at != 0 && --books_->fails_at == 0)
+            throw std::bad_alloc();
+        T* memory = std::allocator<T>().allocate(n);
+        ++books_->allocations;
+        books_->blocks[memory] = n * sizeof(T);
+        return memory;
+    }
+
+    void deallocate(T* memory, std::size_t n) noexcept {
+        const auto found = books_->blocks.find(memory);
+        if (found == books_->blocks.end() || found->second != n * sizeof(T))
+            books_->mistake = true;
+        else
+            books_->blocks.erase(found);
+        std::allocator<T>().deallocate(memory, n);
+    }
+
+    template <typename U>
+    friend bool operator==(const booked_allocator& a, const booked_allocator<U>& b) noexcept {
+        return a.books_ == b.books_;
+    }
+
+private:
+    template <typename>
+    friend class booked_allocator;
+
+    books* books_;
+};
+
+/// What an operation can need: one or two allocations, an engine or none.
+struct way {
+    enum kind { hit, miss, write, many_buffers, nothing, closed };
+
+    kind what;
+    const char* name;
+};
+
+constexpr way all_ways[] = {
+    {way::hit, "a read that memory can serve"},
+    {way::miss, "a read that goes to the engine"},
+    {way::write, "a write"},
+    {way::many_buffers, "a read into more buffers than have room in an operation"},
+    {way::nothing, "a read of nothing"},
+    {way::closed, "a read of a closed file"},
+};
+
+template <typename File>
+class operations {
+public:
+    explicit operations(environment& env) : open_(env.ctx.get_executor()), closed_(env.ctx.get_executor()), cold_path_(env.path("cold")) {
+        set_content(env.path(), std::string(sizeof bytes_, 'x'));
+        set_content(cold_path_, std::string(sizeof bytes_, 'x'));
+        open_.open(env.path(), file_base::read_write);
+        cold_.emplace(env.ctx.get_executor(), cold_path_, file_base::read_only);
+        open_.read_some_at(0, asio::buffer(bytes_)); // into memory
+    }
+
+    /// Makes what `start` is to find.
+    void prepare(way::kind what) const {
+        if (what == way::miss)
+            make_cold(cold_path_);
+    }
+
+    template <typename Token>
+    void start(way::kind what, Token&& token) {
+        const auto buffer = asio::buffer(bytes_);
+        switch (what) {
+        case way::hit: open_.async_read_some_at(0, buffer, std::forward<Token>(token)); break;
+        case way::miss: cold_->async_read_some_at(0, buffer, std::forward<Token>(token)); break;
+        case way::write: open_.async_write_some_at(0, buffer, std::forward<Token>(token)); break;
+        case way::many_buffers: open_.async_read_some_at(0, many(), std::forward<Token>(token)); break;
+        case way::nothing: open_.async_read_some_at(0, asio::mutable_buffer(), std::forward<Token>(token)); break;
+        case way::closed: closed_.async_read_some_at(0, buffer, std::forward<Token>(token)); break;
+        }
+    }
+
+private:
+    std::array<asio::mutable_buffer, 16> many() {
+        std::array<asio::mutable_buffer, 16> buffers;
+        for (std::size_t i = 0; i != buffers.size(); ++i)
+            buffers[i] = asio::buffer(&bytes_[i], 1);
+        return buffers;
+    }
+
+    File open_, closed_;
+    const std::string cold_path_;
+    std::optional<File> cold_;
+    std::array<char, 1000> bytes_{};
+};
+
+} // namespace
+
+// --- Case 30: the associated allocator --------------------------------------------------------------------------------
+
+ENGINE_TEST(memory_comes_from_the_handlers_allocator_and_is_freed_before_the_call) {
+    operations<file> ops(env);
+    for (const way& each : all_ways) {
+        BOOST_TEST_CONTEXT(each.name) {
+            books kept;
+            int calls = 0;
+            std::size_t blocks_at_call = 99;
+            ops.prepare(each.what);
+            ops.start(each.what, asio::bind_allocator(booked_allocator<void>(kept), [&](error_code, std::size_t) {
+                          ++calls;
+                          blocks_at_call = kept.blocks.size();
+                      }));
+            BOOST_TEST(kept.allocations >= 1u);
+            BOOST_TEST(kept.blocks.size() >= 1u);
+            env.run();
+            BOOST_TEST(calls == 1);
+            BOOST_TEST(blocks_at_call == 0u);
+            BOOST_TEST(kept.blocks.size() == 0u);
+            BOOST_TEST(!kept.mistake);
+        }
+    }
+}
+
+ENGINE_TEST(memory_is_freed_when_the_context_is_destroyed_with_operations_in_flight) {
+    books kept;
+    int calls = 0;
+    {
+        asio::io_context ctx;
+        hold held(ctx, env.engine, hold_at::completion);
+        file f(ctx, env.path(), file_base::read_write | file_base::create);
+        for (int i = 0; i != 3; ++i)
+            f.async_write_some_at(0, asio::buffer("abc", 3),
+                                  asio::bind_allocator(booked_allocator<void>(kept), [&](error_code, std::size_t) { ++calls; }));
+        held.run_until_held(ctx, 3);
+        f.async_write_some_at(0, asio::buffer("abc", 3),
+                              asio::bind_allocator(booked_allocator<void>(kept), [&](error_code, std::size_t) { ++calls; }));
+        BOOST_TEST(kept.blocks.size() >= 4u);
+    }
+    BOOST_TEST(calls == 0);
+    BOOST_TEST(kept.blocks.size() == 0u);
+    BOOST_TEST(!kept.mistake);
+}
+
+// --- Case 30: no allocation in steady state ---------------------------------------------------------------------------
+
+namespace {
+
+constexpr std::size_t warm_up_rounds = 200;
+constexpr std::size_t counted_rounds = 500;
+
+enum class kind { hit, miss, write };
+
+constexpr kind all_kinds[] = {kind::hit, kind::miss, kind::write};
+
+std::ostream& operator<<(std::ostream& out, kind what) {
+    return out << (what == kind::hit ? "reads that memory serves" : what == kind::miss ? "reads by the engine" : "writes by the engine");
+}
+
+/// A file of which reads are hits, or none of them is tried.
+template <typename File>
+class warm_file {
+public:
+    static constexpr std::size_t block = 512;
+    static constexpr std::size_t blocks = 32;
+
+    template <typename Executor>
+    warm_file(const environment& env, const Executor& executor, kind what) : what_(what) {
+        set_content(env.path(), pattern(block * blocks));
+        auto& context = asio::query(executor, asio::execution::context);
+        asio_aio::options options = env.options();
+        if (what == kind::miss)
+            options.inline_read_limit = 0;
+        error_code ec;
+        asio_aio::configure(context, options, ec);
+        BOOST_REQUIRE(!ec);
+        file_.emplace(executor, env.path(), file_base::read_write);
+        file_->read_some_at(0, asio::buffer(bytes_));
+    }
+
+    template <typename Token>
+    auto start(std::size_t i, Token&& token) {
+        const auto buffer = asio::buffer(&bytes_[i * block], block);
+        return what_ == kind::write ? file_->async_write_some_at(i * block, buffer, std::forward<Token>(token))
+                                    : file_->async_read_some_at(i * block, buffer, std::forward<Token>(token));
+    }
+
+private:
+    const kind what_;
+    std::optional<File> file_;
+    std::array<char, block * blocks> bytes_{};
+};
+
+/// Rounds of operations: so many at once, and each handler starts the next.
+template <typename File, typename Decorate>
+class rounds {
+public:
+    rounds(warm_file<File>& file, std::size_t at_once, Decorate decorate) : file_(file), at_once_(at_once), decorate_(decorate) {}
+
+    void start() {
+        for (std::size_t i = 0; i != at_once_; ++i)
+            start(i);
+    }
+
+    /// Allocations in the rounds that count: from the end of warming up until the first chain has ended.
+    std::size_t allocations() const { return allocations_; }
+    bool failed() const { return failed_; }
+    std::size_t ended() const { return ended_; }
+
+private:
+    struct handler {
+        rounds* self;
+        std::size_t i;
+        void operator()(error_code ec, std::size_t n) const { self->go_on(i, !ec && n == warm_file<File>::block); }
+    };
+
+    void start(std::size_t i) { file_.start(i, decorate_(handler{this, i})); }
+
+    void go_on(std::size_t i, bool right) {
+        failed_ |= !right;
+        const std::size_t done = ++done_[i];
+        // Chain 0 counts, while all others are running, too.
+        if (i == 0 && done == warm_up_rounds)
+            counter_.emplace();
+        if (i == 0 && done == warm_up_rounds + counted_rounds) {
+            allocations_ = counter_->so_far();
+            counter_.reset();
+            counted_ = true;
+        }
+        if (counted_)
+            ++ended_;
+        else
+            start(i);
+    }
+
+    warm_file<File>& file_;
+    const std::size_t at_once_;
+    Decorate decorate_;
+    std::array<std::size_t, warm_file<File>::blocks> done_{};
+    std::optional<count_allocations> counter_;
+    std::size_t allocations_ = 99'999;
+    std::size_t ended_ = 0;
+    bool counted_ = false;
+    bool failed_ = false;
+};
+
+/// Allocations of `at_once` chains of callbacks on a context of one thread.
+template <typename Executor, typename Decorate>
+void check_no_allocations(const environment& env, kind what, std::size_t at_once, Decorate decorate) {
+    BOOST_TEST_CONTEXT(what << ", " << at_once << " at once") {
+        asio::io_context ctx;
+        using file_type = asio_aio::basic_random_access_file_aio<Executor>;
+        warm_file<file_type> file(env, Executor(ctx.get_executor()), what);
+        rounds<file_type, Decorate> all(file, at_once, decorate);
+        all.start();
+        run_until_idle(ctx);
+        BOOST_TEST(all.ended() == at_once);
+        BOOST_TEST(!all.failed());
+        BOOST_TEST(all.allocations() == 0u);
+    }
+}
+
+constexpr auto as_it_is = [](auto handler) { return handler; };
+
+/// Memory for a handler's operations that is kept from one to the next: what a server gives to each of its connections.
+class kept_memory {
+public:
+    void* allocate(std::size_t bytes) {
+        for (block& each : blocks_) {
+            if (each.in_use || bytes > sizeof each.bytes)
+                continue;
+            each.in_use = true;
+            return each.bytes;
+        }
+        return ::operator new(bytes);
+    }
+
+    void deallocate(void* memory) noexcept {
+        for (block& each : blocks_) {
+            if (memory != each.bytes)
+                continue;
+            each.in_use = false;
+            return;
+        }
+        ::operator delete(memory);
+    }
+
+private:
+    struct block {
+        alignas(std::max_align_t) std::byte bytes[1024];
+        bool in_use = false;
+    };
+
+    std::array<block, 2> blocks_; // the operation, and its submission to the executor
+};
+
+template <typename T>
+class kept_allocator {
+public:
+    using value_type = T;
+
+    explicit kept_allocator(kept_memory& memory) noexcept : memory_(&memory) {}
+
+    template <typename U>
+    kept_allocator(const kept_allocator<U>& other) noexcept : memory_(other.memory_) {}
+
+    T* allocate(std::size_t n) { return static_cast<T*>(memory_->allocate(n * sizeof(T))); }
+    void deallocate(T* memory, std::size_t) noexcept { memory_->deallocate(memory); }
+
+    template <typename U>
+    friend bool operator==(const kept_allocator& a, const kept_allocator<U>& b) noexcept {
+        return a.memory_ == b.memory_;
+    }
+
+private:
+    template <typename>
+    friend class kept_allocator;
+
+    kept_memory* memory_;
+};
+
+/// One callback in flight with the default allocator, and as many with memory of their own.
+template <typename Executor>
+void check_no_allocations_on(const environment& env) {
+    for (kind what : all_kinds)
+        check_no_allocations<Executor>(env, what, 1, as_it_is);
+}
+
+template <typename Executor>
+void check_no_allocations_of_32_on(const environment& env) {
+    for (kind what : all_kinds)
+        check_no_allocations<Executor>(env, what, 32, as_it_is);
+}
+
+template <typename Executor>
+void check_no_allocations_of_32_with_own_memory_on(const environment& env) {
+    for (kind what : all_kinds) {
+        std::array<kept_memory, 32> memory;
+        check_no_allocations<Executor>(env, what, 32, [&memory](auto handler) {
+            return asio::bind_allocator(kept_allocator<void>(memory[handler.i]), handler);
+        });
+    }
+}
+
+} // namespace
+
+ENGINE_TEST(a_callback_at_a_time_does_not_allocate_on_an_executor_of_io_context) {
+    check_no_allocations_on<asio::io_context::executor_type>(env);
+}
+
+ENGINE_TEST(a_callback_at_a_time_does_not_allocate_on_any_io_executor) {
+    check_no_allocations_on<asio::any_io_executor>(env);
+}
+
+ENGINE_TEST(thirty_two_callbacks_at_a_time_do_not_allocate_on_an_executor_of_io_context) {
+    check_no_allocations_of_32_on<asio::io_context::executor_type>(env);
+}
+
+ENGINE_TEST(thirty_two_callbacks_at_a_time_do_not_allocate_on_any_io_executor) {
+    check_no_allocations_of_32_on<asio::any_io_executor>(env);
+}
+
+ENGINE_TEST(thirty_two_callbacks_with_memory_of_their_own_do_not_allocate_on_an_executor_of_io_context) {
+    check_no_allocations_of_32_with_own_memory_on<asio::io_context::executor_type>(env);
+}
+
+ENGINE_TEST(thirty_two_callbacks_with_memory_of_their_own_do_not_allocate_on_any_io_executor) {
+    check_no_allocations_of_32_with_own_memory_on<asio::any_io_executor>(env);
+}
+
+ENGINE_TEST(a_callback_that_is_bound_to_a_strand_does_not_allocate) {
+    check_no_allocations_on<asio::strand<asio::io_context::executor_type>>(env);
+}
+
+ENGINE_TEST(a_callback_with_a_cancellation_slot_does_not_allocate) {
+    for (kind what : all_kinds) {
+        std::array<asio::cancellation_signal, 32> signals;
+        check_no_allocations<asio::any_io_executor>(env, what, 1, [&signals](auto handler) {
+            return asio::bind_cancellation_slot(signals[handler.i].slot(), handler);
+        });
+    }
+}
+
+ENGINE_TEST(awaiting_does_not_allocate) {
+    for (kind what : all_kinds) {
+        BOOST_TEST_CONTEXT(what) {
+            asio::io_context ctx;
+            warm_file<file> f(env, ctx.get_executor(), what);
+            std::size_t allocations = 99'999;
+            std::size_t wrong = 0;
+            const auto body = [&]() -> asio::awaitable<void> {
+                for (std::size_t i = 0; i != warm_up_rounds; ++i)
+                    wrong += co_await f.start(0, asio::use_awaitable) != warm_file<file>::block;
+                const count_allocations counter;
+                for (std::size_t i = 0; i != counted_rounds; ++i)
+                    wrong += co_await f.start(0, asio::use_awaitable) != warm_file<file>::block;
+                allocations = counter.so_far();
+            };
+            asio::co_spawn(ctx, body(), [](std::exception_ptr) {});
+            run_until_idle(ctx);
+            BOOST_TEST(wrong == 0u);
+            BOOST_TEST(allocations == 0u);
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(the_counter_of_allocations_sees_what_this_program_and_asio_allocate) {
+    const count_allocations counter;
+    delete new int;
+    BOOST_TEST(counter.so_far() >= 1u);
+    const std::size_t before = counter.so_far();
+    struct alignas(64) cache_line {
+        char bytes[64];
+    };
+    delete new cache_line;
+    BOOST_TEST(counter.so_far() > before);
+    const std::size_t before_asio = heap::allocations;
+    asio::recycling_allocator<int> allocator;
+    int* const memory = allocator.allocate(1);
+    BOOST_TEST(heap::allocations > before_asio);
+    allocator.deallocate(memory, 1);
+}
+
+// --- Case 44: no memory -----------------------------------------------------------------------------------------------
+
+namespace {
+
+/// Starts an operation again and again, each time with one more allocation that works, until all work.
+/**
+ * `start(n)` lets the nth allocation of the initiating function fail; it throws std::bad_alloc or starts the operation.
+ */
+template <typename Start>
+void check_every_allocation(environment& env, const outcome& result, Start start) {
+    constexpr std::size_t too_many = 100;
+    std::size_t n = 1;
+    for (bool failed = true; failed; ++n) {
+        BOOST_REQUIRE(n != too_many);
+        const int calls_before = result.calls;
+        failed = false;
+        try {
+            start(n);
+        } catch (const std::bad_alloc&) {
+            failed = true;
+        }
+        env.run();
+        BOOST_TEST(result.calls == calls_before + !failed);
+    }
+    BOOST_TEST(n > 2u); // at least one allocation failed
+}
+
+} // namespace
+
+ENGINE_TEST(an_exception_of_the_allocator_reaches_the_caller_and_nothing_leaks) {
+    operations<file> ops(env);
+    for (const way& each : all_ways) {
+        BOOST_TEST_CONTEXT(each.name) {
+            books kept;
+            outcome result;
+            const auto witness = std::make_shared<int>();
+            check_every_allocation(env, result, [&](std::size_t n) {
+                BOOST_TEST(kept.blocks.size() == 0u);
+                BOOST_TEST(witness.use_count() == 1);
+                ops.prepare(each.what);
+                kept.fails_at = n;
+                try {
+                    ops.start(each.what, asio::bind_allocator(booked_allocator<void>(kept),
+                                                              [&, witness](error_code ec, std::size_t m) { result.handler()(ec, m); }));
+                } catch (...) {
+                    kept.fails_at = 0;
+                    throw;
+                }
+                kept.fails_at = 0; // only the initiating function is to fail
+            });
+            BOOST_TEST(kept.blocks.size() == 0u);
+            BOOST_TEST(!kept.mistake);
+            BOOST_TEST(witness.use_count() == 1);
+            BOOST_TEST((each.what == way::closed ? result.ec == asio::error::bad_descriptor : !result.ec));
+        }
+    }
+    BOOST_TEST(asio_aio::statistics(env.ctx).in_flight == 0u);
+}
+
+namespace {
+
+template <typename Executor>
+void check_every_allocation_of_the_heap(environment& env) {
+    operations<asio_aio::basic_random_access_file_aio<Executor>> ops(env);
+    for (const way& each : all_ways) {
+        BOOST_TEST_CONTEXT(each.name) {
+            outcome result;
+            asio::cancellation_signal signal;
+            const auto witness = std::make_shared<int>();
+            check_every_allocation(env, result, [&](std::size_t n) {
+                BOOST_TEST(witness.use_count() == 1);
+                ops.prepare(each.what);
+                auto handler = asio::bind_cancellation_slot(
+                    signal.slot(), [&result, witness](error_code ec, std::size_t m) { result.handler()(ec, m); });
+                heap::fails_at = n;
+                try {
+                    ops.start(each.what, std::move(handler));
+                } catch (...) {
+                    heap::fails_at = 0;
+                    throw;
+                }
+                heap::fails_at = 0;
+            });
+            BOOST_TEST(witness.use_count() == 1);
+            BOOST_TEST((each.what == way::closed ? result.ec == asio::error::bad_descriptor : !result.ec));
+        }
+    }
+    BOOST_TEST(asio_aio::statistics(env.ctx).in_flight == 0u);
+}
+
+} // namespace
+
+ENGINE_TEST(an_exception_of_the_heap_reaches_the_caller_on_an_executor_of_io_context) {
+    check_every_allocation_of_the_heap<asio::io_context::executor_type>(env);
+}
+
+ENGINE_TEST(an_exception_of_the_heap_reaches_the_caller_on_any_io_executor) {
+    check_every_allocation_of_the_heap<asio::any_io_executor>(env);
+}
+
+ENGINE_TEST(an_exception_of_the_heap_reaches_the_caller_of_open_and_the_file_can_be_opened_then) {
+    set_content(env.path(), "abc");
+    asio::io_context ctx;
+    asio_aio::configure(ctx, env.options());
+    file f(ctx);
+    const std::size_t descriptors = count_descriptors();
+    std::size_t n = 1;
+    for (bool failed = true; failed; ++n) {
+        BOOST_REQUIRE(n != 100u);
+        failed = false;
+        const std::string path = env.path();
+        error_code ec;
+        heap::fails_at = n;
+        try {
+            f.open(path, file_base::read_only, ec);
+        } catch (const std::bad_alloc&) {
+            failed = true;
+        }
+        heap::fails_at = 0;
+        BOOST_TEST(!ec);
+        BOOST_TEST(f.is_open() == !failed);
+    }
+    BOOST_TEST(n > 2u);
+    BOOST_TEST(count_descriptors() >= descriptors + 1); // the file, and what its engine needs
+    f.close();
+    const std::size_t with_engine = count_descriptors();
+    for (std::size_t each = 1; each != n; ++each) {
+        heap::fails_at = each;
+        error_code ec;
+        try {
+            f.open(env.path().c_str(), file_base::read_only, ec);
+        } catch (const std::bad_alloc&) {
+        }
+        heap::fails_at = 0;
+        f.close();
+    }
+    BOOST_TEST(count_descriptors() == with_engine); // a descriptor whose file could not be made was closed
+}
+
+ENGINE_TEST(an_exception_of_the_allocator_at_delivery_leaves_run_and_the_others_are_delivered) {
+    hold held(env.ctx, env.engine, hold_at::completion);
+    file f = env.open();
+    books kept;
+    outcome results[5];
+    const auto witness = std::make_shared<int>();
+    for (outcome& each : results)
+        f.async_write_some_at(0, asio::buffer("abc", 3),
+                              asio::bind_allocator(booked_allocator<void>(kept), [&each, witness](error_code ec, std::size_t n) {
+                                  each.handler()(ec, n);
+                              }));
+    held.run_until_held(env.ctx, std::size(results));
+    kept.fails_at = 3; // the third of the submissions to the executor
+    held.release();
+    env.ctx.restart();
+    BOOST_CHECK_THROW(env.ctx.run_for(std::chrono::seconds(deadline_seconds / 2)), std::bad_alloc);
+    env.run();
+    int calls = 0;
+    for (const outcome& each : results) {
+        BOOST_TEST(each.calls <= 1);
+        calls += each.calls;
+    }
+    BOOST_TEST(calls == 4); // the one without memory is lost, and nobody else
+    BOOST_TEST(kept.blocks.size() == 0u);
+    BOOST_TEST(!kept.mistake);
+    BOOST_TEST(witness.use_count() == 1);
+    BOOST_TEST(write_at(env, f, 0, {asio::buffer("def", 3)}).bytes == 3u);
+    BOOST_TEST(content(env.path()) == "def");
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSL-1.0
+// Filesystems and loop devices that a test makes for itself; root only.
+#pragma once
+
+#include "support.hpp"
+
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+#include <cerrno>
+#include <string>
+
+namespace test {
+
+/// Whether this process may mount. The first call gives it a mount table of its own: whatever happens, nothing is left behind.
+inline bool may_mount() {
+    static const bool may = ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+    return may;
+}
+
+/// A filesystem mounted on `folder`, which it makes, until the end of its life.
+class mounted {
+public:
+    mounted(const char* type, const std::string& folder, const std::string& options) : folder_(folder) {
+        BOOST_REQUIRE(may_mount());
+        std::filesystem::create_directories(folder);
+        works_ = ::mount("none", folder.c_str(), type, 0, options.c_str()) == 0;
+    }
+    mounted(const mounted&) = delete;
+    mounted& operator=(const mounted&) = delete;
+    ~mounted() {
+        if (works_)
+            ::umount2(folder_.c_str(), MNT_DETACH);
+    }
+
+    bool works() const { return works_; }
+    std::string file(const std::string& name) const { return folder_ + '/' + name; }
+
+private:
+    std::string folder_;
+    bool works_;
+};
+
+/// A block device over a file, until the end of its life; the kernel ends it too if the process does.
+class loop_device {
+public:
+    explicit loop_device(const std::string& backing_file) {
+        const int control = ::open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+        const int backing = ::open(backing_file.c_str(), O_RDWR | O_CLOEXEC);
+        // Others take devices too: the free one may be gone when it is to be used.
+        constexpr int tries = 16;
+        for (int i = 0; control != -1 && backing != -1 && i < tries && device_ == -1; ++i)
+            take(::ioctl(control, LOOP_CTL_GET_FREE), backing);
+        ::close(backing);
+        ::close(control);
+    }
+    loop_device(const loop_device&) = delete;
+    loop_device& operator=(const loop_device&) = delete;
+    ~loop_device() {
+        if (device_ != -1)
+            ::close(device_);
+    }
+
+    bool works() const { return device_ != -1; }
+    const std::string& path() const { return path_; }
+
+private:
+    void take(int number, int backing) {
+        path_ = "/dev/loop" + std::to_string(number);
+        if (number != -1 && ::access(path_.c_str(), F_OK) != 0) // where no daemon makes the node
+            ::mknod(path_.c_str(), S_IFBLK | 0600, ::makedev(7, unsigned(number)));
+        device_ = ::open(path_.c_str(), O_RDWR | O_CLOEXEC);
+        if (device_ == -1)
+            return;
+        if (::ioctl(device_, LOOP_SET_FD, backing) == 0) {
+            loop_info64 info{};
+            info.lo_flags = LO_FLAGS_AUTOCLEAR; // ends with the last close
+            BOOST_TEST(::ioctl(device_, LOOP_SET_STATUS64, &info) == 0);
+        } else {
+            ::close(device_);
+            device_ = -1;
+        }
+    }
+
+    int device_ = -1;
+    std::string path_;
+};
+
+} // namespace test

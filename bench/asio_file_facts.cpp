@@ -43,7 +43,8 @@ int read_many_files(const fs::path& folder, int files, std::chrono::seconds time
         opened.emplace_back(ctx, (folder / "data").string(), File::read_only);
     for (int i = 0; i != files; ++i)
         opened[std::size_t(i)].async_read_some_at(
-            0, asio::buffer(buffers[std::size_t(i)]), [&](boost::system::error_code ec, std::size_t) { completed += !ec; });
+            0, asio::buffer(buffers[std::size_t(i)]),
+            [&](boost::system::error_code ec, std::size_t) { completed += !ec; });
     ctx.run_for(time);
     return completed;
 }
@@ -69,8 +70,12 @@ void report(const char* name, const fs::path& folder) {
     constexpr int files = 1000;
     constexpr auto time = std::chrono::seconds(5);
     std::printf("%s\n", name);
-    std::printf("  %d of %d reads completed that were started at once, one on each file\n", read_many_files<File>(folder, files, time), files);
-    std::printf("  writes of a closed file %s\n", writes_reach_another_file<File>(folder) ? "went into another file" : "reached no other file");
+    std::printf(
+        "  %d of %d reads completed that were started at once, one on each file\n",
+        read_many_files<File>(folder, files, time), files);
+    std::printf(
+        "  writes of a closed file %s\n",
+        writes_reach_another_file<File>(folder) ? "went into another file" : "reached no other file");
 }
 
 } // namespace

@@ -51,7 +51,9 @@ class copier {
 public:
     copier(asio::io_context& ctx, const settings& wanted)
         : source_(ctx, wanted.source, file_base::read_only | extra_flags(wanted)),
-          target_(ctx, wanted.target, file_base::write_only | file_base::create | file_base::truncate | extra_flags(wanted)),
+          target_(
+              ctx, wanted.target,
+              file_base::write_only | file_base::create | file_base::truncate | extra_flags(wanted)),
           size_(source_.size()),
           block_bytes_(wanted.block_kib * 1024),
           alignment_(wanted.direct ? alignment_of(source_, target_) : 1) {
@@ -79,7 +81,9 @@ public:
     asio_aio::backend backend() const { return source_.backend(); }
 
 private:
-    static file_base::flags extra_flags(const settings& wanted) { return wanted.direct ? file_base::direct : file_base::flags(0); }
+    static file_base::flags extra_flags(const settings& wanted) {
+        return wanted.direct ? file_base::direct : file_base::flags(0);
+    }
 
     static std::size_t alignment_of(const file& a, const file& b) {
         const auto one = a.direct_io_alignment();
@@ -91,7 +95,8 @@ private:
 
     asio::awaitable<void> copy_blocks() {
         const std::size_t page = 4096; // aligned_alloc wants a multiple of it, and every device is content with it
-        const aligned_block block(static_cast<char*>(std::aligned_alloc(page, (block_bytes_ + page - 1) / page * page)));
+        const aligned_block block(
+            static_cast<char*>(std::aligned_alloc(page, (block_bytes_ + page - 1) / page * page)));
         if (!block)
             throw std::bad_alloc();
         while (next_ < size_) {
@@ -113,7 +118,8 @@ private:
 
     asio::awaitable<void> write(std::uint64_t offset, const char* from, std::size_t bytes) {
         for (std::size_t done = 0; done < bytes;)
-            done += co_await target_.async_write_some_at(offset + done, asio::buffer(from + done, bytes - done), asio::use_awaitable);
+            done += co_await target_.async_write_some_at(
+                offset + done, asio::buffer(from + done, bytes - done), asio::use_awaitable);
     }
 
     file source_;
@@ -135,8 +141,9 @@ private:
         constexpr int width = 40;
         const std::uint64_t size = std::max<std::uint64_t>(copy_.size(), 1);
         const int filled = int(copy_.copied() * width / size);
-        std::fprintf(stderr, "\r[%-*.*s] %3d %%", width, filled, "########################################",
-                     int(copy_.copied() * 100 / size));
+        std::fprintf(
+            stderr, "\r[%-*.*s] %3d %%", width, filled, "########################################",
+            int(copy_.copied() * 100 / size));
         if (copy_.copied() == copy_.size()) {
             std::fputc('\n', stderr);
             return;
@@ -154,14 +161,17 @@ private:
 
 settings parse(int argc, char* argv[]) {
     settings wanted;
-    po::options_description visible("Copies SOURCE to TARGET with many blocks in flight.\n\nusage: copy_file [options] SOURCE TARGET");
-    visible.add_options()("help", "this text")("block-size", po::value(&wanted.block_kib)->default_value(1024)->value_name("KIB"),
-                                               "KiB of a block")(
-        "in-flight", po::value(&wanted.in_flight)->default_value(16)->value_name("N"), "blocks read or written at the same time")(
+    po::options_description visible(
+        "Copies SOURCE to TARGET with many blocks in flight.\n\nusage: copy_file [options] SOURCE TARGET");
+    visible.add_options()("help", "this text")(
+        "block-size", po::value(&wanted.block_kib)->default_value(1024)->value_name("KIB"), "KiB of a block")(
+        "in-flight", po::value(&wanted.in_flight)->default_value(16)->value_name("N"),
+        "blocks read or written at the same time")(
         "direct", po::bool_switch(&wanted.direct), "bypass the page cache (O_DIRECT)")(
         "sync", po::bool_switch(&wanted.sync), "end when the copy is on the device");
     po::options_description hidden;
-    hidden.add_options()("source", po::value(&wanted.source)->required())("target", po::value(&wanted.target)->required());
+    hidden.add_options()("source", po::value(&wanted.source)->required())(
+        "target", po::value(&wanted.target)->required());
     po::options_description all;
     all.add(visible).add(hidden);
     po::positional_options_description positions;
@@ -195,8 +205,9 @@ int main(int argc, char* argv[]) try {
     copy.finish(wanted.sync);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     const double mib = double(copy.size()) / (1024 * 1024);
-    std::printf("%.1f MiB in %.2f s, %.0f MiB/s, engine %s\n", mib, seconds.count(), mib / seconds.count(),
-                std::string(to_string(copy.backend())).c_str());
+    std::printf(
+        "%.1f MiB in %.2f s, %.0f MiB/s, engine %s\n", mib, seconds.count(), mib / seconds.count(),
+        std::string(to_string(copy.backend())).c_str());
     return 0;
 } catch (const po::error& error) {
     std::cerr << "copy_file: " << error.what() << " (see --help)\n";

@@ -43,7 +43,8 @@ int main(int argc, char* argv[]) try {
         if (error)
             std::rethrow_exception(error); // leaves ctx.run()
     };
-    asio::spawn(ctx, [path = argv[1]](asio::yield_context yield) { count_lines(path, yield); }, rethrow);
+    asio::spawn(
+        ctx, [path = argv[1]](asio::yield_context yield) { count_lines(path, yield); }, rethrow);
     ctx.run();
     return 0;
 } catch (const std::exception& error) {

@@ -43,7 +43,9 @@ const engine_entry& entry(backend which) {
 engine_report probe_engine(const engine_entry& one) {
     if (one.probe)
         return one.probe();
-    return {one.which, false, 0, "this asio_aio was built without it", std::string("build asio_aio where ") + one.library + " is installed"};
+    return {
+        one.which, false, 0, "this asio_aio was built without it",
+        std::string("build asio_aio where ") + one.library + " is installed"};
 }
 
 detail::engine_factory factory(const engine_entry& one) {

@@ -49,7 +49,8 @@ choice choice_of_file() {
         const int error = errno;
         choice found{{}, choice_source::file, origin, {}};
         if (!named.empty()) // somebody wanted this very file
-            found.error = std::string(config_variable) + " names \"" + path + "\", which cannot be read: " + std::strerror(error);
+            found.error =
+                std::string(config_variable) + " names \"" + path + "\", which cannot be read: " + std::strerror(error);
         return found;
     }
     return parse_choice(read_list(file), choice_source::file, origin);
@@ -74,7 +75,8 @@ choice parse_choice(std::string_view list, choice_source source, std::string ori
         if (const auto which = backend_from_string(word)) {
             result.engines.push_back(*which);
         } else {
-            result.error = result.origin + " names the unknown engine \"" + std::string(word) + "\"; known are " + known_names();
+            result.error =
+                result.origin + " names the unknown engine \"" + std::string(word) + "\"; known are " + known_names();
             return result;
         }
         begin = end + 1;
@@ -86,8 +88,9 @@ choice find_choice(const std::vector<backend>& from_code) {
     if (!from_code.empty())
         return {from_code, choice_source::code, "the program (asio_aio::configure)", {}};
     const auto says_something = [](const choice& one) { return !one.engines.empty() || !one.error.empty(); };
-    if (auto one = parse_choice(environment(environment_variable), choice_source::environment,
-                                std::string("environment variable ") + environment_variable);
+    if (auto one = parse_choice(
+            environment(environment_variable), choice_source::environment,
+            std::string("environment variable ") + environment_variable);
         says_something(one))
         return one;
     if (auto one = choice_of_file(); says_something(one))

@@ -70,7 +70,8 @@ int perform(operation& op) noexcept {
     case op_kind::sync_all: return sync_all(fd);
     case op_kind::sync_data: return sync_data(fd);
     case op_kind::sync_range:
-        return uninterrupted([&] { return ::sync_file_range(fd, off_t(op.offset), off_t(op.length), unsigned(op.flags)); });
+        return uninterrupted(
+            [&] { return ::sync_file_range(fd, off_t(op.offset), off_t(op.length), unsigned(op.flags)); });
     case op_kind::open: return open(op.path, op.flags, op.mode);
     case op_kind::close: return close(fd);
     case op_kind::size: return size(fd, op.length);
@@ -126,7 +127,8 @@ int resize(int descriptor, std::uint64_t bytes) noexcept {
     return uninterrupted([&] { return ::ftruncate(descriptor, off_t(bytes)); });
 }
 
-cached_read read_cached(file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count, std::size_t wanted) noexcept {
+cached_read read_cached(
+    file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count, std::size_t wanted) noexcept {
     using outcome = cached_read::outcome;
     const int fd = file.descriptor();
     const ssize_t got = ::preadv2(fd, iovecs, int(count), off_t(offset), RWF_NOWAIT);

@@ -70,7 +70,7 @@ private:
     unsigned idle_ = 0;
     unsigned slow_running_ = 0;
     bool slow_next_ = false;
-    bool ending_ = false;  ///< Workers end as soon as they find nothing to do.
+    bool ending_ = false; ///< Workers end as soon as they find nothing to do.
     std::uint64_t calls_ = 0;
     pthread_t last_ended_{}; ///< Has joined all that ended before it; valid if `any_ended_`.
     bool any_ended_ = false;

@@ -63,8 +63,8 @@ BOOST_AUTO_TEST_CASE(one_of_many_queued_operations_is_cancelled_by_its_slot) {
     std::vector<outcome> results(8);
     std::deque<asio::cancellation_signal> signals(8);
     for (std::size_t i = 0; i != results.size(); ++i)
-        f.async_write_some_at(i * block, asio::buffer(pool.bytes),
-                              asio::bind_cancellation_slot(signals[i].slot(), results[i].handler()));
+        f.async_write_some_at(
+            i * block, asio::buffer(pool.bytes), asio::bind_cancellation_slot(signals[i].slot(), results[i].handler()));
     pool.ctx.poll(); // into the pool's queue
     signals[3].emit(asio::cancellation_type::total);
     BOOST_TEST(results[3].calls == 0); // never from inside the emission
@@ -73,7 +73,8 @@ BOOST_AUTO_TEST_CASE(one_of_many_queued_operations_is_cancelled_by_its_slot) {
     BOOST_TEST(results[3].ec == asio::error::operation_aborted); // while the thread is still held
     pool.finish();
     for (std::size_t i = 0; i != results.size(); ++i)
-        BOOST_TEST((i == 3 ? results[i].ec == asio::error::operation_aborted : !results[i].ec && results[i].bytes == block));
+        BOOST_TEST(
+            (i == 3 ? results[i].ec == asio::error::operation_aborted : !results[i].ec && results[i].bytes == block));
     BOOST_TEST(!pool.held.ec);
 }
 
@@ -138,7 +139,8 @@ ENGINE_TEST(a_slot_may_fire_twice_late_and_after_the_file_and_the_context_are_go
         environment own(env.engine);
         {
             file f = own.open();
-            f.async_write_some_at(0, asio::buffer(bytes), asio::bind_cancellation_slot(signal.slot(), result.handler()));
+            f.async_write_some_at(
+                0, asio::buffer(bytes), asio::bind_cancellation_slot(signal.slot(), result.handler()));
             signal.emit(asio::cancellation_type::terminal);
             signal.emit(asio::cancellation_type::terminal);
             own.run();
@@ -175,8 +177,9 @@ ENGINE_TEST(all_but_one_of_sixteen_reads_are_cancelled_fifty_times) {
         std::vector<outcome> results(16);
         std::deque<asio::cancellation_signal> signals(16);
         for (std::size_t i = 0; i != 16; ++i)
-            f.async_read_some_at(i * bytes, asio::buffer(buffers[i]),
-                                 asio::bind_cancellation_slot(signals[i].slot(), results[i].handler()));
+            f.async_read_some_at(
+                i * bytes, asio::buffer(buffers[i]),
+                asio::bind_cancellation_slot(signals[i].slot(), results[i].handler()));
         if (round % 2 == 1)
             env.ctx.poll_one(); // a flush: cancel what the engine has
         for (std::size_t i = 1; i != 16; ++i)
@@ -214,12 +217,13 @@ ENGINE_TEST(threads_cancel_while_others_complete) {
             for (int r = 0; r != rounds; ++r) {
                 counted& mine = counts[std::size_t(t * rounds + r)];
                 for (std::size_t i = 0; i != reads; ++i)
-                    f.async_read_some_at(i * block, asio::buffer(buffers[std::size_t(t)].data() + i * block, block),
-                                         [&mine](error_code ec, std::size_t n) {
-                                             if (!(ec == asio::error::operation_aborted ? n == 0 : !ec && n == block))
-                                                 mine.legal = false;
-                                             ++mine.calls;
-                                         });
+                    f.async_read_some_at(
+                        i * block, asio::buffer(buffers[std::size_t(t)].data() + i * block, block),
+                        [&mine](error_code ec, std::size_t n) {
+                            if (!(ec == asio::error::operation_aborted ? n == 0 : !ec && n == block))
+                                mine.legal = false;
+                            ++mine.calls;
+                        });
                 f.cancel();
             }
         });
@@ -243,10 +247,10 @@ ENGINE_TEST(a_slot_fires_on_another_thread_than_the_one_that_completes) {
     for (int round = 0; round != rounds; ++round) {
         asio::cancellation_signal signal;
         std::promise<outcome> completed;
-        f.async_write_some_at(0, asio::buffer(bytes),
-                              asio::bind_cancellation_slot(signal.slot(), [&](error_code ec, std::size_t n) {
-                                  completed.set_value({1, ec, n});
-                              }));
+        f.async_write_some_at(
+            0, asio::buffer(bytes), asio::bind_cancellation_slot(signal.slot(), [&](error_code ec, std::size_t n) {
+                completed.set_value({1, ec, n});
+            }));
         signal.emit(asio::cancellation_type::terminal);
         const outcome result = completed.get_future().get();
         BOOST_TEST(is_legal(result, block));

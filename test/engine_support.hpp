@@ -146,8 +146,7 @@ private:
 
 /// Puts a faulty engine before the engine under test.
 inline void use_faulty_engine(environment& env, faulty_engine::script decide) {
-    const auto selected =
-        detail::select_engine({{env.engine}, asio_aio::choice_source::code, "this test", {}}).factory;
+    const auto selected = detail::select_engine({{env.engine}, asio_aio::choice_source::code, "this test", {}}).factory;
     const auto make = [selected, decide](const asio_aio::options& opts, detail::event& finished) {
         detail::engine_list engines = selected(opts, finished);
         engines.front() = std::make_unique<faulty_engine>(std::move(engines.front()), finished, decide);

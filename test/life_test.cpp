@@ -297,7 +297,8 @@ BOOST_AUTO_TEST_CASE(a_destroyed_context_destroys_handlers_in_every_state_once_a
             start(); // queued in the engine
             ctx.poll();
             start(); // started, not yet submitted
-            f.async_write_some_at(0, asio::const_buffer(), fate_counter(called, destroyed)); // finished, not yet delivered
+            f.async_write_some_at(
+                0, asio::const_buffer(), fate_counter(called, destroyed)); // finished, not yet delivered
             opener = std::thread([&] { stop.open(); });
         }
         opener.join();
@@ -382,7 +383,7 @@ ENGINE_TEST(a_thousand_contexts_leave_nothing_behind) {
         round();
     BOOST_TEST((resources() == before));
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__) // they map memory as they go
-    BOOST_TEST(count_maps() <= maps_before + 16); // the C library keeps some stacks for later threads
+    BOOST_TEST(count_maps() <= maps_before + 16);                   // the C library keeps some stacks for later threads
 #else
     static_cast<void>(maps_before);
 #endif
@@ -484,7 +485,9 @@ ENGINE_TEST(a_program_started_by_exec_inherits_no_descriptor_of_ours) {
     BOOST_TEST(!write_at(env, f, 0, {asio::buffer(bytes)}).ec);
     const int status = in_child([&] {
         // Whatever is open beside standard input, output and error is a leak, but for what this process was started with.
-        ::execl("/bin/sh", "sh", "-c", "for n in /proc/self/fd/*; do readlink $n; done | grep -cE 'eventfd|io_uring|/test-'", nullptr);
+        ::execl(
+            "/bin/sh", "sh", "-c",
+            "for n in /proc/self/fd/*; do readlink $n; done | grep -cE 'eventfd|io_uring|/test-'", nullptr);
         return 127;
     });
     BOOST_TEST(status == 1); // grep found none
@@ -495,7 +498,8 @@ ENGINE_TEST(a_program_started_by_exec_inherits_no_descriptor_of_ours) {
 ENGINE_TEST(a_storm_of_signals_is_never_seen) {
     static std::atomic<int> signals;
     signals = 0;
-    struct sigaction action {}, before {};
+    struct sigaction action {
+    }, before{};
     action.sa_handler = [](int) { ++signals; }; // without SA_RESTART: system calls are interrupted
     BOOST_REQUIRE_EQUAL(::sigaction(SIGVTALRM, &action, &before), 0);
     const itimerval storm{{0, 1000}, {0, 1000}}; // 1 kHz of processor time

@@ -41,11 +41,17 @@ outcome run_one_operation(environment& env, Start start) {
     return result;
 }
 
+fs::path default_base() {
+    const char* base = std::getenv("ASIO_AIO_TEST_DIR");
+    return base ? base : ".";
+}
+
 } // namespace
 
-temporary_directory::temporary_directory() {
-    const char* base = std::getenv("ASIO_AIO_TEST_DIR");
-    std::string name = std::string(base ? base : ".") + "/test-XXXXXX";
+temporary_directory::temporary_directory() : temporary_directory(default_base()) {}
+
+temporary_directory::temporary_directory(const fs::path& base) {
+    std::string name = (base / "test-XXXXXX").string();
     BOOST_REQUIRE(::mkdtemp(name.data()) != nullptr);
     path_ = fs::absolute(name);
 }
@@ -55,7 +61,9 @@ temporary_directory::~temporary_directory() {
     fs::remove_all(path_, ignored);
 }
 
-environment::environment(backend which) : engine(which) {
+environment::environment(backend which) : environment(which, default_base()) {}
+
+environment::environment(backend which, const fs::path& base) : engine(which), folder(base) {
     asio_aio::configure(ctx, options());
 }
 
@@ -116,7 +124,8 @@ void make_cold(const std::string& path) {
 }
 
 void say_skipped(std::string_view why) {
-    std::cout << "SKIPPED: " << boost::unit_test::framework::current_test_case().full_name() << ": " << why << std::endl;
+    std::cout << "SKIPPED: " << boost::unit_test::framework::current_test_case().full_name() << ": " << why
+              << std::endl;
 }
 
 std::size_t count_descriptors() {

@@ -26,10 +26,11 @@ using file = asio_aio::random_access_file_aio;
 /// A test that has not ended by then is stopped and fails.
 constexpr unsigned deadline_seconds = 120;
 
-/// A folder of the test's own on a real disk, removed at the end.
+/// A folder of the test's own, removed at the end: in ASIO_AIO_TEST_DIR, which is on a real disk, or in `base`.
 class temporary_directory {
 public:
     temporary_directory();
+    explicit temporary_directory(const std::filesystem::path& base);
     temporary_directory(const temporary_directory&) = delete;
     temporary_directory& operator=(const temporary_directory&) = delete;
     ~temporary_directory();
@@ -44,6 +45,7 @@ private:
 /// What each test of an engine gets: the engine, a folder, and a context that is configured to use this engine only.
 struct environment {
     explicit environment(backend which);
+    environment(backend which, const std::filesystem::path& base);
 
     /// Options that choose the engine under test and nothing else.
     asio_aio::options options() const;
@@ -120,6 +122,6 @@ void add_engine_tests();
 
 /// A test that runs once on each engine: ENGINE_TEST(reads_what_was_written) { … env.open() … }
 #define ENGINE_TEST(name)                                                                                              \
-    static void name(::test::environment&);                                                                           \
-    static const ::test::engine_test_registration name##_registration(#name, &name, __FILE__, __LINE__);               \
-    static void name([[maybe_unused]] ::test::environment& env)
+ static void name(::test::environment&);                                                                               \
+ static const ::test::engine_test_registration name##_registration(#name, &name, __FILE__, __LINE__);                  \
+ static void name([[maybe_unused]] ::test::environment& env)

@@ -74,8 +74,7 @@ public:
     static constexpr mode_t default_permissions = 0666;
 
     /// A closed file. Makes no engine.
-    explicit basic_file_aio(const executor_type& executor)
-        : executor_(executor), service_(&find_service(executor)) {
+    explicit basic_file_aio(const executor_type& executor) : executor_(executor), service_(&find_service(executor)) {
         service_->learn_executor(executor_);
     }
 
@@ -83,7 +82,8 @@ public:
     explicit basic_file_aio(ExecutionContext& context) : basic_file_aio(executor_type(context.get_executor())) {}
 
     /// Opens as `open` does.
-    basic_file_aio(const executor_type& executor, path_ref path, flags open_flags, mode_t permissions = default_permissions)
+    basic_file_aio(
+        const executor_type& executor, path_ref path, flags open_flags, mode_t permissions = default_permissions)
         : basic_file_aio(executor) {
         open(path, open_flags, permissions);
     }
@@ -129,7 +129,9 @@ public:
             throw_open_error(ec, std::string("open \"") + path.c_str() + '"');
     }
 
-    error_code open(path_ref path, flags open_flags, error_code& ec) { return open(path, open_flags, default_permissions, ec); }
+    error_code open(path_ref path, flags open_flags, error_code& ec) {
+        return open(path, open_flags, default_permissions, ec);
+    }
 
     error_code open(path_ref path, flags open_flags, mode_t permissions, error_code& ec) {
         if (file_)
@@ -293,7 +295,8 @@ private:
     friend class basic_file_aio;
 
     static detail::file_service& find_service(const executor_type& executor) {
-        return boost::asio::use_service<detail::file_service>(boost::asio::query(executor, boost::asio::execution::context));
+        return boost::asio::use_service<detail::file_service>(
+            boost::asio::query(executor, boost::asio::execution::context));
     }
 
     template <typename Executor1>

@@ -72,7 +72,8 @@ public:
     }
 
     template <typename MutableBufferSequence>
-    std::size_t read_some_at(std::uint64_t offset, const MutableBufferSequence& buffers, boost::system::error_code& ec) {
+    std::size_t read_some_at(
+        std::uint64_t offset, const MutableBufferSequence& buffers, boost::system::error_code& ec) {
         return transfer_now(detail::op_kind::read, offset, buffers, ec);
     }
 
@@ -110,10 +111,13 @@ public:
      * @par Thread safety
      * Safe together with other reads, writes and syncs of the same file.
      */
-    template <typename MutableBufferSequence, typename ReadToken = boost::asio::default_completion_token_t<executor_type>>
-    auto async_read_some_at(std::uint64_t offset, const MutableBufferSequence& buffers,
-                            ReadToken&& token = boost::asio::default_completion_token_t<executor_type>()) {
-        return boost::asio::async_initiate<ReadToken, signature>(initiate_transfer(*this, detail::op_kind::read), token, offset, buffers);
+    template <
+        typename MutableBufferSequence, typename ReadToken = boost::asio::default_completion_token_t<executor_type>>
+    auto async_read_some_at(
+        std::uint64_t offset, const MutableBufferSequence& buffers,
+        ReadToken&& token = boost::asio::default_completion_token_t<executor_type>()) {
+        return boost::asio::async_initiate<ReadToken, signature>(
+            initiate_transfer(*this, detail::op_kind::read), token, offset, buffers);
     }
 
     /// Starts a write to the file at `offset`; a file opened with `append` is written at its end.
@@ -136,15 +140,19 @@ public:
      * @par Thread safety
      * As `async_read_some_at`; the effects of overlapping operations in flight have no order.
      */
-    template <typename ConstBufferSequence, typename WriteToken = boost::asio::default_completion_token_t<executor_type>>
-    auto async_write_some_at(std::uint64_t offset, const ConstBufferSequence& buffers,
-                             WriteToken&& token = boost::asio::default_completion_token_t<executor_type>()) {
-        return boost::asio::async_initiate<WriteToken, signature>(initiate_transfer(*this, detail::op_kind::write), token, offset, buffers);
+    template <
+        typename ConstBufferSequence, typename WriteToken = boost::asio::default_completion_token_t<executor_type>>
+    auto async_write_some_at(
+        std::uint64_t offset, const ConstBufferSequence& buffers,
+        WriteToken&& token = boost::asio::default_completion_token_t<executor_type>()) {
+        return boost::asio::async_initiate<WriteToken, signature>(
+            initiate_transfer(*this, detail::op_kind::write), token, offset, buffers);
     }
 
 private:
     template <typename BufferSequence>
-    std::size_t transfer_now(detail::op_kind kind, std::uint64_t offset, const BufferSequence& buffers, boost::system::error_code& ec) {
+    std::size_t transfer_now(
+        detail::op_kind kind, std::uint64_t offset, const BufferSequence& buffers, boost::system::error_code& ec) {
         const detail::transfer_result result = detail::transfer_now(kind, this->file(), offset, buffers);
         ec = result.error;
         return result.bytes;
@@ -154,14 +162,16 @@ private:
     public:
         using executor_type = Executor;
 
-        initiate_transfer(basic_random_access_file_aio& self, detail::op_kind kind) noexcept : self_(&self), kind_(kind) {}
+        initiate_transfer(basic_random_access_file_aio& self, detail::op_kind kind) noexcept
+            : self_(&self), kind_(kind) {}
 
         const executor_type& get_executor() const noexcept { return self_->get_executor(); }
 
         template <typename Handler, typename BufferSequence>
         void operator()(Handler&& handler, std::uint64_t offset, const BufferSequence& buffers) const {
             std::decay_t<Handler> owned(std::forward<Handler>(handler));
-            detail::start_transfer(self_->service(), self_->file(), self_->get_executor(), kind_, offset, buffers, owned);
+            detail::start_transfer(
+                self_->service(), self_->file(), self_->get_executor(), kind_, offset, buffers, owned);
         }
 
     private:

@@ -23,8 +23,8 @@ namespace asio_aio {
  * @par Thread safety
  * Safe.
  */
-inline boost::system::error_code configure(boost::asio::execution_context& context, const options& opts,
-                                           boost::system::error_code& ec) {
+inline boost::system::error_code configure(
+    boost::asio::execution_context& context, const options& opts, boost::system::error_code& ec) {
     return ec = boost::asio::use_service<detail::file_service>(context).configure(opts);
 }
 
@@ -32,9 +32,11 @@ inline boost::system::error_code configure(boost::asio::execution_context& conte
 inline void configure(boost::asio::execution_context& context, const options& opts) {
     boost::system::error_code ec;
     configure(context, opts, ec);
-    detail::throw_if(ec, ec == boost::asio::error::already_open
-                             ? "configure: a file was opened on this context before"
-                             : "configure: options::queue_depth and options::max_threads must be at least 1");
+    detail::throw_if(
+        ec,
+        ec == boost::asio::error::already_open
+            ? "configure: a file was opened on this context before"
+            : "configure: options::queue_depth and options::max_threads must be at least 1");
 }
 
 /// What `context` chose, from which source, and why better engines were passed over. Thread-safe.

@@ -14,7 +14,7 @@
 #include <boost/asio/system_executor.hpp>
 #include <boost/asio/version.hpp>
 #if BOOST_ASIO_VERSION >= 102800 // Boost 1.82
-#include <boost/asio/associated_immediate_executor.hpp>
+# include <boost/asio/associated_immediate_executor.hpp>
 #endif
 
 #include <tuple>
@@ -35,7 +35,9 @@ public:
 
     explicit bound_handler(Handler&& handler, Args... args) : handler_(std::move(handler)), args_(std::move(args)...) {}
 
-    allocator_type get_allocator() const noexcept { return boost::asio::get_associated_allocator(handler_, default_allocator()); }
+    allocator_type get_allocator() const noexcept {
+        return boost::asio::get_associated_allocator(handler_, default_allocator());
+    }
 
     void operator()() { std::apply(std::move(handler_), std::move(args_)); }
 
@@ -45,8 +47,8 @@ private:
 };
 
 template <typename Executor>
-using tracked_executor =
-    std::decay_t<typename boost::asio::prefer_result<Executor, boost::asio::execution::outstanding_work_t::tracked_t>::type>;
+using tracked_executor = std::decay_t<
+    typename boost::asio::prefer_result<Executor, boost::asio::execution::outstanding_work_t::tracked_t>::type>;
 
 /// Calls `visit` with `executor`, or with the io_context's executor that a type-erased one holds: that saves a second allocation.
 template <typename Executor, typename Visitor>
@@ -76,9 +78,9 @@ void defer_to(const Executor& executor, Function&& function) {
 #if BOOST_ASIO_VERSION >= 102800
 /// Whether the handler brings an immediate executor, and not only the default one.
 template <typename Handler>
-inline constexpr bool has_immediate_executor =
-    !std::is_same_v<boost::asio::associated_immediate_executor_t<Handler, boost::asio::system_executor>,
-                    boost::asio::associated_immediate_executor_t<void (*)(), boost::asio::system_executor>>;
+inline constexpr bool has_immediate_executor = !std::is_same_v<
+    boost::asio::associated_immediate_executor_t<Handler, boost::asio::system_executor>,
+    boost::asio::associated_immediate_executor_t<void (*)(), boost::asio::system_executor>>;
 #endif
 
 /// Ends an operation inside its initiating function, by the handler's immediate executor where it has one, else by posting.
@@ -87,7 +89,8 @@ void complete_at_start(Handler& handler, const IoExecutor& io_executor, Args... 
 #if BOOST_ASIO_VERSION >= 102800
     if constexpr (has_immediate_executor<Handler>) {
         const auto immediate = boost::asio::get_associated_immediate_executor(handler, io_executor);
-        return boost::asio::dispatch(immediate, bound_handler<Handler, Args...>(std::move(handler), std::move(args)...));
+        return boost::asio::dispatch(
+            immediate, bound_handler<Handler, Args...>(std::move(handler), std::move(args)...));
     }
 #endif
     const auto executor = boost::asio::get_associated_executor(handler, io_executor);
@@ -99,7 +102,8 @@ template <typename Handler, typename IoExecutor>
 class handler_work {
 public:
     handler_work(const Handler& handler, const IoExecutor& io_executor)
-        : io_executor_(track(io_executor)), executor_(track(boost::asio::get_associated_executor(handler, io_executor))) {}
+        : io_executor_(track(io_executor)),
+          executor_(track(boost::asio::get_associated_executor(handler, io_executor))) {}
 
     template <typename Function>
     void submit(Function&& function) const {

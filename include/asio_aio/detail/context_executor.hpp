@@ -33,7 +33,9 @@ public:
         owned();
     }
 
-    friend bool operator==(const context_executor& a, const context_executor& b) noexcept { return a.context_ == b.context_; }
+    friend bool operator==(const context_executor& a, const context_executor& b) noexcept {
+        return a.context_ == b.context_;
+    }
     friend bool operator!=(const context_executor& a, const context_executor& b) noexcept { return !(a == b); }
 
 private:
@@ -41,8 +43,9 @@ private:
 };
 
 /// The executor of the context itself where its type is known, else nothing.
-using native_executor = std::variant<std::monostate, boost::asio::io_context::executor_type, boost::asio::thread_pool::executor_type,
-                                     boost::asio::system_executor>;
+using native_executor = std::variant<
+    std::monostate, boost::asio::io_context::executor_type, boost::asio::thread_pool::executor_type,
+    boost::asio::system_executor>;
 
 template <typename Executor>
 struct is_strand : std::false_type {};
@@ -74,9 +77,10 @@ native_executor find_native_executor(const Executor& executor) {
     else if constexpr (is_strand<Executor>::value)
         return find_native_executor(executor.get_inner_executor());
     else if constexpr (std::is_same_v<Executor, asio::any_io_executor>)
-        return find_target<asio::io_context::executor_type, asio::thread_pool::executor_type, asio::system_executor,
-                           asio::strand<asio::io_context::executor_type>, asio::strand<asio::thread_pool::executor_type>,
-                           asio::strand<asio::any_io_executor>>(executor);
+        return find_target<
+            asio::io_context::executor_type, asio::thread_pool::executor_type, asio::system_executor,
+            asio::strand<asio::io_context::executor_type>, asio::strand<asio::thread_pool::executor_type>,
+            asio::strand<asio::any_io_executor>>(executor);
     else
         return {};
 }

@@ -43,7 +43,8 @@ public:
         else if (op.result < 0)
             add(mine.failed, 1);
         else if (op.kind == op_kind::read || op.kind == op_kind::write)
-            add(op.kind == op_kind::read ? mine.bytes_read : mine.bytes_written, op.bytes_before + std::size_t(op.result));
+            add(op.kind == op_kind::read ? mine.bytes_read : mine.bytes_written,
+                op.bytes_before + std::size_t(op.result));
         add(mine.latency[std::size_t(group_of(op.kind))][bucket_of(now - op.started_at)], 1);
     }
 

@@ -126,8 +126,9 @@ private:
 
     handler_memory flush_memory_;
     handler_memory wait_memory_;
-    engine_set engines_;                                              ///< Started under the mutex; thread-safe from then on.
-    boost::asio::posix::basic_stream_descriptor<context_executor> wait_; ///< The engines' event, which is not its own to close.
+    engine_set engines_; ///< Started under the mutex; thread-safe from then on.
+    boost::asio::posix::basic_stream_descriptor<context_executor>
+        wait_; ///< The engines' event, which is not its own to close.
 };
 
 } // namespace asio_aio::detail

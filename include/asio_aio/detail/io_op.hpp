@@ -33,8 +33,9 @@ public:
 
     /// `in_place` are the iovecs of `buffers`, as many as there is room for.
     template <typename BufferSequence>
-    static pointer create(op_kind what, Handler& handler, const IoExecutor& executor, const small_iovecs<Room>& in_place,
-                          const BufferSequence& buffers) {
+    static pointer create(
+        op_kind what, Handler& handler, const IoExecutor& executor, const small_iovecs<Room>& in_place,
+        const BufferSequence& buffers) {
         rebound<io_op> memory(boost::asio::get_associated_allocator(handler, default_allocator()));
         io_op* raw = memory.allocate(1);
         try {
@@ -100,7 +101,8 @@ private:
         Handler handler(std::move(op->handler_));
         destroy(op, boost::asio::get_associated_allocator(handler, default_allocator()));
         if (how == fate::complete)
-            work.submit(bound_handler<Handler, error_code, std::size_t>(std::move(handler), result.error, result.bytes));
+            work.submit(
+                bound_handler<Handler, error_code, std::size_t>(std::move(handler), result.error, result.bytes));
     }
 
     handler_work<Handler, IoExecutor> work_;

@@ -38,7 +38,8 @@ struct cached_read {
 };
 
 /// Reads what is in memory (preadv2(2) with RWF_NOWAIT, Linux 4.14).
-cached_read read_cached(file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count, std::size_t wanted) noexcept;
+cached_read read_cached(
+    file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count, std::size_t wanted) noexcept;
 
 /// The alignment that direct I/O on this file asks for, in bytes; zeros where it cannot do direct I/O at all.
 struct alignment {

@@ -54,8 +54,9 @@ transfer_result transfer_now(op_kind kind, const file_ref& file, std::uint64_t o
 }
 
 /// Tries a read without an engine: its result where memory had all of it, else the bytes that memory had.
-inline std::optional<transfer_result> try_inline_read(file_service& service, const file_ref& file, std::uint64_t offset,
-                                                      const iovec* iovecs, std::size_t count, std::size_t bytes, std::size_t& moved) {
+inline std::optional<transfer_result> try_inline_read(
+    file_service& service, const file_ref& file, std::uint64_t offset, const iovec* iovecs, std::size_t count,
+    std::size_t bytes, std::size_t& moved) {
     using outcome = posix_file::cached_read::outcome;
     if (bytes > service.inline_read_limit() || file->direct() || !file->inline_reads().try_next())
         return std::nullopt;
@@ -75,8 +76,9 @@ inline std::optional<transfer_result> try_inline_read(file_service& service, con
 }
 
 template <typename Executor, typename BufferSequence, typename Handler>
-void start_transfer(file_service& service, const file_ref& file, const Executor& executor, op_kind kind, std::uint64_t offset,
-                    const BufferSequence& buffers, Handler& handler) {
+void start_transfer(
+    file_service& service, const file_ref& file, const Executor& executor, op_kind kind, std::uint64_t offset,
+    const BufferSequence& buffers, Handler& handler) {
     constexpr std::size_t room = iovecs_in_place<BufferSequence>;
     const small_iovecs<room> in_place(buffers);
     // As Asio has it, nothing to transfer is a success even where there is no file.
@@ -87,7 +89,8 @@ void start_transfer(file_service& service, const file_ref& file, const Executor&
 
     std::size_t moved = 0;
     if (kind == op_kind::read && in_place.fits())
-        if (const auto result = try_inline_read(service, file, offset, in_place.data(), in_place.buffers(), in_place.bytes(), moved))
+        if (const auto result =
+                try_inline_read(service, file, offset, in_place.data(), in_place.buffers(), in_place.bytes(), moved))
             return complete_at_start(handler, executor, result->error, result->bytes);
 
     auto op = io_op<Handler, Executor, room>::create(kind, handler, executor, in_place, buffers);

@@ -116,10 +116,13 @@ inline error_code file_service::open(const char* path, int flags, mode_t permiss
     const int descriptor = posix_file::open(path, flags, permissions);
     if (descriptor < 0)
         return to_error(descriptor);
-    const error_code ec = assign(descriptor, file);
-    if (ec)
+    try {
+        file = file_ref::adopt(descriptor, make_key());
+    } catch (...) {
         posix_file::close(descriptor);
-    return ec;
+        throw;
+    }
+    return {};
 }
 
 inline error_code file_service::assign(int descriptor, file_ref& file) {
@@ -298,9 +301,13 @@ inline void file_service::notify_fork(boost::asio::execution_context::fork_event
         return;
     if (event == execution_context::fork_prepare) {
         // Nothing may be done twice: what is pending is done before the fork, and its handlers then run in both processes, as posted ones do.
-        const lock held(mutex_);
-        with_engines_ += pending_.size();
-        engines_.submit(pending_);
+        op_queue batch;
+        {
+            const lock held(mutex_);
+            batch.splice(pending_);
+            with_engines_ += batch.size();
+        }
+        engines_.submit(batch);
         engines_.prepare_fork();
     } else if (event == execution_context::fork_child) {
         const lock held(mutex_);

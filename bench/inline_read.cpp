@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// What a cached 4 KiB read costs through the inline path, against a bare pread loop: CPU time per read, in interleaved rounds.
+// What a cached 4 KiB read costs through the inline path, against a bare pread loop: CPU time per read, in interleaved
+// rounds.
 #include <asio_aio/asio_aio.hpp>
 
 #include <boost/asio/awaitable.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Copies a file with many blocks in flight: as many coroutines, each of which reads a block and writes it, then takes the next.
+// Copies a file with many blocks in flight: as many coroutines, each of which reads a block, writes it, takes the next.
 #include <asio_aio/asio_aio.hpp>
 
 #include <boost/asio/awaitable.hpp>

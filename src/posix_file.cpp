@@ -139,8 +139,9 @@ cached_read read_cached(
         const bool retry = error == EAGAIN || error == EINTR || error == EBUSY;
         return {retry ? outcome::part : outcome::refused, 0};
     }
-    // Fewer bytes: the rest is not in memory, or not in the file. The size decides, since Linux 5.9 and 5.10 may answer 0 where there is more
-    // (preadv2(2), BUGS). fstat does not wait on the local filesystems, and others refuse RWF_NOWAIT.
+    // Fewer bytes: the rest is not in memory, or not in the file. The size decides, since Linux 5.9 and 5.10 may answer
+    // 0 where there is more (preadv2(2), BUGS). fstat does not wait on the local filesystems, and others refuse
+    // RWF_NOWAIT.
     struct stat status;
     if (file.regular() && ::fstat(fd, &status) == 0 && std::uint64_t(status.st_size) <= offset + std::uint64_t(got))
         return {outcome::whole, int(got)};

@@ -15,7 +15,8 @@ namespace {
 // System calls need little stack; the rest is for the C library, sanitizers and thread-local storage.
 constexpr std::size_t worker_stack_bytes = 256 * 1024;
 
-/// Makes a joinable thread that receives no signals: a handler belongs to the program's own threads, and a blocked SIGXFSZ leaves EFBIG.
+/// Makes a joinable thread that receives no signals: a handler belongs to the program's own threads, and a blocked
+/// SIGXFSZ leaves EFBIG.
 int create_thread(pthread_t& thread, void* (*entry)(void*), void* argument) noexcept {
     sigset_t all, before;
     sigfillset(&all);
@@ -177,7 +178,8 @@ bool thread_pool_engine::wait_for_work(lock& held) noexcept {
     return woken;
 }
 
-/// One more worker at a time: whoever was called takes an operation and calls the next, so the loop pays for one wake-up a batch.
+/// One more worker at a time: whoever was called takes an operation and calls the next, so the loop pays for one
+/// wake-up a batch.
 thread_pool_engine::help thread_pool_engine::plan_help() noexcept {
     if (!has_work())
         return help::none;

@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::size_t block = 4096;
 
-/// An operation that was cancelled has moved nothing; one that was past stopping has its real result. Nothing in between.
+/// An operation that was cancelled has moved nothing; one that was past stopping has its real result. Nothing in
+/// between.
 bool is_legal(const outcome& result, std::size_t full) {
     if (result.calls != 1)
         return false;

@@ -93,7 +93,8 @@ inline void use_gated_pool(asio::io_context& ctx, unsigned max_threads) {
 /// Stands before a real engine and answers some operations itself.
 class faulty_engine final : public detail::engine {
 public:
-    /// Called for each operation that is submitted; a value is the result, and the real engine never sees the operation.
+    /// Called for each operation that is submitted; a value is the result, and the real engine never sees the
+    /// operation.
     using script = std::function<std::optional<int>(detail::operation&)>;
 
     faulty_engine(std::unique_ptr<detail::engine> real, detail::event& finished, script decide)

@@ -484,7 +484,8 @@ ENGINE_TEST(a_program_started_by_exec_inherits_no_descriptor_of_ours) {
     const std::string bytes = pattern(block);
     BOOST_TEST(!write_at(env, f, 0, {asio::buffer(bytes)}).ec);
     const int status = in_child([&] {
-        // Whatever is open beside standard input, output and error is a leak, but for what this process was started with.
+        // Whatever is open beside standard input, output and error is a leak, but for what this process was started
+        // with.
         ::execl(
             "/bin/sh", "sh", "-c",
             "for n in /proc/self/fd/*; do readlink $n; done | grep -cE 'eventfd|io_uring|/test-'", nullptr);

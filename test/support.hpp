@@ -64,7 +64,8 @@ struct environment {
     asio::io_context ctx;
 };
 
-/// Runs any context that has run_for, restart and stopped, until nothing is left to do; fails the test after the deadline.
+/// Runs any context that has run_for, restart and stopped, until nothing is left to do; fails the test after the
+/// deadline.
 void run_until_idle(asio::io_context& ctx);
 
 /// What a handler of a read or write was called with, and how often.
@@ -83,7 +84,8 @@ struct outcome {
     }
 };
 
-/// Starts the operation, runs the context, and returns what came of it; fails unless the handler was called exactly once, and not inline.
+/// Starts the operation, runs the context, and returns what came of it; fails unless the handler was called exactly
+/// once, and not inline.
 outcome read_at(environment& env, file& f, std::uint64_t offset, const std::vector<asio::mutable_buffer>& buffers);
 outcome write_at(environment& env, file& f, std::uint64_t offset, const std::vector<asio::const_buffer>& buffers);
 

@@ -40,17 +40,18 @@ using direct_alignment = detail::posix_file::alignment;
 
 /// What all files have in common; use `random_access_file_aio`.
 /**
- * Has every member of `boost::asio::basic_file` with the same meaning, so that a change of the type's name is all that a program needs.
+ * Has every member of `boost::asio::basic_file` with the same meaning, so that a change of the type's name is all that
+ * a program needs.
  *
  * @tparam Executor Of the file: completion handlers without an executor of their own run on it.
  *
  * @par Errors
- * Each function that can fail has a form that throws `boost::system::system_error` and one that sets and returns an `error_code`. On a file
- * that is not open: `asio::error::bad_descriptor`, but `close` succeeds.
+ * Each function that can fail has a form that throws `boost::system::system_error` and one that sets and returns an
+ * `error_code`. On a file that is not open: `asio::error::bad_descriptor`, but `close` succeeds.
  *
  * @par Thread safety
- * Distinct files: safe. One file: `open`, `assign`, `close`, `release`, moves and destruction need external order; everything else is safe
- * together, unless a function says otherwise.
+ * Distinct files: safe. One file: `open`, `assign`, `close`, `release`, moves and destruction need external order;
+ * everything else is safe together, unless a function says otherwise.
  */
 template <typename Executor = boost::asio::any_io_executor>
 class basic_file_aio : public file_base {
@@ -101,7 +102,7 @@ public:
     basic_file_aio(ExecutionContext& context, const native_handle_type& native_file)
         : basic_file_aio(executor_type(context.get_executor()), native_file) {}
 
-    /// The moved-from file is closed and can be opened again. Operations in flight stay with the file that was moved to.
+    /// The moved-from file is closed and can be opened again. Operations in flight go with the file.
     basic_file_aio(basic_file_aio&& other) noexcept
         : executor_(other.executor_), service_(other.service_), file_(std::move(other.file_)) {}
 
@@ -120,8 +121,9 @@ public:
      * @param permissions Of a file that is created, before the umask.
      *
      * @par Errors
-     * `asio::error::already_open`; `errc::engine_unavailable` and `errc::invalid_choice` where the choice of engines does not work; what
-     * open(2) reports. The exception's text names the path. Blocks: on network filesystems, or a FIFO without a partner, for long.
+     * `asio::error::already_open`; `errc::engine_unavailable` and `errc::invalid_choice` where the choice of engines
+     * does not work; what open(2) reports. The exception's text names the path. Blocks: on network filesystems, or a
+     * FIFO without a partner, for long.
      */
     void open(path_ref path, flags open_flags, mode_t permissions = default_permissions) {
         error_code ec;
@@ -139,8 +141,8 @@ public:
         return ec = service_->open(path.c_str(), open_flags, permissions, file_);
     }
 
-    /// Takes over a descriptor, which is closed with the file. The access mode and `O_DIRECT` are what it was opened with.
-    /** On failure it stays the caller's. Errors as `open`. */
+    /// Takes over a descriptor, which is closed with the file.
+    /** Access mode and `O_DIRECT` are what it was opened with. On failure it stays the caller's. Errors as `open`. */
     void assign(const native_handle_type& native_file) {
         error_code ec;
         if (assign(native_file, ec))
@@ -157,9 +159,9 @@ public:
 
     /// Cancels what is in flight and closes the file, without waiting for input or output.
     /**
-     * Operations that have not entered the kernel complete with `operation_aborted`. A descriptor that a thread of the pool is using right now
-     * is closed by that thread, so its number cannot be given to another file before. Success where the file is closed already; else what
-     * close(2) reports, if this was the last use.
+     * Operations that have not entered the kernel complete with `operation_aborted`. A descriptor that a thread of the
+     * pool is using right now is closed by that thread, so its number cannot be given to another file before. Success
+     * where the file is closed already; else what close(2) reports, if this was the last use.
      */
     void close() {
         error_code ec;
@@ -174,9 +176,9 @@ public:
 
     /// Cancels what is in flight and gives the descriptor away; the file is closed then.
     /**
-     * Where a thread of the pool is using the descriptor right now, the caller gets a duplicate (fcntl(2), F_DUPFD_CLOEXEC) of the same open
-     * file, so that closing it cannot send that operation to another file. Fails with EMFILE where there is no number left for it; the file
-     * stays open then.
+     * Where a thread of the pool is using the descriptor right now, the caller gets a duplicate (fcntl(2),
+     * F_DUPFD_CLOEXEC) of the same open file, so that closing it cannot send that operation to another file. Fails with
+     * EMFILE where there is no number left for it; the file stays open then.
      */
     native_handle_type release() {
         error_code ec;
@@ -200,7 +202,8 @@ public:
 
     /// Cancels everything in flight on this file.
     /**
-     * What waits in a queue completes with `operation_aborted`; what a thread of the pool or the kernel cannot stop completes with its result.
+     * What waits in a queue completes with `operation_aborted`; what a thread of the pool or the kernel cannot stop
+     * completes with its result.
      */
     void cancel() {
         error_code ec;
@@ -237,7 +240,9 @@ public:
     error_code resize(std::uint64_t n, error_code& ec) { return ec = call(detail::posix_file::resize, n); }
 
     /// Waits until data and metadata written before are on the device (fsync(2)). Blocks the caller.
-    /** An error of the device is reported once per open file, to whoever asks first: the library never asks by itself. */
+    /**
+     * The kernel reports a device's error once per open file, to whoever asks first: the library never asks by itself.
+     */
     void sync_all() {
         error_code ec;
         sync_all(ec);
@@ -258,7 +263,8 @@ public:
     /// The engine that serves this file; `thread_pool` for a file that is not open.
     asio_aio::backend backend() const noexcept { return file_ ? service_->chosen() : asio_aio::backend::thread_pool; }
 
-    /// The alignment that direct I/O on this file asks for (statx(2) since Linux 6.1, else the device's sector, else 4096).
+    /// The alignment that direct I/O on this file asks for.
+    /** From statx(2) since Linux 6.1, else a block device's sector, else 4096. */
     direct_alignment direct_io_alignment() const {
         error_code ec;
         const direct_alignment found = direct_io_alignment(ec);

@@ -17,8 +17,9 @@ namespace asio_aio {
  * @param opts    Copied. `opts.choice` takes precedence over environment and file.
  *
  * @par Errors
- * `asio::error::already_open` once a file was opened: its engines are made and do not change; `invalid_argument` where `queue_depth` or
- * `max_threads` is 0. Whether an engine of the choice works is found out when the first file is opened.
+ * `asio::error::already_open` once a file was opened: its engines are made and do not change; `invalid_argument` where
+ * `queue_depth` or `max_threads` is 0. Whether an engine of the choice works is found out when the first file is
+ * opened.
  *
  * @par Thread safety
  * Safe.

@@ -38,8 +38,8 @@ public:
     }
 
 private:
-    std::mutex
-        mutex_; ///< Guards `target_`, also while it cancels, so that it is not destroyed meanwhile. No handler runs under it.
+    /// Guards `target_`, also while it cancels, so that it is not destroyed meanwhile. No handler runs under it.
+    std::mutex mutex_;
     canceller* target_;
 };
 

@@ -50,7 +50,8 @@ template <typename Executor>
 using tracked_executor = std::decay_t<
     typename boost::asio::prefer_result<Executor, boost::asio::execution::outstanding_work_t::tracked_t>::type>;
 
-/// Calls `visit` with `executor`, or with the io_context's executor that a type-erased one holds: that saves a second allocation.
+/// Calls `visit` with `executor`, or with the io_context's executor that a type-erased one holds: that saves a second
+/// allocation.
 template <typename Executor, typename Visitor>
 void with_concrete_executor(const Executor& executor, Visitor visit) {
     if constexpr (std::is_same_v<Executor, boost::asio::any_io_executor>) {
@@ -69,7 +70,8 @@ void post_to(const Executor& executor, Function&& function) {
     with_concrete_executor(executor, [&](const auto& concrete) { boost::asio::post(concrete, std::move(function)); });
 }
 
-/// Submits from the service's own work, which ends right after: the context may hold it back until then, without locking.
+/// Submits from the service's own work, which ends right after: the context may hold it back until then, without
+/// locking.
 template <typename Executor, typename Function>
 void defer_to(const Executor& executor, Function&& function) {
     with_concrete_executor(executor, [&](const auto& concrete) { boost::asio::defer(concrete, std::move(function)); });
@@ -83,7 +85,8 @@ inline constexpr bool has_immediate_executor = !std::is_same_v<
     boost::asio::associated_immediate_executor_t<void (*)(), boost::asio::system_executor>>;
 #endif
 
-/// Ends an operation inside its initiating function, by the handler's immediate executor where it has one, else by posting.
+/// Ends an operation inside its initiating function, by the handler's immediate executor where it has one, else by
+/// posting.
 template <typename Handler, typename IoExecutor, typename... Args>
 void complete_at_start(Handler& handler, const IoExecutor& io_executor, Args... args) {
 #if BOOST_ASIO_VERSION >= 102800

@@ -33,10 +33,12 @@ public:
     /// Moves the operations that are finished to the end of `done`.
     virtual void reap(op_queue& done) noexcept = 0;
 
-    /// Asks for operations to be cancelled. Those that wait are finished with -ECANCELED at once and hold no descriptor any more.
+    /// Asks for operations to be cancelled. Those that wait are finished with -ECANCELED at once and hold no descriptor
+    /// any more.
     virtual void cancel(const cancellation& which) noexcept = 0;
 
-    /// Waits until nothing is running, and moves everything to `abandoned`. Afterwards the engine only waits for its end.
+    /// Waits until nothing is running, and moves everything to `abandoned`. Afterwards the engine only waits for its
+    /// end.
     virtual void stop(op_queue& abandoned) noexcept = 0;
 
     /// Waits until everything submitted is finished, and keeps no thread: the process is about to fork.

@@ -16,7 +16,8 @@ namespace asio_aio::detail {
 
 using engine_list = std::vector<std::unique_ptr<engine>>;
 
-/// Makes the engines of a context: the chosen one first, the thread pool last; one and the same where the pool was chosen.
+/// Makes the engines of a context: the chosen one first, the thread pool last; one and the same where the pool was
+/// chosen.
 using engine_factory = std::function<engine_list(const options&, event&)>;
 
 /// The engines of one execution context, and the event that they share: to its service they are one engine.

@@ -8,8 +8,8 @@ namespace asio_aio::detail {
 
 /// The eventfd by which the engines of one context wake its loop.
 /**
- * `raise` enters the kernel only when the loop has not been woken yet, so that many completions cost one wake-up. The kernel may raise the
- * descriptor as well (a registered eventfd).
+ * `raise` enters the kernel only when the loop has not been woken yet, so that many completions cost one wake-up. The
+ * kernel may raise the descriptor as well (a registered eventfd).
  */
 class event {
 public:

@@ -9,8 +9,8 @@ namespace asio_aio::detail {
 
 /// Decides, per file, whether it pays to try a read at initiation.
 /**
- * Each miss in a row doubles the number of reads that are not tried, up to 63: a file that is not in memory pays one short system call in 64
- * reads. The counts are hints: threads may overwrite each other's.
+ * Each miss in a row doubles the number of reads that are not tried, up to 63: a file that is not in memory pays one
+ * short system call in 64 reads. The counts are hints: threads may overwrite each other's.
  */
 class inline_read_gate {
 public:
@@ -48,8 +48,9 @@ private:
 
 /// A descriptor with its count of users; the last one closes it.
 /**
- * The file object is one user; so is each operation that the kernel has not taken over or that a pool thread may be running. While any of
- * them is left the number stays open, so it cannot be given to another file under an operation's feet.
+ * The file object is one user; so is each operation that the kernel has not taken over or that a pool thread may be
+ * running. While any of them is left the number stays open, so it cannot be given to another file under an operation's
+ * feet.
  */
 class file_handle {
 public:
@@ -104,9 +105,11 @@ public:
     /// Ends this use; the last one closes. Returns 0, or -errno of close(2) where this was the last.
     int reset() noexcept { return handle_ ? drop() : 0; }
 
-    /// Ends this use and gives the descriptor away, to a caller who may close it at any time; -errno where that fails, and the use goes on.
+    /// Ends this use and gives the descriptor away, to a caller who may close it at any time; -errno where that fails,
+    /// and the use goes on.
     /**
-     * Where operations still use the number, the caller gets a duplicate of it: the number itself must not be closed under them.
+     * Where operations still use the number, the caller gets a duplicate of it: the number itself must not be closed
+     * under them.
      */
     int release() noexcept;
 

@@ -31,8 +31,9 @@ namespace asio_aio::detail {
 
 /// The service of one execution context: makes its engines, takes started operations, and drives.
 /**
- * An operation started in a turn of the loop joins the pending list; one `flush` a turn, on a thread that runs the context, hands the list to
- * the engines and takes what is already finished. While something is in flight one wait on the engines' event is armed.
+ * An operation started in a turn of the loop joins the pending list; one `flush` a turn, on a thread that runs the
+ * context, hands the list to the engines and takes what is already finished. While something is in flight one wait on
+ * the engines' event is armed.
  */
 class file_service final : public boost::asio::execution_context::service, public canceller {
 public:

@@ -23,7 +23,8 @@ template <typename BufferSequence>
 inline constexpr std::size_t iovecs_in_place =
     std::is_convertible_v<const BufferSequence&, boost::asio::const_buffer> ? 1 : usual_buffers;
 
-/// What one system call can move of a buffer sequence: at most IOV_MAX buffers that are not empty, and at most `max_transfer_bytes`.
+/// What one system call can move of a buffer sequence: at most IOV_MAX buffers that are not empty, and at most
+/// `max_transfer_bytes`.
 struct transfer_extent {
     std::size_t buffers = 0;
     std::size_t bytes = 0;

@@ -39,8 +39,8 @@ constexpr bool is_transient(int result) noexcept {
 
 /// What the kernel needs to know of one operation, its result, and its two fates.
 /**
- * Owned by exactly one place at a time: the service's pending list, an engine, or a list of finished operations. The memory belongs to
- * whoever made it (`io_op`), and is given back by `complete` or `discard`.
+ * Owned by exactly one place at a time: the service's pending list, an engine, or a list of finished operations. The
+ * memory belongs to whoever made it (`io_op`), and is given back by `complete` or `discard`.
  */
 class operation {
 public:

@@ -8,7 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
-/// The system calls on one file, blocking, with -errno as result. EINTR, EAGAIN and EBUSY are retried here and never returned.
+/// The system calls on one file, blocking, with -errno as result. EINTR, EAGAIN and EBUSY are retried here and never
+/// returned.
 namespace asio_aio::detail::posix_file {
 
 /// Does `op` on the calling thread and returns its result; for `size` the answer is in `op.length`.

@@ -228,7 +228,8 @@ inline void file_service::settle(op_queue& done, std::size_t reaped, lock& held)
         schedule_flush(held);
 }
 
-/// Operations that the kernel asks to try again, or that it ended although nobody cancelled them, go back to the pending ones.
+/// Operations that the kernel asks to try again, or that it ended although nobody cancelled them, go back to the
+/// pending ones.
 inline void file_service::take_back_retries(op_queue& done) {
     op_queue all(std::move(done));
     while (operation* op = all.pop()) {
@@ -280,7 +281,8 @@ inline void file_service::cancel(const cancellation& which) noexcept {
         engines_.cancel(which);
 }
 
-/// The context is being destroyed: the kernel and the pool let go first, then handlers are destroyed, outside the mutex.
+/// The context is being destroyed: the kernel and the pool let go first, then handlers are destroyed, outside the
+/// mutex.
 inline void file_service::shutdown() {
     gate_->close();
     op_queue abandoned;
@@ -300,7 +302,8 @@ inline void file_service::notify_fork(boost::asio::execution_context::fork_event
     if (!engines_.started())
         return;
     if (event == execution_context::fork_prepare) {
-        // Nothing may be done twice: what is pending is done before the fork, and its handlers then run in both processes, as posted ones do.
+        // Nothing may be done twice: what is pending is done before the fork, and its handlers then run in both
+        // processes, as posted ones do.
         op_queue batch;
         {
             const lock held(mutex_);

@@ -54,7 +54,7 @@ using tracked_executor = std::decay_t<
 /// allocation.
 template <typename Executor, typename Visitor>
 void with_concrete_executor(const Executor& executor, Visitor visit) {
-    if constexpr (std::is_same_v<Executor, boost::asio::any_io_executor>) {
+    if constexpr (std::is_base_of_v<boost::asio::any_io_executor, Executor>) {
         using plain = boost::asio::io_context::executor_type;
         if (const auto* concrete = executor.template target<plain>())
             return visit(*concrete);

@@ -47,10 +47,16 @@ using native_executor = std::variant<
     std::monostate, boost::asio::io_context::executor_type, boost::asio::thread_pool::executor_type,
     boost::asio::system_executor>;
 
-template <typename Executor>
-struct is_strand : std::false_type {};
 template <typename Inner>
-struct is_strand<boost::asio::strand<Inner>> : std::true_type {};
+Inner behind_strand(const boost::asio::strand<Inner>& executor) {
+    return executor.get_inner_executor();
+}
+
+/// True for strands and for what derives from one: `as_default_on` makes such executors.
+template <typename Executor, typename = void>
+struct is_strand : std::false_type {};
+template <typename Executor>
+struct is_strand<Executor, std::void_t<decltype(behind_strand(std::declval<const Executor&>()))>> : std::true_type {};
 
 template <typename Executor>
 native_executor find_native_executor(const Executor& executor);
@@ -75,8 +81,8 @@ native_executor find_native_executor(const Executor& executor) {
     if constexpr (std::is_constructible_v<native_executor, const Executor&>)
         return executor;
     else if constexpr (is_strand<Executor>::value)
-        return find_native_executor(executor.get_inner_executor());
-    else if constexpr (std::is_same_v<Executor, asio::any_io_executor>)
+        return find_native_executor(behind_strand(executor));
+    else if constexpr (std::is_base_of_v<asio::any_io_executor, Executor>)
         return find_target<
             asio::io_context::executor_type, asio::thread_pool::executor_type, asio::system_executor,
             asio::strand<asio::io_context::executor_type>, asio::strand<asio::thread_pool::executor_type>,

@@ -43,17 +43,18 @@ std::string read_list(std::istream& file) {
 choice choice_of_file() {
     const std::string named = environment(config_variable);
     const std::string path = named.empty() ? config_file : named;
-    const std::string origin = "file " + path;
+    const std::string origin = "file " + path + (named.empty() ? "" : " (named by ASIO_AIO_CONFIG)");
     std::ifstream file(path);
-    if (!file) {
-        const int error = errno;
-        choice found{{}, choice_source::file, origin, {}};
-        if (!named.empty()) // somebody wanted this very file
-            found.error =
-                std::string(config_variable) + " names \"" + path + "\", which cannot be read: " + std::strerror(error);
-        return found;
-    }
-    return parse_choice(read_list(file), choice_source::file, origin);
+    int error = file ? 0 : errno;
+    const std::string list = file ? read_list(file) : std::string();
+    if (file.bad()) // a folder can be opened, and then not be read
+        error = errno;
+    if (error == 0)
+        return parse_choice(list, choice_source::file, origin);
+    choice found{{}, choice_source::file, origin, {}};
+    if (!named.empty() || error != ENOENT) // a default that is not there is no error
+        found.error = origin + " cannot be read: " + std::strerror(error);
+    return found;
 }
 
 std::string known_names() {

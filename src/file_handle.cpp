@@ -9,12 +9,24 @@
 
 namespace asio_aio::detail {
 
+namespace {
+
+/// What reads and writes of a direct file are held to.
+direct_alignment required_alignment(int descriptor) noexcept {
+    const auto reported = posix_file::reported_alignment(descriptor);
+    // Zeros: reported as unable of direct I/O, but it was opened for it; the kernel decides.
+    return reported && reported->memory != 0 && reported->offset != 0 ? *reported : direct_alignment{1, 1};
+}
+
+} // namespace
+
 file_ref file_ref::adopt(int descriptor, std::uint64_t key) {
     const int flags = ::fcntl(descriptor, F_GETFL);
     const bool direct = flags != -1 && (flags & O_DIRECT) != 0;
     struct stat status;
     const bool regular = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
-    return file_ref(new file_handle(descriptor, key, direct, regular));
+    const auto required = direct ? required_alignment(descriptor) : direct_alignment{1, 1};
+    return file_ref(new file_handle(descriptor, key, direct, regular, required));
 }
 
 int file_ref::drop() noexcept {

@@ -148,11 +148,17 @@ cached_read read_cached(
     return {outcome::part, int(got)};
 }
 
-int direct_io_alignment(int descriptor, alignment& found) noexcept {
+std::optional<direct_alignment> reported_alignment(int descriptor) noexcept {
     statx_answer answer{};
     const long result = ::syscall(SYS_statx, descriptor, "", AT_EMPTY_PATH, statx_dioalign | STATX_TYPE, &answer);
-    if (result == 0 && (answer.mask & statx_dioalign) != 0) {
-        found = {answer.dio_mem_align, answer.dio_offset_align};
+    if (result != 0 || (answer.mask & statx_dioalign) == 0)
+        return std::nullopt;
+    return direct_alignment{answer.dio_mem_align, answer.dio_offset_align};
+}
+
+int direct_io_alignment(int descriptor, direct_alignment& found) noexcept {
+    if (const auto reported = reported_alignment(descriptor)) {
+        found = *reported;
         return 0;
     }
     struct stat status;

@@ -35,7 +35,7 @@ std::size_t bytes_of(const std::vector<Buffer>& buffers, std::size_t count) {
         [](std::size_t sum, const Buffer& each) { return sum + each.size(); });
 }
 
-/// Fails unless `moved` is what one operation moves of `buffers`: all, or where they are too many, at least the first IOV_MAX.
+/// Fails unless `result` is what one operation moves of `buffers`: all, or of more than IOV_MAX the first IOV_MAX.
 template <typename Buffer>
 void check_extent(const outcome& result, const std::vector<Buffer>& buffers, gaps which) {
     BOOST_TEST(!result.ec);
@@ -89,7 +89,8 @@ ENGINE_TEST(any_number_of_buffers_is_gathered_and_scattered) {
                     const auto to = cut<asio::mutable_buffer>(back, count, which);
                     const outcome read = read_at(env, f, 0, to);
                     check_extent(read, to, which);
-                    const std::string expected = bytes.substr(0, read.bytes) + std::string(bytes.size() - read.bytes, '#');
+                    const std::string expected =
+                        bytes.substr(0, read.bytes) + std::string(bytes.size() - read.bytes, '#');
                     BOOST_TEST((back == expected));
                 }
             }
@@ -154,8 +155,8 @@ ENGINE_TEST(a_file_that_ends_inside_a_sequence_fills_its_front) {
     set_content(env.path(), "12345");
     file f = env.open();
     std::string back(9, '#');
-    const outcome result =
-        read_both_ways(env, f, 0, {asio::buffer(back.data(), 3), asio::buffer(back.data() + 3, 3), asio::buffer(back) + 6});
+    const outcome result = read_both_ways(
+        env, f, 0, {asio::buffer(back.data(), 3), asio::buffer(back.data() + 3, 3), asio::buffer(back) + 6});
     BOOST_TEST(!result.ec);
     BOOST_TEST(result.bytes == 5u);
     BOOST_TEST(back == "12345####");

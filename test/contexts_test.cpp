@@ -164,8 +164,9 @@ public:
 
     void start() {
         for (std::size_t i = 0; i != blocks; ++i)
-            file_.async_write_some_at(i * block_size, asio::buffer(&written_[i * block_size], block_size),
-                                      [this, i](error_code ec, std::size_t n) { read(i, !ec && n == block_size); });
+            file_.async_write_some_at(
+                i * block_size, asio::buffer(&written_[i * block_size], block_size),
+                [this, i](error_code ec, std::size_t n) { read(i, !ec && n == block_size); });
     }
 
     /// False where a handler was not called.
@@ -179,11 +180,11 @@ public:
 private:
     void read(std::size_t i, bool written_right) {
         wrong_ += !written_right;
-        file_.async_read_some_at(i * block_size, asio::buffer(&read_[i * block_size], block_size),
-                                 [this](error_code ec, std::size_t n) {
-                                     wrong_ += ec || n != block_size;
-                                     ends_.arrive();
-                                 });
+        file_.async_read_some_at(
+            i * block_size, asio::buffer(&read_[i * block_size], block_size), [this](error_code ec, std::size_t n) {
+                wrong_ += ec || n != block_size;
+                ends_.arrive();
+            });
     }
 
     asio_aio::basic_random_access_file_aio<Executor> file_;
@@ -642,9 +643,10 @@ ENGINE_TEST(cancelling_in_one_context_never_touches_the_other) {
     asio::cancellation_signal signal;
     // The keys by which operations are cancelled are the same in both contexts.
     for (std::size_t i = 0; i != count; ++i) {
-        here.async_write_some_at(i, asio::buffer("x", 1),
-                                 asio::bind_cancellation_slot(i == 0 ? signal.slot() : asio::cancellation_slot(),
-                                                              results_here[i].handler()));
+        here.async_write_some_at(
+            i, asio::buffer("x", 1),
+            asio::bind_cancellation_slot(
+                i == 0 ? signal.slot() : asio::cancellation_slot(), results_here[i].handler()));
         there.async_write_some_at(
             i, asio::buffer("x", 1),
             asio::bind_cancellation_slot(asio::cancellation_slot(), results_there[i].handler()));

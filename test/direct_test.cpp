@@ -126,7 +126,8 @@ ENGINE_TEST(a_misaligned_offset_is_invalid) {
     if (!f)
         return;
     const page_memory memory(8192);
-    for (const std::uint64_t offset : {std::uint64_t(1), std::uint64_t(4097), std::uint64_t(f->direct_io_alignment().offset / 2)})
+    for (const std::uint64_t offset :
+         {std::uint64_t(1), std::uint64_t(4097), std::uint64_t(f->direct_io_alignment().offset / 2)})
         BOOST_TEST_CONTEXT("offset " << offset) {
             expect_refused(env, *f, offset, memory.data(), 8192);
         }
@@ -139,7 +140,8 @@ ENGINE_TEST(a_misaligned_length_is_invalid) {
     if (!f)
         return;
     const page_memory memory(8192);
-    for (const std::size_t bytes : {std::size_t(1), f->direct_io_alignment().offset - 1, std::size_t(4096 + 1), std::size_t(8191)})
+    for (const std::size_t bytes :
+         {std::size_t(1), f->direct_io_alignment().offset - 1, std::size_t(4096 + 1), std::size_t(8191)})
         BOOST_TEST_CONTEXT(bytes << " bytes") {
             expect_refused(env, *f, 0, memory.data(), bytes);
         }

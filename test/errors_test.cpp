@@ -72,7 +72,7 @@ constexpr int unused_number = 900;
 
 } // namespace
 
-// --- Closed files --------------------------------------------------------------------------------------------------------
+// --- Closed files ----------------------------------------------------------------------------------------------------
 
 ENGINE_TEST(a_file_that_was_never_opened_is_a_bad_descriptor) {
     file f(env.ctx);
@@ -142,7 +142,7 @@ ENGINE_TEST(close_reports_a_descriptor_that_somebody_else_closed) {
     BOOST_TEST(!f.close(ec));
 }
 
-// --- Access modes and kinds of file --------------------------------------------------------------------------------------
+// --- Access modes and kinds of file ----------------------------------------------------------------------------------
 
 ENGINE_TEST(access_that_the_file_was_not_opened_for_is_a_bad_descriptor) {
     set_content(env.path(), "12345");
@@ -227,7 +227,7 @@ ENGINE_TEST(memory_that_cannot_be_read_or_written_is_a_bad_address) {
     BOOST_TEST(content(env.path()) == "12345");
 }
 
-// --- Limits and devices --------------------------------------------------------------------------------------------------
+// --- Limits and devices ----------------------------------------------------------------------------------------------
 
 ENGINE_TEST(a_full_filesystem_takes_what_it_can_then_fails_and_works_again) {
     if (!may_mount())
@@ -334,7 +334,7 @@ ENGINE_TEST(a_block_device_has_the_size_of_the_device) {
     BOOST_TEST(f.size() == std::uint64_t(1) << 20);
 }
 
-// --- Cancelled -----------------------------------------------------------------------------------------------------------
+// --- Cancelled -------------------------------------------------------------------------------------------------------
 
 ENGINE_TEST(cancelled_before_it_entered_the_kernel_is_aborted_and_nothing_happened) {
     set_content(env.path(), "12345");

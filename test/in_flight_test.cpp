@@ -201,7 +201,8 @@ ENGINE_TEST(reads_of_a_file_that_is_cut_meanwhile_get_its_bytes_or_eof) {
                 BOOST_TEST(read[i].calls == 1);
                 BOOST_TEST((read[i].ec == (read[i].bytes == 0 ? error_code(asio::error::eof) : error_code())));
                 // A page that is being cut off may have been zeroed already.
-                BOOST_TEST(back[i].substr(0, read[i].bytes).find_first_not_of(std::string("x\0", 2)) == std::string::npos);
+                BOOST_TEST(
+                    back[i].substr(0, read[i].bytes).find_first_not_of(std::string("x\0", 2)) == std::string::npos);
                 BOOST_TEST(back[i].find_first_not_of('#', read[i].bytes) == std::string::npos);
             }
         }

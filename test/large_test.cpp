@@ -21,12 +21,11 @@ constexpr auto largest_offset = std::uint64_t(std::numeric_limits<std::int64_t>:
 
 constexpr std::size_t shared_bytes = 4 << 20;
 
-/// One buffer of any size that is the same 4 MiB of memory over and over again: fresh memory would take far longer to get.
+/// One buffer of any size that is the same 4 MiB of memory over and over again: no machine is too small for it.
 class repeated_memory {
 public:
     explicit repeated_memory(std::size_t bytes)
-        : bytes_(bytes),
-          data_(::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {
+        : bytes_(bytes), data_(::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {
         BOOST_REQUIRE(data_ != MAP_FAILED);
         const int memory = ::memfd_create("shared", MFD_CLOEXEC);
         BOOST_REQUIRE_EQUAL(::ftruncate(memory, shared_bytes), 0);

@@ -17,9 +17,11 @@
 
 namespace test {
 
-/// Whether this process may mount. The first call gives it a mount table of its own: whatever happens, nothing is left behind.
+/// Whether this process may mount.
+/** The first call gives it a mount table of its own: whatever happens, nothing is left behind. */
 inline bool may_mount() {
-    static const bool may = ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+    static const bool may =
+        ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
     return may;
 }
 

@@ -109,7 +109,7 @@ void expect_refused(environment& env, const std::string& path, file_base::flags 
 
 } // namespace
 
-// --- Paths ---------------------------------------------------------------------------------------------------------------
+// --- Paths -----------------------------------------------------------------------------------------------------------
 
 ENGINE_TEST(a_path_may_be_of_any_type) {
     const std::string text = env.path();
@@ -139,7 +139,7 @@ ENGINE_TEST(a_path_need_not_be_utf_8) {
     BOOST_TEST(content(path) == "x");
 }
 
-// --- Flags and permissions -----------------------------------------------------------------------------------------------
+// --- Flags and permissions -------------------------------------------------------------------------------------------
 
 ENGINE_TEST(each_flag_reaches_the_kernel) {
     env.open();
@@ -210,7 +210,7 @@ ENGINE_TEST(a_created_file_gets_the_permissions_less_the_umask) {
     BOOST_TEST(permissions_of(env.path("opened")) == 0600u);
 }
 
-// --- Close-on-exec -------------------------------------------------------------------------------------------------------
+// --- Close-on-exec ---------------------------------------------------------------------------------------------------
 
 ENGINE_TEST(every_descriptor_of_the_library_is_close_on_exec) {
     asio::io_context ctx;
@@ -242,7 +242,7 @@ ENGINE_TEST(a_program_that_is_started_inherits_nothing) {
     BOOST_TEST(descriptors_of_a_child() == before, boost::test_tools::per_element());
 }
 
-// --- What cannot be opened -----------------------------------------------------------------------------------------------
+// --- What cannot be opened -------------------------------------------------------------------------------------------
 
 ENGINE_TEST(a_missing_file_or_folder_is_not_found) {
     expect_refused(env, env.path("missing"), file_base::read_only, errno_code(ENOENT));
@@ -325,7 +325,7 @@ ENGINE_TEST(the_first_open_of_a_context_fails_cleanly_without_a_descriptor) {
     BOOST_TEST((f.backend() == env.engine));
 }
 
-// --- More than Asio's ----------------------------------------------------------------------------------------------------
+// --- More than Asio's ------------------------------------------------------------------------------------------------
 
 ENGINE_TEST(backend_tells_the_engine) {
     file f(env.ctx);

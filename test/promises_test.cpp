@@ -9,7 +9,7 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/version.hpp>
 #if BOOST_ASIO_VERSION >= 102800 // Boost 1.82
-#include <boost/asio/bind_immediate_executor.hpp>
+# include <boost/asio/bind_immediate_executor.hpp>
 #endif
 
 #include <array>
@@ -24,7 +24,18 @@ namespace {
 // --- Every way in which an operation can end --------------------------------------------------------------------------
 
 struct way {
-    enum kind { hit, miss, write, end_of_file, nothing_to_read, nothing_to_write, closed, moved_from, bad_offset, read_only };
+    enum kind {
+        hit,
+        miss,
+        write,
+        end_of_file,
+        nothing_to_read,
+        nothing_to_write,
+        closed,
+        moved_from,
+        bad_offset,
+        read_only
+    };
 
     kind what;
     const char* name;
@@ -70,8 +81,12 @@ public:
         case way::miss: read_cold(buffer, std::forward<Token>(token)); break;
         case way::write: written_.async_write_some_at(0, buffer, std::forward<Token>(token)); break;
         case way::end_of_file: warm_.async_read_some_at(block, buffer, std::forward<Token>(token)); break;
-        case way::nothing_to_read: warm_.async_read_some_at(0, asio::mutable_buffer(), std::forward<Token>(token)); break;
-        case way::nothing_to_write: written_.async_write_some_at(0, asio::const_buffer(), std::forward<Token>(token)); break;
+        case way::nothing_to_read:
+            warm_.async_read_some_at(0, asio::mutable_buffer(), std::forward<Token>(token));
+            break;
+        case way::nothing_to_write:
+            written_.async_write_some_at(0, asio::const_buffer(), std::forward<Token>(token));
+            break;
         case way::closed: closed_.async_read_some_at(0, buffer, std::forward<Token>(token)); break;
         case way::moved_from: moved_from_.async_write_some_at(0, buffer, std::forward<Token>(token)); break;
         case way::bad_offset: warm_.async_read_some_at(too_large, buffer, std::forward<Token>(token)); break;
@@ -266,18 +281,14 @@ ENGINE_TEST(an_operation_is_outstanding_work_of_its_handlers_executor) {
     BOOST_TEST(result.bytes == 3u);
 }
 
-#if BOOST_ASIO_VERSION >= 102800
 namespace {
 
-/// Calls where it is; counts how often.
+/// Calls where it is, and never elsewhere; counts how often.
 class inline_executor {
 public:
     inline_executor(asio::execution_context& context, int& calls) noexcept : context_(&context), calls_(&calls) {}
 
     asio::execution_context& query(asio::execution::context_t) const noexcept { return *context_; }
-    static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
-        return asio::execution::blocking.always;
-    }
 
     template <typename Function>
     void execute(Function function) const {
@@ -294,6 +305,26 @@ private:
 
 } // namespace
 
+ENGINE_TEST(a_handler_may_be_bound_to_an_executor_that_calls_where_it_is) {
+#if defined(ASIO_AIO_TEST_EXECUTORS_WITHOUT_BLOCKING_NEVER)
+    operations<> ops(env, env.ctx.get_executor());
+    for (const way& each : all_ways) {
+        BOOST_TEST_CONTEXT(each.name) {
+            outcome result;
+            int executed = 0;
+            ops.start(each.what, asio::bind_executor(inline_executor(env.ctx, executed), result.handler()));
+            BOOST_TEST(result.calls == 0);
+            env.run();
+            BOOST_TEST(result.calls == 1);
+            BOOST_TEST(executed == 1);
+        }
+    }
+#else
+    say_skipped("the library does not compile with an executor that cannot require blocking.never");
+#endif
+}
+
+#if BOOST_ASIO_VERSION >= 102800
 ENGINE_TEST(a_result_at_initiation_goes_through_the_immediate_executor) {
     operations<> ops(env, env.ctx.get_executor());
     for (const way& each : all_ways) {
@@ -425,7 +456,8 @@ ENGINE_TEST(several_threads_share_the_completions_of_one_batch) {
     meeting all_at_once(threads); // a handler for each thread, all inside at the same time
     std::atomic<std::size_t> met{0};
     for (std::size_t i = 0; i != threads; ++i)
-        f.async_write_some_at(i, asio::buffer("x", 1), [&](error_code, std::size_t) { met += all_at_once.arrive_and_wait(); });
+        f.async_write_some_at(
+            i, asio::buffer("x", 1), [&](error_code, std::size_t) { met += all_at_once.arrive_and_wait(); });
     held.run_until_held(env.ctx, threads);
     held.release();
     run_on_threads(env.ctx, threads);

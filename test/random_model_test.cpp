@@ -24,7 +24,7 @@ constexpr std::size_t steps_per_seed = 10'000;
 constexpr std::size_t max_in_flight = 64;
 constexpr std::size_t max_file_bytes = 4 << 20; // large enough for many operations that do not overlap
 
-/// Bytes of the file that an operation reads or changes, ends included where the operation depends on where the file ends.
+/// Bytes of the file that an operation reads or changes; without end where it depends on where the file ends.
 struct range {
     std::size_t begin, end;
 
@@ -36,7 +36,9 @@ constexpr std::size_t infinity = std::numeric_limits<std::size_t>::max();
 class random_mix {
 public:
     random_mix(environment& env, unsigned seed)
-        : env_(env), random_(seed), file_(env.open("file", file_base::read_write | file_base::create | file_base::truncate)) {}
+        : env_(env),
+          random_(seed),
+          file_(env.open("file", file_base::read_write | file_base::create | file_base::truncate)) {}
 
     void run(std::size_t steps) {
         resize(max_file_bytes / 2);
@@ -183,13 +185,16 @@ private:
 
     void check(const flight& one) {
         BOOST_TEST_CONTEXT(
-            "before step " << step_ << ": " << (one.reading ? "read" : "write") << " of " << one.bytes.size() << " at " << one.offset) {
+            "before step " << step_ << ": " << (one.reading ? "read" : "write") << " of " << one.bytes.size() << " at "
+                           << one.offset) {
             BOOST_REQUIRE(one.result.calls == 1);
             BOOST_REQUIRE_EQUAL(one.result.bytes, one.expected);
             BOOST_REQUIRE((one.result.ec == (one.expected == 0 ? error_code(asio::error::eof) : error_code())));
             // Nobody has changed these bytes of the model since.
             if (one.reading) {
-                BOOST_REQUIRE((one.bytes.compare(0, one.expected, model_, std::min(one.offset, model_.size()), one.expected) == 0));
+                BOOST_REQUIRE(
+                    (one.bytes.compare(0, one.expected, model_, std::min(one.offset, model_.size()), one.expected) ==
+                     0));
                 BOOST_REQUIRE((one.bytes.find_first_not_of('#', one.expected) == std::string::npos));
             }
         }

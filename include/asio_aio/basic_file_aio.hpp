@@ -35,9 +35,6 @@ private:
     const char* path_;
 };
 
-/// The alignment, in bytes, that direct I/O on a file asks for; zeros where the file cannot do direct I/O.
-using direct_alignment = detail::posix_file::alignment;
-
 /// What all files have in common; use `random_access_file_aio`.
 /**
  * Has every member of `boost::asio::basic_file` with the same meaning, so that a change of the type's name is all that

@@ -21,7 +21,7 @@ struct options {
     unsigned max_threads = 32;
 
     /// A buffered read of at most so many bytes is first tried at initiation, without an engine. 0: never.
-    std::size_t inline_read_limit = 64 * 1024;
+    std::size_t inline_read_limit = std::size_t(64) * 1024;
 };
 
 } // namespace asio_aio

@@ -2,8 +2,19 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <utility>
+
+namespace asio_aio {
+
+/// The alignment, in bytes, that direct I/O on a file asks for; zeros where the file cannot do direct I/O.
+struct direct_alignment {
+    std::size_t memory = 0; ///< Of the buffers' addresses.
+    std::size_t offset = 0; ///< Of offsets in the file, and of the buffers' lengths.
+};
+
+} // namespace asio_aio
 
 namespace asio_aio::detail {
 
@@ -54,8 +65,8 @@ private:
  */
 class file_handle {
 public:
-    file_handle(int descriptor, std::uint64_t key, bool direct, bool regular) noexcept
-        : descriptor_(descriptor), key_(key), direct_(direct), regular_(regular) {}
+    file_handle(int descriptor, std::uint64_t key, bool direct, bool regular, direct_alignment required) noexcept
+        : descriptor_(descriptor), key_(key), direct_(direct), regular_(regular), required_(required) {}
 
     file_handle(const file_handle&) = delete;
     file_handle& operator=(const file_handle&) = delete;
@@ -64,6 +75,16 @@ public:
     std::uint64_t key() const noexcept { return key_; }
     bool direct() const noexcept { return direct_; }
     bool regular() const noexcept { return regular_; }
+
+    /// Whether direct I/O may be tried; the arguments are all addresses, and the offset and all lengths, or-ed together.
+    /**
+     * What the kernel does with misaligned requests depends on their size, the device and the engine: those that break
+     * the alignment that it reports are refused here, in the same way everywhere.
+     */
+    bool accepts(std::uintptr_t addresses, std::uint64_t offsets) const noexcept {
+        return (addresses & (required_.memory - 1)) == 0 && (offsets & (required_.offset - 1)) == 0;
+    }
+
     inline_read_gate& inline_reads() noexcept { return inline_reads_; }
 
 private:
@@ -73,6 +94,7 @@ private:
     const std::uint64_t key_;
     const bool direct_;
     const bool regular_;
+    const direct_alignment required_; ///< Powers of two; 1 where nothing is required or known.
     inline_read_gate inline_reads_;
     std::atomic<unsigned> users_{1};
 };

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <climits>
 #include <cstddef>
+#include <cstdint>
 #include <iterator>
 #include <type_traits>
 
@@ -28,6 +29,8 @@ inline constexpr std::size_t iovecs_in_place =
 struct transfer_extent {
     std::size_t buffers = 0;
     std::size_t bytes = 0;
+    std::uintptr_t addresses = 0; ///< All addresses or-ed together: their low bits tell the alignment.
+    std::size_t lengths = 0;      ///< All lengths or-ed together.
 };
 
 /// Calls `visit(iovec)` for each buffer of that part.
@@ -42,6 +45,8 @@ transfer_extent for_each_iovec(const BufferSequence& sequence, Visit visit) {
             continue;
         visit(iovec{const_cast<void*>(buffer.data()), bytes});
         extent.bytes += bytes;
+        extent.addresses |= reinterpret_cast<std::uintptr_t>(buffer.data());
+        extent.lengths |= bytes;
         if (++extent.buffers == IOV_MAX)
             break;
     }
@@ -60,6 +65,7 @@ public:
           })) {}
 
     /// Of the whole sequence, whether it has room here or not.
+    const transfer_extent& extent() const noexcept { return extent_; }
     std::size_t buffers() const noexcept { return extent_.buffers; }
     std::size_t bytes() const noexcept { return extent_.bytes; }
 

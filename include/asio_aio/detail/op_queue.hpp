@@ -4,7 +4,6 @@
 #include <asio_aio/detail/operation.hpp>
 
 #include <cstddef>
-#include <utility>
 
 namespace asio_aio::detail {
 
@@ -13,12 +12,8 @@ class op_queue {
 public:
     op_queue() = default;
 
-    op_queue(op_queue&& other) noexcept
-        : front_(std::exchange(other.front_, nullptr)),
-          back_(std::exchange(other.back_, nullptr)),
-          size_(std::exchange(other.size_, 0)) {}
-
-    op_queue& operator=(op_queue&&) = delete;
+    op_queue(const op_queue&) = delete;
+    op_queue& operator=(const op_queue&) = delete;
 
     ~op_queue() {
         while (operation* op = pop())
@@ -62,7 +57,8 @@ public:
     /// Moves the operations for which `wanted` is true to the end of `to`, in order.
     template <typename Predicate>
     void extract_if(Predicate wanted, op_queue& to) noexcept {
-        op_queue all(std::move(*this));
+        op_queue all;
+        all.splice(*this);
         while (operation* op = all.pop())
             (wanted(*op) ? to : *this).push(op);
     }

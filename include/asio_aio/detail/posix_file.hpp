@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 /// The system calls on one file, blocking, with -errno as result. EINTR, EAGAIN and EBUSY are retried here and never
 /// returned.
@@ -42,12 +43,10 @@ struct cached_read {
 cached_read read_cached(
     file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count, std::size_t wanted) noexcept;
 
-/// The alignment that direct I/O on this file asks for, in bytes; zeros where it cannot do direct I/O at all.
-struct alignment {
-    std::size_t memory = 0; ///< Of the buffers' addresses.
-    std::size_t offset = 0; ///< Of offsets and lengths.
-};
+/// The alignment that the kernel reports (statx(2), Linux 6.1); nothing where it reports none.
+std::optional<direct_alignment> reported_alignment(int descriptor) noexcept;
 
-int direct_io_alignment(int descriptor, alignment& found) noexcept;
+/// The same, with a guess where nothing is reported that every disk and filesystem in use accepts.
+int direct_io_alignment(int descriptor, direct_alignment& found) noexcept;
 
 } // namespace asio_aio::detail::posix_file

@@ -27,12 +27,13 @@ inline bool is_valid_range(std::uint64_t offset, std::size_t bytes) noexcept {
 }
 
 /// The result of a transfer that needs no kernel, if it has one.
-inline std::optional<transfer_result> result_without_io(bool open, std::uint64_t offset, std::size_t bytes) noexcept {
-    if (!open)
+inline std::optional<transfer_result>
+result_without_io(const file_ref& file, std::uint64_t offset, const transfer_extent& extent) noexcept {
+    if (!file)
         return transfer_result{boost::asio::error::bad_descriptor, 0};
-    if (bytes == 0)
+    if (extent.bytes == 0)
         return transfer_result{{}, 0};
-    if (!is_valid_range(offset, bytes))
+    if (!is_valid_range(offset, extent.bytes) || !file->accepts(extent.addresses, offset | extent.lengths))
         return transfer_result{boost::asio::error::invalid_argument, 0};
     return std::nullopt;
 }
@@ -40,7 +41,7 @@ inline std::optional<transfer_result> result_without_io(bool open, std::uint64_t
 template <typename BufferSequence>
 transfer_result transfer_now(op_kind kind, const file_ref& file, std::uint64_t offset, const BufferSequence& buffers) {
     const small_iovecs<iovecs_in_place<BufferSequence>> in_place(buffers);
-    if (const auto result = result_without_io(bool(file), offset, in_place.bytes()))
+    if (const auto result = result_without_io(file, offset, in_place.extent()))
         return *result;
     const iovec* iovecs = in_place.data();
     std::vector<iovec> all;
@@ -81,11 +82,14 @@ void start_transfer(
     const BufferSequence& buffers, Handler& handler) {
     constexpr std::size_t room = iovecs_in_place<BufferSequence>;
     const small_iovecs<room> in_place(buffers);
-    // As Asio has it, nothing to transfer is a success even where there is no file.
-    if (const auto result = result_without_io(file || in_place.bytes() == 0, offset, in_place.bytes())) {
-        service.counts().ended_at_start(result->error.failed());
-        return complete_at_start(handler, executor, result->error, result->bytes);
-    }
+    const auto end_at_start = [&](const transfer_result& result) {
+        service.counts().ended_at_start(result.error.failed());
+        complete_at_start(handler, executor, result.error, result.bytes);
+    };
+    if (in_place.bytes() == 0) // as Asio has it, a success even where there is no file
+        return end_at_start({{}, 0});
+    if (const auto result = result_without_io(file, offset, in_place.extent()))
+        return end_at_start(*result);
 
     std::size_t moved = 0;
     if (kind == op_kind::read && in_place.fits())

@@ -231,7 +231,8 @@ inline void file_service::settle(op_queue& done, std::size_t reaped, lock& held)
 /// Operations that the kernel asks to try again, or that it ended although nobody cancelled them, go back to the
 /// pending ones.
 inline void file_service::take_back_retries(op_queue& done) {
-    op_queue all(std::move(done));
+    op_queue all;
+    all.splice(done);
     while (operation* op = all.pop()) {
         const bool again = is_transient(op->result) || op->result == -ECANCELED;
         if (again && !op->cancel_asked) {

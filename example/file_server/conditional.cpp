@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "conditional.hpp"
+
+#include "http_date.hpp"
+
+#include <array>
+#include <cstdio>
+
+namespace file_server {
+namespace {
+
+enum class comparison {
+    strong,
+    weak,
+};
+
+/// Whether `list` ("*" or entity tags between commas) has the strong tag `etag`.
+/** What follows a malformed tag is not read. */
+bool contains(std::string_view list, std::string_view etag, comparison how) {
+    if (list == "*")
+        return true;
+    for (;;) {
+        const auto start = list.find_first_not_of(", \t");
+        if (start == list.npos)
+            return false;
+        list.remove_prefix(start);
+        const bool weak = list.starts_with("W/");
+        if (weak)
+            list.remove_prefix(2);
+        const auto end = list.starts_with('"') ? list.find('"', 1) : list.npos;
+        if (end == list.npos)
+            return false;
+        if (list.substr(0, end + 1) == etag && (!weak || how == comparison::weak))
+            return true;
+        list.remove_prefix(end + 1);
+    }
+}
+
+} // namespace
+
+validators make_validators(const struct stat& status) {
+    std::array<char, 64> text{};
+    const auto nanoseconds = static_cast<long long>(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec;
+    const int size = std::snprintf(
+        text.data(), text.size(), "\"%llx-%llx\"", static_cast<unsigned long long>(status.st_size),
+        static_cast<unsigned long long>(nanoseconds));
+    return {std::string(text.data(), static_cast<std::size_t>(size)), status.st_mtim.tv_sec};
+}
+
+std::string joined(const http::fields& fields, http::field name) {
+    std::string values;
+    const auto [first, last] = fields.equal_range(name);
+    for (auto field = first; field != last; ++field) {
+        if (!values.empty())
+            values += ", ";
+        values += field->value();
+    }
+    return values;
+}
+
+precondition check_preconditions(const http::fields& request, const validators& file) {
+    if (request.count(http::field::if_match) != 0) {
+        if (!contains(joined(request, http::field::if_match), file.etag, comparison::strong))
+            return precondition::failed;
+    } else if (const auto since = parse_http_date(request[http::field::if_unmodified_since])) {
+        if (file.last_modified > *since)
+            return precondition::failed;
+    }
+
+    if (request.count(http::field::if_none_match) != 0) {
+        if (contains(joined(request, http::field::if_none_match), file.etag, comparison::weak))
+            return precondition::not_modified;
+    } else if (const auto since = parse_http_date(request[http::field::if_modified_since])) {
+        if (file.last_modified <= *since)
+            return precondition::not_modified;
+    }
+    return precondition::passed;
+}
+
+bool if_range_holds(const http::fields& request, const validators& file, std::time_t now) {
+    if (request.count(http::field::if_range) == 0)
+        return true;
+    const auto value = joined(request, http::field::if_range);
+    if (value.starts_with('"') || value.starts_with("W/"))
+        return value == file.etag;
+    // A date of whole seconds identifies one version only when that second is over: RFC 9110 §8.8.2.2.
+    const auto date = parse_http_date(value);
+    return date && *date == file.last_modified && file.last_modified < now;
+}
+
+} // namespace file_server

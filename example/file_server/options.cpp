@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "options.hpp"
+
+#include <boost/program_options.hpp>
+
+#include <charconv>
+#include <cstdint>
+#include <iostream>
+#include <limits>
+#include <string_view>
+#include <thread>
+
+namespace file_server {
+namespace {
+
+namespace po = boost::program_options;
+
+struct limits {
+    std::uint64_t least;
+    std::uint64_t most;
+};
+
+[[noreturn]] void refuse(const std::string& option, const std::string& value, const std::string& right) {
+    throw usage_error("--" + option + ": \"" + value + "\" is not " + right);
+}
+
+std::optional<std::uint64_t> to_number(std::string_view text) {
+    std::uint64_t number = 0;
+    const char* end = text.data() + text.size();
+    const auto [stopped_at, error] = std::from_chars(text.data(), end, number);
+    if (error != std::errc{} || stopped_at != end)
+        return std::nullopt;
+    return number;
+}
+
+std::uint64_t number_option(const po::variables_map& values, const std::string& option, limits allowed) {
+    const auto& text = values[option].as<std::string>();
+    const auto number = to_number(text);
+    if (!number || *number < allowed.least || *number > allowed.most)
+        refuse(option, text, "a number from " + std::to_string(allowed.least) + " to " + std::to_string(allowed.most));
+    return *number;
+}
+
+std::chrono::seconds seconds_option(const po::variables_map& values, const std::string& option) {
+    constexpr limits a_day{1, 86'400};
+    return std::chrono::seconds{number_option(values, option, a_day)};
+}
+
+std::size_t block_size_option(const po::variables_map& values) {
+    constexpr limits allowed{512, std::uint64_t{64} << 20};
+    const auto& text = values["block-size"].as<std::string>();
+    std::string_view digits = text;
+    unsigned shift = 0;
+    if (digits.ends_with('K') || digits.ends_with('k'))
+        shift = 10;
+    if (digits.ends_with('M') || digits.ends_with('m'))
+        shift = 20;
+    if (shift != 0)
+        digits.remove_suffix(1);
+    const auto number = to_number(digits);
+    // The first comparison keeps the shift from losing bits.
+    if (!number || *number > allowed.most || *number << shift < allowed.least || *number << shift > allowed.most)
+        refuse("block-size", text, "a number of bytes from 512 to 64M (K and M are understood)");
+    return static_cast<std::size_t>(*number << shift);
+}
+
+std::vector<asio_aio::backend> backend_option(const po::variables_map& values) {
+    std::vector<asio_aio::backend> choice;
+    if (values.count("backend") == 0)
+        return choice;
+    const auto& text = values["backend"].as<std::string>();
+    std::string_view rest = text;
+    for (bool more = true; more;) {
+        const auto comma = rest.find(',');
+        const auto backend = asio_aio::backend_from_string(rest.substr(0, comma));
+        if (!backend)
+            refuse("backend", text, "a list of io_uring, libaio and thread_pool, with commas between");
+        choice.push_back(*backend);
+        more = comma != rest.npos;
+        rest.remove_prefix(more ? comma + 1 : rest.size());
+    }
+    return choice;
+}
+
+po::options_description describe_options() {
+    const auto text = [](const char* value) { return po::value<std::string>()->default_value(value); };
+    const auto processors = std::max(std::thread::hardware_concurrency(), 1U);
+    po::options_description all("Serves the files of a folder over HTTP/1.1.\n\nfile_server [options] [DIR]");
+    auto add = all.add_options();
+    add("help,h", "print this text");
+    add("root", text("."), "the folder to serve; DIR without an option means the same");
+    add("address", text("127.0.0.1"), "the address to listen on; 0.0.0.0 or :: for all");
+    add("port", text("8080"), "the port to listen on; 0 for any that is free");
+    add("threads", text(std::to_string(processors).c_str()), "threads that serve connections");
+    add("block-size", text("256K"), "bytes of one read of a file; K and M are understood");
+    add("read-ahead", text("4"), "reads of one file in flight ahead of the socket");
+    add("backend", po::value<std::string>(), "engines for the files, best first: io_uring,libaio,thread_pool");
+    add("max-threads", po::value<std::string>(), "threads of the engine thread_pool at most");
+    add("max-connections", text("1024"), "connections at the same time; more wait to be accepted");
+    add("timeout", text("60"), "seconds until an idle connection, or one that takes no data, is closed");
+    add("header-timeout", text("30"), "seconds that the header of a request may take");
+    add("quiet,q", "no line for each request");
+    return all;
+}
+
+server_options read_values(const po::variables_map& values) {
+    server_options options;
+    options.root = values["root"].as<std::string>();
+    options.address = values["address"].as<std::string>();
+    options.port =
+        static_cast<std::uint16_t>(number_option(values, "port", {0, std::numeric_limits<std::uint16_t>::max()}));
+    options.threads = static_cast<unsigned>(number_option(values, "threads", {1, 1024}));
+    options.max_connections = static_cast<std::size_t>(number_option(values, "max-connections", {1, 1'000'000}));
+    options.plan.block_size = block_size_option(values);
+    options.plan.blocks_ahead = static_cast<std::size_t>(number_option(values, "read-ahead", {0, 256}));
+    options.timeout = seconds_option(values, "timeout");
+    options.header_timeout = seconds_option(values, "header-timeout");
+    options.quiet = values.count("quiet") != 0;
+    options.files.choice = backend_option(values);
+    if (values.count("max-threads") != 0)
+        options.files.max_threads = static_cast<unsigned>(number_option(values, "max-threads", {1, 4096}));
+    return options;
+}
+
+} // namespace
+
+std::optional<server_options> parse_options(int argc, const char* const* argv) {
+    const auto known = describe_options();
+    po::positional_options_description positional;
+    positional.add("root", 1);
+    po::variables_map values;
+    try {
+        po::store(po::command_line_parser(argc, argv).options(known).positional(positional).run(), values);
+    } catch (const po::error& error) {
+        throw usage_error(std::string(error.what()) + "; --help lists the options");
+    }
+    if (values.count("help") != 0) {
+        std::cout << known;
+        return std::nullopt;
+    }
+    return read_values(values);
+}
+
+} // namespace file_server

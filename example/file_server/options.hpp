@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "block_reader.hpp"
+
+#include <asio_aio/configure.hpp>
+
+#include <chrono>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+namespace file_server {
+
+struct server_options {
+    std::string root;
+    std::string address;
+    std::uint16_t port = 0;
+    unsigned threads = 1;
+    std::size_t max_connections = 0;
+    read_plan plan;
+    std::chrono::seconds header_timeout{};
+    std::chrono::seconds timeout{};
+    bool quiet = false;
+    asio_aio::options files;
+};
+
+/// A command line that cannot be run; what() names the option and what would be right.
+struct usage_error : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+/// Reads the command line. Empty after `--help`, which it answers on standard output. Throws `usage_error`.
+std::optional<server_options> parse_options(int argc, const char* const* argv);
+
+} // namespace file_server

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "server.hpp"
+
+#include "log.hpp"
+
+#include <asio_aio/configure.hpp>
+#include <asio_aio/random_access_file_aio.hpp>
+
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <csignal>
+#include <cstdlib>
+#include <stdexcept>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace file_server {
+namespace {
+
+// Opening waits for a disk, not for a processor: a few slow ones must not hold up the rest.
+constexpr std::size_t file_thread_count = 8;
+
+/// A server that has stopped accepting connections must not look as if it ran.
+void rethrow(const std::exception_ptr& failed) {
+    if (failed)
+        std::rethrow_exception(failed);
+}
+
+served_folder open_root(const std::string& path) {
+    try {
+        return served_folder{path};
+    } catch (const std::system_error& error) {
+        throw usage_error("--root: \"" + path + "\" is not a folder that can be served: " + error.code().message());
+    }
+}
+
+} // namespace
+
+server::server(const server_options& options)
+    : folder_(open_root(options.root)),
+      file_threads_(file_thread_count),
+      threads_(options.threads),
+      max_connections_(options.max_connections),
+      settings_{folder_, file_threads_, options.plan, options.header_timeout, options.timeout, options.quiet},
+      control_(asio::make_strand(context_)),
+      acceptor_(control_),
+      signals_(control_, SIGINT, SIGTERM),
+      pause_(control_) {
+    start_engine(options.files);
+    listen(options);
+}
+
+void server::start_engine(const asio_aio::options& options) {
+    try {
+        asio_aio::configure(context_, options);
+        // The engine is chosen when the first file is opened: here, where a choice that does not work can be told to
+        // the person who made it.
+        asio_aio::random_access_file_aio first(context_, "/proc/self/exe", asio_aio::file_base::read_only);
+    } catch (const std::exception& error) {
+        throw std::runtime_error(std::string("the files cannot be served: ") + error.what());
+    }
+}
+
+void server::listen(const server_options& options) {
+    error_code error;
+    const auto address = asio::ip::make_address(options.address, error);
+    if (error)
+        throw usage_error("--address: \"" + options.address + "\" is not an IPv4 or IPv6 address");
+    try {
+        const tcp::endpoint endpoint{address, options.port};
+        acceptor_.open(endpoint.protocol());
+        acceptor_.set_option(asio::socket_base::reuse_address(true));
+        acceptor_.bind(endpoint);
+        acceptor_.listen();
+    } catch (const boost::system::system_error& failed) {
+        const auto where = "--address " + options.address + " --port " + std::to_string(options.port);
+        throw std::runtime_error(where + ": " + failed.code().message());
+    }
+}
+
+std::string server::url() const {
+    const auto endpoint = acceptor_.local_endpoint();
+    const auto address = endpoint.address().to_string();
+    return "http://" + (endpoint.address().is_v6() ? "[" + address + "]" : address) + ":" +
+        std::to_string(endpoint.port());
+}
+
+std::string server::engine() {
+    return to_string(asio_aio::describe(context_));
+}
+
+void server::run() {
+    asio::co_spawn(control_, accept_connections(), rethrow);
+    asio::co_spawn(control_, wait_for_signals(), rethrow);
+    {
+        // noexcept: what got past the connections is a defect, and a server with a thread less would hide it.
+        const auto run_context = [this]() noexcept { context_.run(); };
+        std::vector<std::jthread> others;
+        for (unsigned i = 1; i < threads_; ++i)
+            others.emplace_back(run_context);
+        run_context();
+    }
+    file_threads_.join();
+}
+
+asio::awaitable<void> server::accept_connections() {
+    constexpr auto retry = std::chrono::milliseconds{100};
+    error_code last_error; // one line in the log for a time of trouble, not ten a second
+    while (!stopping_) {
+        if (sessions_.size() >= max_connections_) {
+            pause_.expires_at(asio::steady_timer::time_point::max());
+            co_await pause_.async_wait(as_result);
+            continue;
+        }
+        auto [error, socket] = co_await acceptor_.async_accept(asio::make_strand(context_), as_result);
+        if (stopping_)
+            break;
+        if (!error) {
+            last_error = {};
+            serve(std::move(socket));
+            continue;
+        }
+        // Out of descriptors or memory, most likely. The connection stays in the queue, so to try again at once would
+        // only burn time.
+        if (std::exchange(last_error, error) != error)
+            log_line("accept: " + error.message());
+        pause_.expires_after(retry);
+        co_await pause_.async_wait(as_result);
+    }
+}
+
+void server::serve(tcp_socket socket) {
+    const auto connection = std::make_shared<session>(std::move(socket), settings_);
+    sessions_.insert(connection);
+    auto when_over = [this, connection](const std::exception_ptr& failed) { forget(connection, failed); };
+    asio::co_spawn(connection->get_executor(), connection->run(), asio::bind_executor(control_, std::move(when_over)));
+}
+
+void server::forget(const std::shared_ptr<session>& connection, const std::exception_ptr& failed) {
+    try {
+        if (failed)
+            std::rethrow_exception(failed);
+    } catch (const std::exception& error) {
+        log_line(std::string("connection: ") + error.what());
+    }
+    sessions_.erase(connection);
+    pause_.cancel();
+    if (stopping_ && sessions_.empty())
+        signals_.cancel();
+}
+
+asio::awaitable<void> server::wait_for_signals() {
+    co_await signals_.async_wait(as_result);
+    stop();
+    if (sessions_.empty())
+        co_return;
+    const auto [over, second] = co_await signals_.async_wait(as_result);
+    // A person who asks twice does not want to wait for anything.
+    if (!over)
+        std::_Exit(128 + second);
+}
+
+void server::stop() {
+    stopping_ = true;
+    error_code ignored;
+    acceptor_.close(ignored);
+    pause_.cancel();
+    for (const auto& connection : sessions_)
+        asio::post(connection->get_executor(), [connection] { connection->stop(); });
+}
+
+} // namespace file_server

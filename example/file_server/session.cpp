@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "session.hpp"
+
+#include "log.hpp"
+#include "stall_watch.hpp"
+
+#include <boost/beast/core/buffers_suffix.hpp>
+#include <boost/beast/core/error.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/read.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+namespace file_server {
+namespace {
+
+using http::status;
+using clock = std::chrono::steady_clock;
+
+// Browsers and proxies stay below 8 KiB, with large cookies below 16.
+constexpr std::uint32_t longest_header = 16 * 1024;
+
+std::string peer_name(const tcp_socket& socket) {
+    error_code error;
+    const auto endpoint = socket.remote_endpoint(error);
+    if (error)
+        return "-";
+    const auto address = endpoint.address().to_string();
+    const auto port = ":" + std::to_string(endpoint.port());
+    return endpoint.address().is_v6() ? "[" + address + "]" + port : address + port;
+}
+
+} // namespace
+
+session::session(tcp_socket socket, const session_settings& settings)
+    : stream_(std::move(socket)), settings_(settings), peer_(peer_name(stream_.socket())) {
+    // A response is written in whole blocks; to hold the last part of one back gains nothing.
+    error_code ignored;
+    stream_.socket().set_option(tcp::no_delay(true), ignored);
+}
+
+void session::stop() {
+    stopping_ = true;
+    if (waits_for_request_)
+        stream_.cancel();
+}
+
+asio::awaitable<void> session::run() {
+    while (co_await wait_for_request()) {
+        request_parser parser;
+        parser.header_limit(longest_header);
+        if (const auto error = co_await read_head(parser)) {
+            co_await refuse(parser, error);
+            co_return;
+        }
+        // A request with a body is answered without reading it, so what follows on this connection is not a request.
+        const bool has_body = !parser.is_done();
+        const bool goes_on = co_await respond(parser.get(), parser.keep_alive() && !has_body);
+        if (!goes_on || stopping_) {
+            co_await close_gracefully();
+            co_return;
+        }
+    }
+}
+
+asio::awaitable<bool> session::wait_for_request() {
+    if (stopping_)
+        co_return false;
+    if (input_.size() != 0) // the client sent its next request without waiting for our response
+        co_return true;
+    constexpr std::size_t first_read = 4096;
+    stream_.expires_after(settings_.timeout);
+    waits_for_request_ = true;
+    const auto [error, size] = co_await stream_.async_read_some(input_.prepare(first_read), as_result);
+    waits_for_request_ = false;
+    input_.commit(size);
+    co_return !error && !stopping_;
+}
+
+asio::awaitable<error_code> session::read_head(request_parser& parser) {
+    stream_.expires_after(settings_.header_timeout);
+    waits_for_request_ = true;
+    const auto [error, size] = co_await http::async_read_header(stream_, input_, parser, as_result);
+    waits_for_request_ = false;
+    co_return error;
+}
+
+asio::awaitable<void> session::refuse(const request_parser& parser, error_code error) {
+    static const auto& http_errors = make_error_code(http::error::bad_target).category();
+    if (error == http::error::end_of_stream || stopping_)
+        co_return;
+    if (error.category() != http_errors) {
+        if (!settings_.quiet)
+            log_line(peer_ + " request: " + error.message());
+        co_return;
+    }
+
+    const bool too_long = error == http::error::header_limit || error == http::error::buffer_overflow;
+    failure what{status::bad_request, "the request is not HTTP/1.1: " + error.message()};
+    if (too_long && parser.get().target().empty())
+        what = {status::uri_too_long, "the request line is too long"};
+    else if (too_long)
+        what = {status::request_header_fields_too_large, "the header is too long"};
+    else if (error == http::error::bad_version)
+        what = {status::http_version_not_supported, "this server speaks HTTP/1.1"};
+
+    const auto since = clock::now();
+    reply answer = make_error_reply(parser.get(), what);
+    answer.head.keep_alive(false);
+    co_await send(answer);
+    log(parser.get(), answer, since);
+    co_await close_gracefully();
+}
+
+/// Whether the connection can serve another request.
+asio::awaitable<bool> session::respond(const request_head& request, bool keep_alive) {
+    const auto since = clock::now();
+    trouble_.clear();
+    opened_file opened;
+    reply answer = co_await make_reply(request, opened);
+    keep_alive = keep_alive && !stopping_;
+    answer.head.keep_alive(keep_alive);
+    if (answer.range.length != 0)
+        co_await send_file(request, answer, std::move(opened.file));
+    else
+        co_await send(answer);
+    close_on(settings_.file_threads, std::move(opened.file));
+    log(request, answer, since);
+    const bool goes_on = keep_alive && trouble_.empty();
+    co_return goes_on;
+}
+
+/// `opened` is the file that the reply is about, if there is one.
+asio::awaitable<reply> session::make_reply(const request_head& request, opened_file& opened) {
+    if (auto refusal = check_request(request))
+        co_return std::move(*refusal);
+    const auto target = decode_target(request.target());
+    if (const auto* refusal = std::get_if<failure>(&target))
+        co_return make_error_reply(request, *refusal);
+    const auto& path = std::get<request_path>(target);
+
+    const auto& folder = settings_.folder;
+    auto result = co_await run_on(settings_.file_threads, [&folder, &path] { return folder.open(path); });
+    if (const auto* refusal = std::get_if<failure>(&result))
+        co_return make_error_reply(request, *refusal);
+    if (std::holds_alternative<slash_is_missing>(result))
+        co_return make_directory_redirect(request, path);
+    opened = std::move(std::get<opened_file>(result));
+    co_return make_file_reply(request, opened);
+}
+
+asio::awaitable<void> session::send(reply& answer) {
+    const auto head = to_wire(answer.head);
+    if (const auto error = co_await write(head, asio::buffer(answer.text)))
+        trouble_ = "write: " + error.message();
+}
+
+asio::awaitable<void> session::send_file(const request_head& request, reply& answer, descriptor file) {
+    block_reader blocks{stream_.get_executor(), settings_.file_threads, std::move(file), answer.range, settings_.plan};
+    error_code error;
+    auto block = co_await blocks.next(error);
+    if (error) {
+        // Nothing has been sent yet, so the client can still be told.
+        answer =
+            make_error_reply(request, {status::internal_server_error, "the file cannot be read: " + error.message()});
+        answer.head.keep_alive(false);
+        co_await send(answer);
+        trouble_ = "read: " + error.message();
+        co_return;
+    }
+
+    const auto head = to_wire(answer.head);
+    auto write_error = co_await write(head, block);
+    while (!write_error) {
+        block = co_await blocks.next(error);
+        // The length has been promised: all that is left is to close the connection, which tells the client that bytes
+        // are missing.
+        if (error)
+            trouble_ = "read: " + error.message();
+        if (block.size() == 0)
+            co_return;
+        write_error = co_await write({}, block);
+    }
+    trouble_ = "write: " + write_error.message();
+}
+
+asio::awaitable<error_code> session::write(std::string_view head, asio::const_buffer body) {
+    const std::array<asio::const_buffer, 2> both{asio::buffer(head), body};
+    beast::buffers_suffix<std::array<asio::const_buffer, 2>> rest{both};
+    error_code failed;
+    if (!head.empty())
+        body_bytes_ = 0;
+    std::size_t head_left = head.size();
+    stream_.expires_never();
+    stall_watch watch{stream_, settings_.timeout};
+    while (!failed && beast::buffer_bytes(rest) != 0) {
+        const auto [error, size] = co_await stream_.async_write_some(rest, as_result);
+        rest.consume(size);
+        watch.wrote(size);
+        const auto of_head = std::min(size, head_left);
+        head_left -= of_head;
+        body_bytes_ += size - of_head;
+        failed = watch.has_stalled() ? beast::error::timeout : error;
+    }
+    co_return failed;
+}
+
+/// Closes so that the last response arrives.
+/** A socket closed over unread input resets the connection, and the client may lose what it has not read yet. */
+asio::awaitable<void> session::close_gracefully() {
+    constexpr auto longest_wait = std::chrono::seconds{2};
+    constexpr std::size_t most_bytes = std::size_t{1024} * 1024;
+    if (!trouble_.empty())
+        co_return;
+    error_code ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    stream_.expires_after(longest_wait);
+    std::array<char, 4096> sink{};
+    for (std::size_t drained = 0; drained < most_bytes;) {
+        const auto [error, size] = co_await stream_.async_read_some(asio::buffer(sink), as_result);
+        if (error)
+            co_return;
+        drained += size;
+    }
+}
+
+void session::log(const request_head& request, const reply& answer, clock::time_point since) const {
+    if (settings_.quiet)
+        return;
+    const std::chrono::duration<double, std::milli> duration = clock::now() - since;
+    std::array<char, 96> numbers{};
+    std::snprintf(
+        numbers.data(), numbers.size(), "\" %u %llu bytes %.1f ms", answer.head.result_int(),
+        static_cast<unsigned long long>(body_bytes_), duration.count());
+    auto line = peer_ + " \"" + escaped(request.method_string()) + " " + escaped(request.target()) + numbers.data();
+    if (!trouble_.empty())
+        line += ", " + trouble_;
+    log_line(line);
+}
+
+} // namespace file_server

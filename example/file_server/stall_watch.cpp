@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "stall_watch.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <cstdint>
+
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+namespace file_server {
+
+struct stall_watch::state : std::enable_shared_from_this<state> {
+    state(tcp_stream& watched, std::chrono::seconds time)
+        : stream(&watched), timer(watched.get_executor()), period(time), taken_before(taken()) {}
+
+    /// Bytes that the client has acknowledged, from an arbitrary zero.
+    std::int64_t taken() const {
+        int queued = 0;
+        ::ioctl(stream->socket().native_handle(), SIOCOUTQ, &queued);
+        return written - queued;
+    }
+
+    void wait() {
+        timer.expires_after(period);
+        timer.async_wait([self = shared_from_this()](error_code error) {
+            if (!error && self->stream != nullptr)
+                self->look();
+        });
+    }
+
+    void look() {
+        const auto taken_now = taken();
+        stalled = taken_now == taken_before;
+        taken_before = taken_now;
+        if (stalled)
+            stream->cancel();
+        else
+            wait();
+    }
+
+    tcp_stream* stream; // null when the watch is over
+    asio::steady_timer timer;
+    std::chrono::seconds period;
+    std::int64_t written = 0;
+    std::int64_t taken_before;
+    bool stalled = false;
+};
+
+stall_watch::stall_watch(tcp_stream& stream, std::chrono::seconds period)
+    : state_(std::make_shared<state>(stream, period)) {
+    state_->wait();
+}
+
+stall_watch::~stall_watch() {
+    // A wait that has ended already and only awaits its turn cannot be cancelled any more.
+    state_->stream = nullptr;
+    state_->timer.cancel();
+}
+
+void stall_watch::wrote(std::size_t size) {
+    state_->written += static_cast<std::int64_t>(size);
+}
+
+bool stall_watch::has_stalled() const {
+    return state_->stalled;
+}
+
+} // namespace file_server

@@ -21,6 +21,12 @@ constexpr auto largest_offset = std::uint64_t(std::numeric_limits<std::int64_t>:
 
 constexpr std::size_t shared_bytes = 4 << 20;
 
+#ifdef __SANITIZE_THREAD__
+constexpr bool notes_every_byte = true; // minutes, for gigabytes
+#else
+constexpr bool notes_every_byte = false;
+#endif
+
 /// One buffer of any size that is the same 4 MiB of memory over and over again: no machine is too small for it.
 class repeated_memory {
 public:
@@ -135,6 +141,8 @@ ENGINE_TEST(a_range_that_ends_above_the_largest_offset_is_invalid) {
 }
 
 ENGINE_TEST(a_read_of_more_than_2_gib_into_one_buffer_is_short_and_right) {
+    if (notes_every_byte)
+        return say_skipped("too slow under ThreadSanitizer");
     file f = env.open();
     make_huge(f);
     constexpr std::size_t asked = (std::size_t(2) << 30) + shared_bytes;
@@ -168,6 +176,8 @@ ENGINE_TEST(a_read_of_more_than_2_gib_into_many_buffers_is_short_and_right) {
 }
 
 ENGINE_TEST(a_write_of_more_than_2_gib_is_short) {
+    if (notes_every_byte)
+        return say_skipped("too slow under ThreadSanitizer");
     file f = env.open("/dev/null", file_base::write_only); // takes any number of bytes without looking at them
     const repeated_memory memory(std::size_t(3) << 30);
     const outcome one = write_both_ways(env, f, 0, {asio::buffer(memory.data(), std::size_t(3) << 30)});
@@ -180,6 +190,8 @@ ENGINE_TEST(a_write_of_more_than_2_gib_is_short) {
 }
 
 ENGINE_TEST(a_length_above_32_bits_is_not_cut) {
+    if (notes_every_byte)
+        return say_skipped("too slow under ThreadSanitizer");
     constexpr std::size_t four_gib = std::size_t(4) << 30; // 0 in 32 bits
     const repeated_memory memory(four_gib + 3);
     file null = env.open("/dev/null", file_base::write_only);

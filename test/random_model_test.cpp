@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::size_t seeds = 10;
 #ifdef __SANITIZE_THREAD__
-// ThreadSanitizer makes a step ten times as long.
-constexpr std::size_t steps_per_seed = 2'000;
+// ThreadSanitizer makes a step fifteen times as long.
+constexpr std::size_t steps_per_seed = 4'000;
 #else
 constexpr std::size_t steps_per_seed = 10'000;
 #endif

@@ -67,14 +67,16 @@ void with_concrete_executor(const Executor& executor, Visitor visit) {
 /// Submits from inside an initiating function: at once visible to every thread that runs the context.
 template <typename Executor, typename Function>
 void post_to(const Executor& executor, Function&& function) {
-    with_concrete_executor(executor, [&](const auto& concrete) { boost::asio::post(concrete, std::forward<Function>(function)); });
+    with_concrete_executor(
+        executor, [&](const auto& concrete) { boost::asio::post(concrete, std::forward<Function>(function)); });
 }
 
 /// Submits from the service's own work, which ends right after: the context may hold it back until then, without
 /// locking.
 template <typename Executor, typename Function>
 void defer_to(const Executor& executor, Function&& function) {
-    with_concrete_executor(executor, [&](const auto& concrete) { boost::asio::defer(concrete, std::forward<Function>(function)); });
+    with_concrete_executor(
+        executor, [&](const auto& concrete) { boost::asio::defer(concrete, std::forward<Function>(function)); });
 }
 
 #if BOOST_ASIO_VERSION >= 102800

@@ -27,8 +27,8 @@ inline bool is_valid_range(std::uint64_t offset, std::size_t bytes) noexcept {
 }
 
 /// The result of a transfer that needs no kernel, if it has one.
-inline std::optional<transfer_result>
-result_without_io(const file_ref& file, std::uint64_t offset, const transfer_extent& extent) noexcept {
+inline std::optional<transfer_result> result_without_io(
+    const file_ref& file, std::uint64_t offset, const transfer_extent& extent) noexcept {
     if (!file)
         return transfer_result{boost::asio::error::bad_descriptor, 0};
     if (extent.bytes == 0)

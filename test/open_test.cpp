@@ -357,7 +357,6 @@ ENGINE_TEST(direct_io_alignment_is_a_power_of_two_or_none) {
 ENGINE_TEST(the_texts_of_exceptions_name_the_call) {
     file f(env.ctx);
     const std::pair<const char*, std::function<void()>> calls[] = {
-        {"release", [&] { f.release(); }},
         {"cancel", [&] { f.cancel(); }},
         {"size", [&] { f.size(); }},
         {"resize", [&] { f.resize(1); }},

@@ -52,7 +52,7 @@ temporary_directory::temporary_directory() : temporary_directory(default_base())
 
 temporary_directory::temporary_directory(const fs::path& base) {
     std::string name = (base / "test-XXXXXX").string();
-    BOOST_REQUIRE(::mkdtemp(name.data()) != nullptr);
+    BOOST_REQUIRE_MESSAGE(::mkdtemp(name.data()) != nullptr, "cannot make a folder like " << name);
     path_ = fs::absolute(name);
 }
 

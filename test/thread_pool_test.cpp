@@ -217,6 +217,20 @@ BOOST_AUTO_TEST_CASE(neither_slow_nor_fast_operations_starve) {
     fixture.reap(200);
 }
 
+BOOST_AUTO_TEST_CASE(four_thousand_syncs_at_once_all_complete) {
+    pool_fixture fixture;
+    std::deque<plain_operation> syncs;
+    op_queue batch;
+    for (int i = 0; i != 4000; ++i) {
+        fixture.prepare(syncs.emplace_back(i % 2 == 0 ? op_kind::sync_data : op_kind::sync_all));
+        batch.push(&syncs.back());
+    }
+    fixture.pool->submit(batch);
+    fixture.reap(4000);
+    for (const plain_operation& each : syncs)
+        BOOST_REQUIRE_EQUAL(each.result, 0);
+}
+
 BOOST_AUTO_TEST_CASE(many_completions_cost_one_wake_up) {
     gate stop;
     pool_fixture fixture(4, true);

@@ -185,9 +185,9 @@ public:
     }
 
     native_handle_type release(error_code& ec) {
-        ec = require_open();
-        if (ec)
-            return -1;
+        ec = {};
+        if (!file_)
+            return -1; // and no error: as Asio has it
         cancel_all();
         const int result = file_.release();
         ec = detail::to_error(result);

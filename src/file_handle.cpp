@@ -40,7 +40,7 @@ int file_ref::drop() noexcept {
 }
 
 int file_ref::release() noexcept {
-    if (handle_->users_.load(std::memory_order_acquire) == 1) {
+    if (!is_shared()) {
         const int descriptor = std::exchange(handle_->descriptor_, -1);
         reset();
         return descriptor;

@@ -67,15 +67,15 @@ int perform(operation& op) noexcept {
     switch (op.kind) {
     case op_kind::read:
     case op_kind::write: return uninterrupted([&] { return transfer(op); });
-    case op_kind::sync_all: return sync_all(fd);
-    case op_kind::sync_data: return sync_data(fd);
+    case op_kind::sync_all: return uninterrupted([&] { return ::fsync(fd); });
+    case op_kind::sync_data: return uninterrupted([&] { return ::fdatasync(fd); });
     case op_kind::sync_range:
         return uninterrupted(
             [&] { return ::sync_file_range(fd, off_t(op.offset), off_t(op.length), unsigned(op.flags)); });
     case op_kind::open: return open(op.path, op.flags, op.mode);
     case op_kind::close: return close(fd);
     case op_kind::size: return size(fd, op.length);
-    case op_kind::resize: return resize(fd, op.length);
+    case op_kind::resize: return uninterrupted([&] { return ::ftruncate(fd, off_t(op.length)); });
     case op_kind::allocate:
         return uninterrupted([&] { return ::fallocate(fd, op.flags, off_t(op.offset), off_t(op.length)); });
     }
@@ -103,11 +103,11 @@ int write(int descriptor, std::uint64_t offset, const iovec* iovecs, unsigned co
 }
 
 int sync_all(int descriptor) noexcept {
-    return uninterrupted([&] { return ::fsync(descriptor); });
+    return until_ready([&] { return ::fsync(descriptor); });
 }
 
 int sync_data(int descriptor) noexcept {
-    return uninterrupted([&] { return ::fdatasync(descriptor); });
+    return until_ready([&] { return ::fdatasync(descriptor); });
 }
 
 int size(int descriptor, std::uint64_t& bytes) noexcept {
@@ -124,7 +124,7 @@ int size(int descriptor, std::uint64_t& bytes) noexcept {
 int resize(int descriptor, std::uint64_t bytes) noexcept {
     if (bytes > std::uint64_t(INT64_MAX))
         return -EINVAL;
-    return uninterrupted([&] { return ::ftruncate(descriptor, off_t(bytes)); });
+    return until_ready([&] { return ::ftruncate(descriptor, off_t(bytes)); });
 }
 
 cached_read read_cached(

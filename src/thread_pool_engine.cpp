@@ -38,7 +38,7 @@ int call(operation& op, void (*before_call)(const operation&)) noexcept {
     const int result = posix_file::perform(op);
     // The service submits it again; without a pause here that would be a busy loop.
     constexpr int pause_ms = 1;
-    if (is_transient(result))
+    if (is_to_be_repeated(op.kind, result))
         ::poll(nullptr, 0, pause_ms);
     else
         op.file.reset(); // here and not on the loop's thread: closing the last use may wait
@@ -80,16 +80,15 @@ void thread_pool_engine::cancel(const cancellation& which) noexcept {
         const lock held(mutex_);
         fast_.extract_if(covered, cancelled);
         slow_.extract_if(covered, cancelled);
+        // A system call cannot be stopped, but need not be tried again.
         for (operation* op : running_)
-            op->cancel_asked |= covered(*op); // a system call cannot be stopped, but need not be tried again
-        if (cancelled.empty())
-            return;
-        while (operation* op = cancelled.pop()) {
-            op->abort();
-            done_.push(op);
-        }
+            op->cancel_asked |= covered(*op);
+        done_.for_each([&](operation& op) { op.cancel_asked |= covered(op); });
     }
-    finished_.raise();
+    if (cancelled.empty())
+        return;
+    cancelled.for_each([](operation& op) { op.abort(); }); // outside the mutex: it may close the descriptor
+    finish(cancelled);
 }
 
 void thread_pool_engine::stop(op_queue& abandoned) noexcept {
@@ -164,6 +163,15 @@ void thread_pool_engine::finish(operation* op) noexcept {
     done_.push(op);
 }
 
+/// The same for operations that no worker had.
+void thread_pool_engine::finish(op_queue& ops) noexcept {
+    {
+        const lock held(mutex_);
+        done_.splice(ops);
+    }
+    finished_.raise();
+}
+
 bool thread_pool_engine::has_work() const noexcept {
     return !fast_.empty() || (!slow_.empty() && slow_running_ < max_slow_);
 }
@@ -203,19 +211,20 @@ void thread_pool_engine::give(help wanted) noexcept {
 
 /// A thread could not be made: the others do the work; where there is none, the operations fail.
 void thread_pool_engine::manage_without() noexcept {
+    op_queue stranded;
     {
         const lock held(mutex_);
         if (--workers_ != 0)
             return;
         all_ended_.notify_all();
-        fast_.splice(slow_);
-        while (operation* op = fast_.pop()) {
-            op->file.reset();
-            op->result = -ENOMEM; // pthread_create's EAGAIN, in the words of its cause
-            done_.push(op);
-        }
+        stranded.splice(fast_);
+        stranded.splice(slow_);
     }
-    finished_.raise();
+    stranded.for_each([](operation& op) {
+        op.result = -ENOMEM; // pthread_create's EAGAIN, in the words of its cause
+        op.file.reset();
+    });
+    finish(stranded);
 }
 
 /// The last step of a worker. Each joins the one that ended before it, so that one is left for `end_workers`.

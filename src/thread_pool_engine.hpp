@@ -47,6 +47,7 @@ private:
     void work() noexcept;
     operation* take() noexcept;
     void finish(operation* op) noexcept;
+    void finish(op_queue& ops) noexcept;
     bool has_work() const noexcept;
     bool wait_for_work(lock& held) noexcept;
     help plan_help() noexcept;
@@ -59,7 +60,7 @@ private:
     const unsigned max_slow_; ///< Workers that slow kinds may occupy together, so that reads go on during syncs.
     event& finished_;
 
-    mutable std::mutex mutex_; ///< Guards everything below. No system call on a file is made under it.
+    mutable std::mutex mutex_; ///< Guards everything below. No call on a file is made under it, close(2) included.
     std::condition_variable work_available_;
     std::condition_variable all_ended_;
     op_queue fast_;

@@ -316,6 +316,46 @@ DROP_IN_TEST(closing_twice_is_fine_and_cancelling_a_closed_file_is_not) {
     BOOST_TEST(thrown_by([&] { f.cancel(); }) == bad_descriptor);
 }
 
+DROP_IN_TEST(a_descriptor_that_failed_to_open_leaves_the_file_closed) {
+    file_type f(env.ctx);
+    f.assign(-1);
+    BOOST_TEST(!f.is_open());
+    f.open(env.path(), create);
+    BOOST_TEST(f.is_open());
+}
+
+DROP_IN_TEST(a_path_may_be_what_converts_to_a_string) {
+    struct name {
+        operator std::string() const { return text; }
+        std::string text;
+    };
+    const name path{env.path()};
+    file_type f(env.ctx, path, create);
+    f.close();
+    f.open(path, create);
+    BOOST_TEST(f.is_open());
+}
+
+DROP_IN_TEST(a_handler_may_belong_to_a_strand_of_the_networking_ts) {
+    file_type f(env.ctx, env.path(), create);
+    const asio::io_context::strand strand(env.ctx);
+    std::string byte = "x";
+    int in_strand = 0;
+    const auto check = [&](error_code, std::size_t) { in_strand += strand.running_in_this_thread(); };
+    f.async_write_some_at(0, asio::buffer(byte), asio::bind_executor(strand, check));
+    env.run();
+    f.async_read_some_at(0, asio::buffer(byte), asio::bind_executor(strand, check));
+    env.run();
+    BOOST_TEST(in_strand == 2);
+}
+
+template <typename Token>
+concept is_token = requires(file_type& f, char (&bytes)[1], Token token) {
+    f.async_read_some_at(0, asio::buffer(bytes), token);
+};
+static_assert(is_token<void (*)(error_code, std::size_t)>);
+static_assert(!is_token<int>);
+
 DROP_IN_TEST(a_released_descriptor_stays_open) {
     file_type f(env.ctx, env.path(), create);
     const int descriptor = f.native_handle();

@@ -145,15 +145,19 @@ private:
     detail::op_queue done_;
 };
 
-/// Puts a faulty engine before the engine under test.
-inline void use_faulty_engine(environment& env, faulty_engine::script decide) {
-    const auto selected = detail::select_engine({{env.engine}, asio_aio::choice_source::code, "this test", {}}).factory;
+/// Puts a faulty engine before the engine that serves `context`.
+inline void use_faulty_engine(asio::execution_context& context, backend engine, faulty_engine::script decide) {
+    const auto selected = detail::select_engine({{engine}, asio_aio::choice_source::code, "this test", {}}).factory;
     const auto make = [selected, decide](const asio_aio::options& opts, detail::event& finished) {
         detail::engine_list engines = selected(opts, finished);
         engines.front() = std::make_unique<faulty_engine>(std::move(engines.front()), finished, decide);
         return engines;
     };
-    asio::use_service<detail::file_service>(env.ctx).use_engines(make);
+    asio::use_service<detail::file_service>(context).use_engines(make);
+}
+
+inline void use_faulty_engine(environment& env, faulty_engine::script decide) {
+    use_faulty_engine(env.ctx, env.engine, std::move(decide));
 }
 
 } // namespace test

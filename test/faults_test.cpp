@@ -39,12 +39,30 @@ ENGINE_TEST(transient_errors_are_retried_and_never_seen) {
     }
 }
 
-ENGINE_TEST(an_end_that_nobody_asked_for_is_retried) {
-    use_faulty_engine(env, first(1, -ECANCELED));
+ENGINE_TEST(a_cancellation_by_the_filesystem_itself_is_its_answer) {
+    int submitted = 0;
+    use_faulty_engine(env, [&](operation&) -> std::optional<int> {
+        ++submitted;
+        return -ECANCELED;
+    });
     file f = env.open();
-    const outcome written = write_at(env, f, 0, {asio::buffer("abc", 3)});
-    BOOST_TEST(!written.ec);
-    BOOST_TEST(content(env.path()) == "abc");
+    BOOST_TEST(write_at(env, f, 0, {asio::buffer("abc", 3)}).ec == asio::error::operation_aborted);
+    BOOST_TEST(submitted == 1);
+}
+
+ENGINE_TEST(a_cancellation_that_comes_while_the_operation_is_handed_over_is_not_lost) {
+    file* opened = nullptr;
+    int submitted = 0;
+    use_faulty_engine(env, [&](operation&) -> std::optional<int> {
+        ++submitted;
+        opened->cancel(); // neither pending nor with the engine
+        return -EAGAIN;
+    });
+    file f = env.open();
+    opened = &f;
+    const outcome result = write_at(env, f, 0, {asio::buffer("abc", 3)});
+    BOOST_TEST(result.ec == asio::error::operation_aborted);
+    BOOST_TEST(submitted == 1);
 }
 
 ENGINE_TEST(an_error_of_the_device_is_reported_once_and_the_file_goes_on) {
@@ -123,6 +141,8 @@ ENGINE_TEST(what_an_inline_read_moved_is_not_lost_by_an_error_after_it) {
     const outcome result = read_at(env, f, 0, {asio::buffer(back)});
     if (!result.ec) {
         BOOST_TEST(result.bytes == page);
+        BOOST_TEST(asio_aio::statistics(env.ctx).failed == 0u);
+        BOOST_TEST(asio_aio::statistics(env.ctx).bytes_read == page);
         BOOST_TEST(back.substr(0, page) == bytes.substr(0, page));
     } else {
         say_skipped("this filesystem refuses RWF_NOWAIT, or did not keep just one page in memory");

@@ -188,6 +188,7 @@ ENGINE_TEST(close_tells_an_error_and_never_an_interruption) {
     scripted_filesystem fs(env);
     if (!fs.works_or_skipped())
         return;
+    fs.open(env).close(); // the first open makes the engine, which may have descriptors
     const std::size_t before = count_descriptors();
     for (const int error : {EIO, EDQUOT, EINTR}) {
         file f = fs.open(env);
@@ -196,12 +197,8 @@ ENGINE_TEST(close_tells_an_error_and_never_an_interruption) {
         BOOST_TEST(f.close(ec) == (error == EINTR ? error_code() : errno_code(error)));
         BOOST_TEST(!f.is_open());
     }
-    // The engine may have made descriptors of its own at the first open, but no file is left.
-    fs.await(request::release, 3);
-    const std::size_t after = count_descriptors();
-    fs.open(env).close();
-    BOOST_TEST(count_descriptors() == after);
-    BOOST_TEST(after <= before + 4);
+    fs.await(request::release, 4);
+    BOOST_TEST(count_descriptors() == before);
 }
 
 // --- Operations that hang --------------------------------------------------------------------------------------------
@@ -274,8 +271,8 @@ ENGINE_TEST(an_operation_that_hangs_is_cancelled_or_completes) {
         }
 }
 
-ENGINE_TEST(a_file_is_closed_while_an_operation_hangs) {
-    for (const bool destroyed : {false, true}) {
+ENGINE_TEST(a_file_is_closed_or_destroyed_while_an_operation_hangs) {
+    for (const bool closed : {true, false}) {
         scripted_filesystem fs(env);
         if (!fs.works_or_skipped())
             return;
@@ -284,10 +281,9 @@ ENGINE_TEST(a_file_is_closed_while_an_operation_hangs) {
         fs.script(request::write, {.held = true});
         f->async_write_some_at(0, asio::buffer("abc", 3), written.handler());
         hand_over(env, fs, request::write);
-        if (destroyed)
-            f.reset();
-        else
-            BOOST_TEST((f->close(), !f->is_open()));
+        if (closed)
+            f->close();
+        f.reset();
         BOOST_TEST(fs.seen(request::release) == 0u); // the kernel's last use of it is to come
 
         file other = env.open("other");
@@ -347,9 +343,11 @@ ENGINE_TEST(a_server_that_dies_fails_what_hangs_and_what_follows) {
         BOOST_TEST(each.ec == errno_code(ECONNABORTED));
         BOOST_TEST(each.bytes == 0u);
     }
-    for (const call& each : calls)
-        BOOST_TEST_CONTEXT(each.name)
-    BOOST_TEST(each.run(env, f) == errno_code(ENOTCONN));
+    for (const call& each : calls) {
+        BOOST_TEST_CONTEXT(each.name) {
+            BOOST_TEST(each.run(env, f) == errno_code(ENOTCONN));
+        }
+    }
     error_code ec;
     f.close(ec);
     BOOST_TEST(!f.is_open());

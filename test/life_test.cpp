@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <atomic>
 #include <cerrno>
+#include <future>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -422,6 +423,84 @@ BOOST_AUTO_TEST_CASE(a_thread_blocked_in_a_system_call_is_waited_for_until_its_p
     partner.join();
     BOOST_TEST(op.result >= 0);
     ::close(op.result);
+}
+
+namespace {
+
+/// A context of the user's own: Asio drives the service on a thread that ends after the service was shut down.
+struct plain_context : asio::execution_context {
+    struct executor {
+        asio::execution_context& query(asio::execution::context_t) const noexcept { return *context; }
+        static constexpr asio::execution::blocking_t::never_t query(asio::execution::blocking_t) noexcept { return {}; }
+        executor require(asio::execution::blocking_t::never_t) const { return *this; }
+        template <typename Function>
+        void execute(Function function) const {
+            function();
+        }
+        friend bool operator==(const executor& a, const executor& b) noexcept { return a.context == b.context; }
+        friend bool operator!=(const executor& a, const executor& b) noexcept { return !(a == b); }
+
+        plain_context* context;
+    };
+
+    ~plain_context() {
+        shutdown();
+        destroy();
+    }
+};
+
+/// A service made after ours, which a handler's I/O object may need when it is destroyed.
+struct later_service : asio::execution_context::service {
+    using key_type = later_service;
+    static inline asio::execution_context::id id;
+
+    explicit later_service(asio::execution_context& context) : service(context) {}
+    ~later_service() override { gone() = true; }
+    void shutdown() override {}
+
+    static std::atomic<bool>& gone() {
+        static std::atomic<bool> flag;
+        return flag;
+    }
+};
+
+} // namespace
+
+ENGINE_TEST(a_context_destroyed_while_its_thread_hands_operations_over_waits_for_it) {
+    const std::string bytes = pattern(block);
+    for (int round = 0; round != 50; ++round) {
+        std::promise<void> entered, go_on;
+        std::shared_future<void> may_go_on = go_on.get_future().share();
+        const auto decide = [&, once = true](detail::operation&) mutable -> std::optional<int> {
+            if (std::exchange(once, false)) {
+                entered.set_value();
+                may_go_on.wait();
+            }
+            return std::nullopt;
+        };
+        later_service::gone() = false;
+        auto context = std::make_unique<plain_context>();
+        use_faulty_engine(*context, env.engine, decide);
+        asio_aio::basic_random_access_file_aio<plain_context::executor> f(
+            plain_context::executor{context.get()}, env.path(), file_base::read_write | file_base::create);
+        asio::use_service<later_service>(*context);
+        std::atomic<int> ended{0};
+        std::atomic<bool> too_late{false};
+        // Ends once, by a call or without one, and in time.
+        std::shared_ptr<void> handler_lives(nullptr, [&](void*) {
+            ++ended;
+            too_late = later_service::gone().load();
+        });
+        f.async_write_some_at(0, asio::buffer(bytes), [handler_lives](error_code, std::size_t) {});
+        handler_lives.reset();
+        entered.get_future().wait();
+        ::close(f.release()); // the file must not outlive its context
+        std::thread releaser([&] { go_on.set_value(); });
+        context.reset();
+        releaser.join();
+        BOOST_REQUIRE_EQUAL(ended, 1);
+        BOOST_REQUIRE(!too_late);
+    }
 }
 
 // --- Processes ---

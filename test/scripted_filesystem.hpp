@@ -40,7 +40,7 @@ struct command {
 
     verb what;
     request kind{};
-    answer next;        ///< script: of the next request that has none yet.
+    answer next{};      ///< script: of the next request that has none yet.
     unsigned count = 0; ///< await: the answer waits until so many have come.
 };
 
@@ -52,7 +52,7 @@ constexpr int idle_ms = int(deadline_seconds) * 1000 / 4;
 /// Serves one file to the kernel and obeys the test, on one thread: what it holds blocks nobody but who asked for it.
 class fuse_server {
 public:
-    fuse_server(int device, int control, std::string content) : control_(control), content_(std::move(content)) {
+    fuse_server(int device, int control, std::string initial) : control_(control), content_(std::move(initial)) {
         fuse_lowlevel_ops calls{};
         calls.lookup = [](fuse_req_t req, fuse_ino_t, const char* name) {
             if (name != file_name)
@@ -82,8 +82,8 @@ public:
         calls.read = [](fuse_req_t req, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info*) {
             self(req).handle(request::read, req, [req, size, offset](std::size_t limit) {
                 const std::string& content = self(req).content_;
-                const std::size_t begin = std::min(std::size_t(offset), content.size());
-                fuse_reply_buf(req, content.data() + begin, std::min({size, limit, content.size() - begin}));
+                const std::size_t from = std::min(std::size_t(offset), content.size());
+                fuse_reply_buf(req, content.data() + from, std::min({size, limit, content.size() - from}));
             });
         };
         calls.write = [](fuse_req_t req, fuse_ino_t, const char* data, std::size_t size, off_t offset,

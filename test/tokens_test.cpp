@@ -128,6 +128,23 @@ ENGINE_TEST(use_future_gives_the_result) {
     BOOST_TEST(written.get() == text.size());
 }
 
+ENGINE_TEST(a_future_is_ready_when_run_returns) {
+    file f = text_file(env);
+    char bytes[32];
+    const auto is_ready = [](const auto& future) {
+        return future.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+    };
+    for (int round = 0; round != 20; ++round) {
+        auto read = f.async_read_some_at(0, asio::buffer(bytes), asio::use_future);
+        auto written = f.async_write_some_at(20, asio::buffer(text), asio::use_future);
+        auto nothing = f.async_read_some_at(0, asio::mutable_buffer(), asio::use_future);
+        env.run();
+        BOOST_REQUIRE(is_ready(read));
+        BOOST_REQUIRE(is_ready(written));
+        BOOST_REQUIRE(is_ready(nothing));
+    }
+}
+
 ENGINE_TEST(use_future_throws_the_error) {
     file f = text_file(env);
     char byte;

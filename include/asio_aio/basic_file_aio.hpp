@@ -9,6 +9,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/execution/context.hpp>
+#include <boost/asio/execution/executor.hpp>
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/query.hpp>
 
@@ -22,16 +23,37 @@
 
 namespace asio_aio {
 
-/// A path as open(2) takes it, from any of the types that people have one in; it is not copied.
+/// A path as open(2) takes it, from any of the types that people have one in. Refers to its argument where it can.
 class path_ref {
+    template <typename Path>
+    using if_converts = std::enable_if_t<
+        std::is_convertible_v<const Path&, std::string> || std::is_convertible_v<const Path&, std::filesystem::path>,
+        int>;
+
 public:
     path_ref(const char* path) noexcept : path_(path) {}
     path_ref(const std::string& path) noexcept : path_(path.c_str()) {}
     path_ref(const std::filesystem::path& path) noexcept : path_(path.c_str()) {}
 
+    /// From what converts to one of these.
+    template <typename Path, if_converts<Path> = 0>
+    path_ref(const Path& path) : copy_(to_string(path)), path_(copy_.c_str()) {}
+
+    path_ref(const path_ref&) = delete;
+    path_ref& operator=(const path_ref&) = delete;
+
     const char* c_str() const noexcept { return path_; }
 
 private:
+    template <typename Path>
+    static std::string to_string(const Path& path) {
+        if constexpr (std::is_convertible_v<const Path&, std::string>)
+            return path;
+        else
+            return static_cast<const std::filesystem::path&>(path).string();
+    }
+
+    std::string copy_;
     const char* path_;
 };
 
@@ -81,13 +103,14 @@ public:
 
     /// Opens as `open` does.
     basic_file_aio(
-        const executor_type& executor, path_ref path, flags open_flags, mode_t permissions = default_permissions)
+        const executor_type& executor, const path_ref& path, flags open_flags, mode_t permissions = default_permissions)
         : basic_file_aio(executor) {
         open(path, open_flags, permissions);
     }
 
     template <typename ExecutionContext, if_context<ExecutionContext> = 0>
-    basic_file_aio(ExecutionContext& context, path_ref path, flags open_flags, mode_t permissions = default_permissions)
+    basic_file_aio(
+        ExecutionContext& context, const path_ref& path, flags open_flags, mode_t permissions = default_permissions)
         : basic_file_aio(executor_type(context.get_executor()), path, open_flags, permissions) {}
 
     /// Takes over a descriptor as `assign` does.
@@ -105,7 +128,7 @@ public:
 
     basic_file_aio& operator=(basic_file_aio&& other) noexcept {
         if (this != &other)
-            replace_by(other);
+            replace_by(std::move(other));
         return *this;
     }
 
@@ -122,17 +145,17 @@ public:
      * does not work; what open(2) reports. The exception's text names the path. Blocks: on network filesystems, or a
      * FIFO without a partner, for long.
      */
-    void open(path_ref path, flags open_flags, mode_t permissions = default_permissions) {
+    void open(const path_ref& path, flags open_flags, mode_t permissions = default_permissions) {
         error_code ec;
         if (open(path, open_flags, permissions, ec))
             throw_open_error(ec, std::string("open \"") + path.c_str() + '"');
     }
 
-    error_code open(path_ref path, flags open_flags, error_code& ec) {
+    error_code open(const path_ref& path, flags open_flags, error_code& ec) {
         return open(path, open_flags, default_permissions, ec);
     }
 
-    error_code open(path_ref path, flags open_flags, mode_t permissions, error_code& ec) {
+    error_code open(const path_ref& path, flags open_flags, mode_t permissions, error_code& ec) {
         if (file_)
             return ec = boost::asio::error::already_open;
         return ec = service_->open(path.c_str(), open_flags, permissions, file_);
@@ -149,6 +172,8 @@ public:
     error_code assign(const native_handle_type& native_file, error_code& ec) {
         if (file_)
             return ec = boost::asio::error::already_open;
+        if (native_file < 0)
+            return ec = {}; // what failed to open: the file stays closed, as Asio has it
         return ec = service_->assign(native_file, file_);
     }
 
@@ -283,7 +308,7 @@ protected:
 
     template <typename Executor1, if_converts<Executor1> = 0>
     basic_file_aio& operator=(basic_file_aio<Executor1>&& other) {
-        replace_by(other);
+        replace_by(basic_file_aio(std::move(other)));
         return *this;
     }
 
@@ -297,21 +322,26 @@ private:
     template <typename>
     friend class basic_file_aio;
 
-    static detail::file_service& find_service(const executor_type& executor) {
-        return boost::asio::use_service<detail::file_service>(
-            boost::asio::query(executor, boost::asio::execution::context));
+    static boost::asio::execution_context& context_of(const executor_type& executor) {
+        if constexpr (boost::asio::execution::is_executor<executor_type>::value)
+            return boost::asio::query(executor, boost::asio::execution::context);
+        else // an executor of the Networking TS
+            return executor.context();
     }
 
-    template <typename Executor1>
-    void replace_by(basic_file_aio<Executor1>& other) noexcept {
+    static detail::file_service& find_service(const executor_type& executor) {
+        return boost::asio::use_service<detail::file_service>(context_of(executor));
+    }
+
+    void replace_by(basic_file_aio&& other) noexcept {
         cancel_all();
-        executor_ = executor_type(other.executor_);
+        executor_ = other.executor_;
         service_ = other.service_;
         file_ = std::move(other.file_);
     }
 
     void cancel_all() noexcept {
-        if (file_)
+        if (file_ && file_.is_shared()) // else nothing is in flight
             service_->cancel({detail::cancellation::scope::file, file_->key()});
     }
 

@@ -29,7 +29,8 @@ namespace asio_aio {
  * most 0x7ffff000 bytes and `IOV_MAX` buffers. A file opened with `append` is written at its end, whatever the offset.
  *
  * @par Completion
- * The handler is never called from inside the initiating function. It runs on its associated executor, else on the
+ * The handler is never called from inside the initiating function, unless it brings an immediate executor that calls it
+ * there. It runs on its associated executor, else on the
  * file's; each completion is one unit of work there. If the execution context is destroyed first, the handler is
  * destroyed without a call.
  */
@@ -37,6 +38,7 @@ template <typename Executor = boost::asio::any_io_executor>
 class basic_random_access_file_aio : public basic_file_aio<Executor> {
     using base = basic_file_aio<Executor>;
     using signature = void(boost::system::error_code, std::size_t);
+    class initiate_transfer;
 
 public:
     using executor_type = Executor;
@@ -118,7 +120,9 @@ public:
         typename MutableBufferSequence, typename ReadToken = boost::asio::default_completion_token_t<executor_type>>
     auto async_read_some_at(
         std::uint64_t offset, const MutableBufferSequence& buffers,
-        ReadToken&& token = boost::asio::default_completion_token_t<executor_type>()) {
+        ReadToken&& token = boost::asio::default_completion_token_t<executor_type>())
+        -> decltype(boost::asio::async_initiate<ReadToken, signature>(
+            std::declval<initiate_transfer>(), token, offset, buffers)) {
         return boost::asio::async_initiate<ReadToken, signature>(
             initiate_transfer(*this, detail::op_kind::read), token, offset, buffers);
     }
@@ -148,7 +152,9 @@ public:
         typename ConstBufferSequence, typename WriteToken = boost::asio::default_completion_token_t<executor_type>>
     auto async_write_some_at(
         std::uint64_t offset, const ConstBufferSequence& buffers,
-        WriteToken&& token = boost::asio::default_completion_token_t<executor_type>()) {
+        WriteToken&& token = boost::asio::default_completion_token_t<executor_type>())
+        -> decltype(boost::asio::async_initiate<WriteToken, signature>(
+            std::declval<initiate_transfer>(), token, offset, buffers)) {
         return boost::asio::async_initiate<WriteToken, signature>(
             initiate_transfer(*this, detail::op_kind::write), token, offset, buffers);
     }

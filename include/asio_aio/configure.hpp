@@ -9,6 +9,8 @@
 #include <boost/asio/execution_context.hpp>
 #include <boost/system/error_code.hpp>
 
+#include <string>
+
 namespace asio_aio {
 
 /// Sets how files of `context` are served. To be called before the first of them is opened.
@@ -18,8 +20,7 @@ namespace asio_aio {
  *
  * @par Errors
  * `asio::error::already_open` once a file was opened: its engines are made and do not change; `invalid_argument` where
- * `queue_depth` or `max_threads` is 0. Whether an engine of the choice works is found out when the first file is
- * opened.
+ * a value is out of its range. Whether an engine of the choice works is found out when the first file is opened.
  *
  * @par Thread safety
  * Safe.
@@ -35,9 +36,10 @@ inline void configure(boost::asio::execution_context& context, const options& op
     configure(context, opts, ec);
     detail::throw_if(
         ec,
-        ec == boost::asio::error::already_open
-            ? "configure: a file was opened on this context before"
-            : "configure: options::queue_depth and options::max_threads must be at least 1");
+        ec == boost::asio::error::already_open ? std::string("configure: a file was opened on this context before")
+                                               : "configure: options::max_threads must be 1 to " +
+                std::to_string(options::most_threads) + ", options::queue_depth 1 to " +
+                std::to_string(options::deepest_queue) + ", and options::choice a list of known engines");
 }
 
 /// What `context` chose, from which source, and why better engines were passed over. Thread-safe.

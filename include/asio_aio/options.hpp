@@ -10,14 +10,18 @@ namespace asio_aio {
 
 /// What `configure` sets for one execution context.
 struct options {
+    static constexpr unsigned most_threads = 4096;
+    static constexpr unsigned deepest_queue = 32768; // io_uring's own limit
+
     /// The engines to try, best first; the first that works is used. Empty: environment, file, then automatic.
     std::vector<backend> choice;
 
-    /// Operations that the kernel's queue of io_uring or libaio holds at most; more wait in order. At least 1.
+    /// Operations that the kernel's queue of io_uring or libaio holds at most; more wait in order. 1 to
+    /// `deepest_queue`.
     /** The thread pool has no queue in the kernel: its bound is `max_threads`. */
     unsigned queue_depth = 256;
 
-    /// Threads of the pool at most; made on demand, ended when idle. At least 1.
+    /// Threads of the pool at most; made on demand, ended when idle. 1 to `most_threads`.
     unsigned max_threads = 32;
 
     /// A buffered read of at most so many bytes is first tried at initiation, without an engine. 0: never.

@@ -1,25 +1,32 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/context_executor.hpp>
+
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/defer.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/execution.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/recycling_allocator.hpp>
 #include <boost/asio/system_executor.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/version.hpp>
 #if BOOST_ASIO_VERSION >= 102800 // Boost 1.82
 # include <boost/asio/associated_immediate_executor.hpp>
 #endif
 
+#include <cstddef>
+#include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 /// How a result reaches its handler: by one submission to one executor.
 namespace asio_aio::detail {
@@ -46,20 +53,18 @@ private:
     std::tuple<Args...> args_;
 };
 
-template <typename Executor>
-using tracked_executor = std::decay_t<
-    typename boost::asio::prefer_result<Executor, boost::asio::execution::outstanding_work_t::tracked_t>::type>;
-
-/// Calls `visit` with `executor`, or with the io_context's executor that a type-erased one holds: that saves a second
-/// allocation.
+/// Calls `visit` with `executor`, or with the usual executor that a type-erased one holds: that saves an allocation for
+/// each property that is asked of it.
 template <typename Executor, typename Visitor>
 void with_concrete_executor(const Executor& executor, Visitor visit) {
     if constexpr (std::is_base_of_v<boost::asio::any_io_executor, Executor>) {
-        using plain = boost::asio::io_context::executor_type;
-        if (const auto* concrete = executor.template target<plain>())
-            return visit(*concrete);
-        if (const auto* concrete = executor.template target<tracked_executor<plain>>())
-            return visit(*concrete);
+        const auto try_visit = [&](const auto* concrete) {
+            if (concrete)
+                visit(*concrete);
+            return concrete != nullptr;
+        };
+        if (visit_target(executor, try_visit))
+            return;
     }
     visit(executor);
 }
@@ -102,13 +107,59 @@ void complete_at_start(Handler& handler, const IoExecutor& io_executor, Args... 
     post_to(executor, bound_handler<Handler, Args...>(std::move(handler), std::move(args)...));
 }
 
-/// The outstanding work of an operation in flight, on the file's executor and on its handler's.
+/// Outstanding work on an executor's context.
+/**
+ * On the context's own executor where that is known: asked of a type-erased executor or a strand, it could allocate.
+ */
+template <typename Executor>
+class outstanding_work {
+    template <typename E>
+    static auto track(const E& executor) {
+        if constexpr (boost::asio::execution::is_executor<E>::value)
+            return boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked);
+        else // an executor of the Networking TS, as io_context::strand
+            return boost::asio::executor_work_guard<E>(executor);
+    }
+
+    template <typename E>
+    using tracked = decltype(track(std::declval<const E&>()));
+
+    using work = std::variant<
+        std::monostate, tracked<boost::asio::io_context::executor_type>,
+        tracked<boost::asio::thread_pool::executor_type>, tracked<Executor>>;
+    static constexpr std::size_t own_type = 3;
+
+public:
+    explicit outstanding_work(const Executor& executor) {
+        if constexpr (is_strand<Executor>::value || std::is_base_of_v<boost::asio::any_io_executor, Executor>) {
+            const native_executor native = find_native_executor(executor);
+            if (const auto* io = std::get_if<boost::asio::io_context::executor_type>(&native)) {
+                work_.template emplace<1>(track(*io));
+                return;
+            }
+            if (const auto* pool = std::get_if<boost::asio::thread_pool::executor_type>(&native)) {
+                work_.template emplace<2>(track(*pool));
+                return;
+            }
+        }
+        work_.template emplace<own_type>(track(executor));
+    }
+
+private:
+    work work_;
+};
+
+/// The executor that a handler is submitted to, and the outstanding work of its operation there and on the file's.
 template <typename Handler, typename IoExecutor>
 class handler_work {
 public:
     handler_work(const Handler& handler, const IoExecutor& io_executor)
-        : io_executor_(track(io_executor)),
-          executor_(track(boost::asio::get_associated_executor(handler, io_executor))) {}
+        : executor_(boost::asio::get_associated_executor(handler, io_executor)), io_work_(io_executor) {
+        if constexpr (std::is_same_v<executor_type, IoExecutor>)
+            if (executor_ == io_executor)
+                return; // the file's work is the handler's
+        work_.emplace(executor_);
+    }
 
     template <typename Function>
     void submit(Function&& function) const {
@@ -116,13 +167,11 @@ public:
     }
 
 private:
-    template <typename Executor>
-    static tracked_executor<Executor> track(const Executor& executor) {
-        return boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked);
-    }
+    using executor_type = boost::asio::associated_executor_t<Handler, IoExecutor>;
 
-    tracked_executor<IoExecutor> io_executor_;
-    tracked_executor<boost::asio::associated_executor_t<Handler, IoExecutor>> executor_;
+    executor_type executor_;
+    outstanding_work<IoExecutor> io_work_;
+    std::optional<outstanding_work<executor_type>> work_;
 };
 
 } // namespace asio_aio::detail

@@ -60,18 +60,18 @@ struct is_strand<Executor, std::void_t<decltype(behind_strand(std::declval<const
 
 template <typename Executor>
 native_executor find_native_executor(const Executor& executor);
+native_executor find_native_target(const boost::asio::any_io_executor& executor);
 
-/// Looks for one of `Candidates` behind a type-erased executor.
-template <typename... Candidates>
-native_executor find_target(const boost::asio::any_io_executor& executor) {
-    native_executor found;
-    const auto look = [&](const auto* target) {
-        if (target)
-            found = find_native_executor(*target);
-        return target != nullptr;
-    };
-    static_cast<void>((look(executor.target<Candidates>()) || ...));
-    return found;
+/// Calls `visit` with a pointer to each usual executor that a type-erased one may hold, until it returns true.
+template <typename Visitor>
+bool visit_target(const boost::asio::any_io_executor& executor, Visitor visit) {
+    namespace asio = boost::asio;
+    return visit(executor.target<asio::io_context::executor_type>()) ||
+        visit(executor.target<asio::strand<asio::io_context::executor_type>>()) ||
+        visit(executor.target<asio::strand<asio::any_io_executor>>()) ||
+        visit(executor.target<asio::thread_pool::executor_type>()) ||
+        visit(executor.target<asio::strand<asio::thread_pool::executor_type>>()) ||
+        visit(executor.target<asio::system_executor>());
 }
 
 /// The executor behind `executor`: behind a strand, which may be busy when its context is not, and behind type erasure.
@@ -83,12 +83,19 @@ native_executor find_native_executor(const Executor& executor) {
     else if constexpr (is_strand<Executor>::value)
         return find_native_executor(behind_strand(executor));
     else if constexpr (std::is_base_of_v<asio::any_io_executor, Executor>)
-        return find_target<
-            asio::io_context::executor_type, asio::thread_pool::executor_type, asio::system_executor,
-            asio::strand<asio::io_context::executor_type>, asio::strand<asio::thread_pool::executor_type>,
-            asio::strand<asio::any_io_executor>>(executor);
+        return find_native_target(executor);
     else
         return {};
+}
+
+inline native_executor find_native_target(const boost::asio::any_io_executor& executor) {
+    native_executor found;
+    visit_target(executor, [&](const auto* target) {
+        if (target)
+            found = find_native_executor(*target);
+        return target != nullptr;
+    });
+    return found;
 }
 
 } // namespace asio_aio::detail

@@ -4,6 +4,7 @@
 #include <asio_aio/detail/operation.hpp>
 #include <asio_aio/statistics.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -40,11 +41,11 @@ public:
         add(mine.completed, 1);
         if (op.result == -ECANCELED)
             add(mine.cancelled, 1);
-        else if (op.result < 0)
+        else if (op.result < 0 && op.bytes_before == 0)
             add(mine.failed, 1);
-        else if (op.kind == op_kind::read || op.kind == op_kind::write)
+        else if (is_transfer(op.kind))
             add(op.kind == op_kind::read ? mine.bytes_read : mine.bytes_written,
-                op.bytes_before + std::size_t(op.result));
+                op.bytes_before + std::size_t(std::max(op.result, 0)));
         add(mine.latency[std::size_t(group_of(op.kind))][bucket_of(now - op.started_at)], 1);
     }
 

@@ -76,7 +76,8 @@ public:
     bool direct() const noexcept { return direct_; }
     bool regular() const noexcept { return regular_; }
 
-    /// Whether direct I/O may be tried; the arguments are all addresses, and the offset and all lengths, or-ed together.
+    /// Whether direct I/O may be tried; the arguments are all addresses, and the offset and all lengths, or-ed
+    /// together.
     /**
      * What the kernel does with misaligned requests depends on their size, the device and the engine: those that break
      * the alignment that it reports are refused here, in the same way everywhere.
@@ -123,6 +124,9 @@ public:
 
     explicit operator bool() const noexcept { return handle_ != nullptr; }
     file_handle* operator->() const noexcept { return handle_; }
+
+    /// Whether operations use the file beside the caller, whose use this is.
+    bool is_shared() const noexcept { return handle_->users_.load(std::memory_order_acquire) != 1; }
 
     /// Ends this use; the last one closes. Returns 0, or -errno of close(2) where this was the last.
     int reset() noexcept { return handle_ ? drop() : 0; }

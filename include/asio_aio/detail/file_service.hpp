@@ -19,6 +19,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -63,7 +64,10 @@ public:
     context_statistics count() const;
 
     /// Replaces the engines of the choice, before the first file is opened. For tests that inject faults.
-    void use_engines(engine_factory make) { injected_ = std::move(make); }
+    void use_engines(engine_factory make) {
+        const lock held(mutex_);
+        injected_ = std::move(make);
+    }
 
     /// Opens a file; makes the engines where this is the first one.
     error_code open(const char* path, int flags, mode_t permissions, file_ref& file);
@@ -91,18 +95,18 @@ private:
     enum class flush_state : unsigned char { idle, posted, awaiting_event, running };
     struct flush_handler;
     struct wait_handler;
-    class undelivered;
+    class driver;
 
     void shutdown() override;
     void notify_fork(boost::asio::execution_context::fork_event event) override;
     error_code make_engines();
     void schedule_flush(lock&);
-    void flush();
-    void on_event();
-    void settle(op_queue& done, std::size_t reaped, lock& held);
-    void take_back_retries(op_queue& done);
-    void deliver(op_queue& done);
+    void drive(bool woken);
+    void settle(op_queue& retries, lock& held);
+    void cancel_late(lock& held);
     void remember_late(const cancellation& which) noexcept;
+    void take_retries(op_queue& done, op_queue& retries) noexcept;
+    void deliver(op_queue& done);
     static std::int64_t now() noexcept { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
     counters counts_;
@@ -110,11 +114,11 @@ private:
     std::atomic<std::size_t> inline_read_limit_{options().inline_read_limit};
     std::atomic<bool> knows_executor_{false};
     native_executor native_; ///< Written once, before `knows_executor_`.
-    engine_factory injected_;
     const std::shared_ptr<cancel_gate> gate_;
 
-    mutable std::mutex mutex_; ///< Guards everything below. No handler runs and nothing waits under it.
+    mutable std::mutex mutex_; ///< Guards everything below. No handler runs under it, and no file is touched.
     options options_;
+    engine_factory injected_;
     description description_;
     op_queue pending_;  ///< Started, and not yet with an engine.
     op_queue finished_; ///< Ended without an engine: cancelled while pending, or left over by an exception.
@@ -123,7 +127,9 @@ private:
     bool stopped_ = false;
     std::size_t with_engines_ = 0; ///< Submitted and not yet reaped.
     std::uint64_t started_ = 0, in_flight_ = 0, peak_in_flight_ = 0;
-    std::vector<cancellation> late_cancels_; ///< Asked while a flush had operations in hand.
+    std::vector<cancellation> late_cancels_; ///< Asked while drivers may have had the operation in hand.
+    unsigned drivers_ = 0;                   ///< Threads in `drive`.
+    std::condition_variable no_driver_;
 
     handler_memory flush_memory_;
     handler_memory wait_memory_;

@@ -57,10 +57,25 @@ public:
     /// Moves the operations for which `wanted` is true to the end of `to`, in order.
     template <typename Predicate>
     void extract_if(Predicate wanted, op_queue& to) noexcept {
-        op_queue all;
-        all.splice(*this);
-        while (operation* op = all.pop())
-            (wanted(*op) ? to : *this).push(op);
+        operation* before = nullptr;
+        for (operation *op = front_, *after = nullptr; op; op = after) {
+            after = op->next;
+            if (!wanted(*op)) {
+                before = op;
+                continue;
+            }
+            (before ? before->next : front_) = after;
+            if (back_ == op)
+                back_ = before;
+            --size_;
+            to.push(op);
+        }
+    }
+
+    template <typename Visit>
+    void for_each(Visit visit) const {
+        for (operation* op = front_; op; op = op->next)
+            visit(*op);
     }
 
 private:

@@ -25,16 +25,20 @@ enum class op_kind : unsigned char {
     allocate
 };
 
-inline constexpr std::size_t op_kind_count = 10;
-
 /// True for the kinds that may take as long as a device flush or a remote server's answer.
 constexpr bool is_slow(op_kind kind) noexcept {
     return kind != op_kind::read && kind != op_kind::write && kind != op_kind::size;
 }
 
+constexpr bool is_transfer(op_kind kind) noexcept {
+    return kind == op_kind::read || kind == op_kind::write;
+}
+
 /// True for results with which the kernel asks to try again; no user ever sees one.
-constexpr bool is_transient(int result) noexcept {
-    return result == -EINTR || result == -EAGAIN || result == -EBUSY;
+/** But an open that is refused with EBUSY has its answer, and a closed number is gone: those are not repeated. */
+constexpr bool is_to_be_repeated(op_kind kind, int result) noexcept {
+    return (result == -EINTR || result == -EAGAIN || result == -EBUSY) && kind != op_kind::open &&
+        kind != op_kind::close;
 }
 
 /// What the kernel needs to know of one operation, its result, and its two fates.

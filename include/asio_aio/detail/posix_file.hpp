@@ -9,8 +9,8 @@
 #include <cstdint>
 #include <optional>
 
-/// The system calls on one file, blocking, with -errno as result. EINTR, EAGAIN and EBUSY are retried here and never
-/// returned.
+/// The system calls on one file, blocking, with -errno as result. EINTR is never returned; EAGAIN and EBUSY by
+/// `perform`, whose caller repeats it, and by `open` and `close`, which are not repeated.
 namespace asio_aio::detail::posix_file {
 
 /// Does `op` on the calling thread and returns its result; for `size` the answer is in `op.length`.

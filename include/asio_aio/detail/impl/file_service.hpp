@@ -10,7 +10,7 @@ struct file_service::flush_handler {
     using allocator_type = handler_memory_allocator<void>;
 
     allocator_type get_allocator() const noexcept { return allocator_type(self->flush_memory_); }
-    void operator()() const { self->flush(); }
+    void operator()() const { self->drive(false); }
 
     file_service* self;
 };
@@ -21,38 +21,47 @@ struct file_service::wait_handler {
 
     allocator_type get_allocator() const noexcept { return allocator_type(self->wait_memory_); }
     immediate_executor_type get_immediate_executor() const noexcept { return context_executor(self->context()); }
-    void operator()(const error_code&) const { self->on_event(); } // also when the wait was cancelled: by a fork
+    void operator()(const error_code&) const { self->drive(true); } // also when the wait was cancelled: by a fork
 
     file_service* self;
 };
 
-/// Keeps operations that an exception left undelivered: they are delivered by the next flush.
-class file_service::undelivered {
+/// A thread's stay in `drive`. While there is one, cancellations are remembered, and the context's end waits.
+class file_service::driver {
 public:
-    undelivered(file_service& service, op_queue& rest) noexcept : service_(service), rest_(rest) {}
-    undelivered(const undelivered&) = delete;
-    undelivered& operator=(const undelivered&) = delete;
+    /// The mutex is held; the count was raised under it.
+    driver(file_service& service, op_queue& in_hand) noexcept : service_(service), in_hand_(in_hand) {}
+    driver(const driver&) = delete;
+    driver& operator=(const driver&) = delete;
 
-    ~undelivered() {
-        if (rest_.empty())
-            return;
+    ~driver() {
         lock held(service_.mutex_);
-        service_.in_flight_ += rest_.size();
-        service_.finished_.splice(rest_);
-        if (service_.flush_ == flush_state::idle)
-            service_.schedule_flush(held);
+        if (!in_hand_.empty()) { // an exception: the next flush delivers them
+            service_.in_flight_ += in_hand_.size();
+            service_.finished_.splice(in_hand_);
+            if (service_.flush_ == flush_state::idle && !service_.stopped_)
+                service_.schedule_flush(held);
+        }
+        if (--service_.drivers_ != 0)
+            return;
+        service_.late_cancels_.clear();
+        if (service_.stopped_)
+            service_.no_driver_.notify_all();
     }
 
 private:
     file_service& service_;
-    op_queue& rest_;
+    op_queue& in_hand_;
 };
 
 inline error_code file_service::configure(const options& opts) {
     const lock held(mutex_);
     if (engines_.started())
         return boost::asio::error::already_open;
-    if (opts.max_threads == 0 || opts.queue_depth == 0)
+    const auto in_range = [](unsigned value, unsigned most) { return value >= 1 && value <= most; };
+    const auto is_known = [](backend which) { return which <= backend::thread_pool; };
+    if (!in_range(opts.max_threads, options::most_threads) || !in_range(opts.queue_depth, options::deepest_queue) ||
+        !std::all_of(opts.choice.begin(), opts.choice.end(), is_known))
         return boost::asio::error::invalid_argument;
     options_ = opts;
     inline_read_limit_.store(opts.inline_read_limit, std::memory_order_relaxed);
@@ -168,54 +177,59 @@ inline void file_service::schedule_flush(lock&) {
     engines_.wake();
 }
 
-inline void file_service::flush() {
+/// One round of the engines: hands over what is pending, unless this round is for a wake-up only, and delivers what is
+/// finished.
+inline void file_service::drive(bool woken) {
+    if (woken)
+        engines_.clear_wake_up();
     op_queue batch;
     op_queue done;
+    bool flushes = !woken;
     {
         const lock held(mutex_);
-        flush_ = flush_state::running;
-        batch.splice(pending_);
-        done.splice(finished_);
-        with_engines_ += batch.size();
+        if (stopped_)
+            return;
+        ++drivers_;
+        if (woken) {
+            wait_armed_ = false;
+            flushes = flush_ == flush_state::awaiting_event;
+        }
+        if (flushes) {
+            flush_ = flush_state::running;
+            batch.splice(pending_);
+            done.splice(finished_);
+            with_engines_ += batch.size();
+        }
     }
+    const driver counted(*this, done);
     const std::size_t without_engine = done.size();
-    engines_.submit(batch);
+    if (flushes)
+        engines_.submit(batch);
     engines_.reap(done);
+    const std::size_t reaped = done.size() - without_engine;
+    op_queue retries;
+    take_retries(done, retries);
     {
         lock held(mutex_);
-        flush_ = flush_state::idle;
-        for (const cancellation& which : late_cancels_)
-            engines_.cancel(which);
-        late_cancels_.clear();
-        settle(done, done.size() - without_engine, held);
+        if (flushes)
+            flush_ = flush_state::idle;
+        with_engines_ -= reaped;
+        in_flight_ -= done.size();
+        settle(retries, held);
+        cancel_late(held);
     }
     deliver(done);
 }
 
-inline void file_service::on_event() {
-    engines_.clear_wake_up();
-    bool flush_waits = false;
-    {
-        const lock held(mutex_);
-        wait_armed_ = false;
-        flush_waits = flush_ == flush_state::awaiting_event;
+/// Sees to it that whatever is left will be driven.
+inline void file_service::settle(op_queue& retries, lock& held) {
+    for (const cancellation& which : late_cancels_)
+        retries.for_each([&](operation& op) { op.cancel_asked |= which.covers(op); });
+    while (operation* op = retries.pop()) {
+        if (op->cancel_asked)
+            op->result = -ECANCELED;
+        (op->cancel_asked ? finished_ : pending_).push(op);
     }
-    if (flush_waits)
-        return flush(); // which reaps as well
-    op_queue done;
-    engines_.reap(done);
-    {
-        lock held(mutex_);
-        settle(done, done.size(), held);
-    }
-    deliver(done);
-}
-
-/// Accounts for what was reaped, and sees to it that whatever is left will be driven.
-inline void file_service::settle(op_queue& done, std::size_t reaped, lock& held) {
-    with_engines_ -= reaped;
-    take_back_retries(done);
-    in_flight_ -= done.size();
     if (stopped_)
         return;
     if (with_engines_ != 0 && !wait_armed_) {
@@ -228,28 +242,26 @@ inline void file_service::settle(op_queue& done, std::size_t reaped, lock& held)
         schedule_flush(held);
 }
 
-/// Operations that the kernel asks to try again, or that it ended although nobody cancelled them, go back to the
-/// pending ones.
-inline void file_service::take_back_retries(op_queue& done) {
-    op_queue all;
-    all.splice(done);
-    while (operation* op = all.pop()) {
-        const bool again = is_transient(op->result) || op->result == -ECANCELED;
-        if (again && !op->cancel_asked) {
-            counts_.retried();
-            pending_.push(op);
-            continue;
-        }
-        if (again)
-            op->result = -ECANCELED;
-        done.push(op);
+/// Repeats the cancellations that may have missed operations in this thread's hand: the engines have them now.
+inline void file_service::cancel_late(lock& held) {
+    // The list only grows while there is a driver, and this thread is one.
+    for (std::size_t i = 0; i != late_cancels_.size(); ++i) {
+        const cancellation which = late_cancels_[i];
+        held.unlock();
+        engines_.cancel(which);
+        held.lock();
     }
+}
+
+/// Separates the operations that are to be submitted once more. One that was cancelled meanwhile is not.
+inline void file_service::take_retries(op_queue& done, op_queue& retries) noexcept {
+    done.extract_if([](const operation& op) { return is_to_be_repeated(op.kind, op.result); }, retries);
+    retries.for_each([this](const operation&) { counts_.retried(); });
 }
 
 inline void file_service::deliver(op_queue& done) {
     if (done.empty())
         return;
-    const undelivered rest(*this, done);
     const std::int64_t time = now();
     while (operation* op = done.pop()) {
         counts_.completed(*op, time);
@@ -266,18 +278,22 @@ inline void file_service::remember_late(const cancellation& which) noexcept {
 }
 
 inline void file_service::cancel(const cancellation& which) noexcept {
-    lock held(mutex_);
-    if (stopped_)
-        return;
     op_queue cancelled;
-    pending_.extract_if([&](const operation& op) { return which.covers(op); }, cancelled);
-    while (operation* op = cancelled.pop()) {
-        op->abort();
-        finished_.push(op); // a flush is scheduled: something was pending
+    {
+        const lock held(mutex_);
+        if (stopped_)
+            return;
+        pending_.extract_if([&](const operation& op) { return which.covers(op); }, cancelled);
+        if (drivers_ != 0)
+            remember_late(which);
     }
-    if (flush_ == flush_state::running)
-        remember_late(which); // it may have the operation in hand
-    held.unlock();
+    if (!cancelled.empty()) {
+        cancelled.for_each([](operation& op) { op.abort(); }); // outside the mutex: it may close the descriptor
+        lock held(mutex_);
+        finished_.splice(cancelled);
+        if (flush_ == flush_state::idle && !stopped_)
+            schedule_flush(held);
+    }
     if (engines_.started())
         engines_.cancel(which);
 }
@@ -288,8 +304,10 @@ inline void file_service::shutdown() {
     gate_->close();
     op_queue abandoned;
     {
-        const lock held(mutex_);
+        lock held(mutex_);
         stopped_ = true;
+        // A context of an unknown type is driven by a thread of Asio's own, which ends after us.
+        no_driver_.wait(held, [this] { return drivers_ == 0; });
         abandoned.splice(pending_);
         abandoned.splice(finished_);
     }

@@ -52,7 +52,7 @@ choice choice_of_file() {
     if (error == 0)
         return parse_choice(list, choice_source::file, origin);
     choice found{{}, choice_source::file, origin, {}};
-    if (!named.empty() || error != ENOENT) // a default that is not there is no error
+    if (!named.empty() || (error != ENOENT && error != ENOTDIR)) // a default that is not there is no error
         found.error = origin + " cannot be read: " + std::strerror(error);
     return found;
 }

@@ -615,18 +615,18 @@ ENGINE_TEST(a_context_made_on_one_thread_runs_on_another) {
     std::unique_ptr<asio::io_context> ctx;
     std::unique_ptr<round_trip<asio::any_io_executor>> trip;
     bool chosen = false;
-    std::jthread([&] {
+    std::thread([&] {
         ctx = std::make_unique<asio::io_context>();
         chosen = choose(*ctx, env);
         trip = std::make_unique<round_trip<asio::any_io_executor>>(ctx->get_executor(), env.path());
         trip->start();
     }).join();
     BOOST_REQUIRE(chosen);
-    std::jthread([&] { ctx->run(); }).join();
+    std::thread([&] { ctx->run(); }).join();
     BOOST_TEST(ctx->stopped());
     BOOST_REQUIRE(trip->wait());
     trip->check();
-    std::jthread([&] {
+    std::thread([&] {
         trip.reset();
         ctx.reset();
     }).join();

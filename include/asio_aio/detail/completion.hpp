@@ -92,21 +92,6 @@ inline constexpr bool has_immediate_executor = !std::is_same_v<
     boost::asio::associated_immediate_executor_t<void (*)(), boost::asio::system_executor>>;
 #endif
 
-/// Ends an operation inside its initiating function, by the handler's immediate executor where it has one, else by
-/// posting.
-template <typename Handler, typename IoExecutor, typename... Args>
-void complete_at_start(Handler& handler, const IoExecutor& io_executor, Args... args) {
-#if BOOST_ASIO_VERSION >= 102800
-    if constexpr (has_immediate_executor<Handler>) {
-        const auto immediate = boost::asio::get_associated_immediate_executor(handler, io_executor);
-        return boost::asio::dispatch(
-            immediate, bound_handler<Handler, Args...>(std::move(handler), std::move(args)...));
-    }
-#endif
-    const auto executor = boost::asio::get_associated_executor(handler, io_executor);
-    post_to(executor, bound_handler<Handler, Args...>(std::move(handler), std::move(args)...));
-}
-
 /// Outstanding work on an executor's context.
 /**
  * On the context's own executor where that is known: asked of a type-erased executor or a strand, it could allocate.
@@ -149,29 +134,103 @@ private:
     work work_;
 };
 
+/// A function on its way to a foreign executor: a unit of work of the file's context, which dispatches it from there.
+/**
+ * As Asio's own operations do: a future is ready when `run` returns, and a free strand runs the handler in the same
+ * unit.
+ */
+template <typename Executor, typename Function>
+class dispatched {
+public:
+    using allocator_type = typename Function::allocator_type;
+
+    dispatched(const Executor& executor, outstanding_work<Executor>&& work, Function&& function)
+        : executor_(executor), work_(std::move(work)), function_(std::move(function)) {}
+
+    allocator_type get_allocator() const noexcept { return function_.get_allocator(); }
+
+    void operator()() { boost::asio::dispatch(executor_, std::move(function_)); }
+
+private:
+    Executor executor_;
+    outstanding_work<Executor> work_; // until it is there
+    Function function_;
+};
+
+/// Calls `submit` with the executor of the file's context itself, since the file's may be a strand that is busy.
+template <typename IoExecutor, typename Submit>
+void with_context_executor(const IoExecutor& io_executor, Submit submit) {
+    const auto choose = [&](const auto& native) {
+        if constexpr (std::is_same_v<decltype(native), const std::monostate&>)
+            submit(io_executor);
+        else
+            submit(native);
+    };
+    std::visit(choose, find_native_executor(io_executor));
+}
+
+template <typename Executor, typename IoExecutor>
+bool is_same_executor(
+    [[maybe_unused]] const Executor& executor, [[maybe_unused]] const IoExecutor& io_executor) noexcept {
+    if constexpr (std::is_same_v<Executor, IoExecutor>)
+        return executor == io_executor;
+    else
+        return false;
+}
+
+/// Ends an operation inside its initiating function, by the handler's immediate executor where it has one, else by
+/// posting.
+template <typename Handler, typename IoExecutor, typename... Args>
+void complete_at_start(Handler& handler, const IoExecutor& io_executor, Args... args) {
+    using function = bound_handler<Handler, Args...>;
+#if BOOST_ASIO_VERSION >= 102800
+    if constexpr (has_immediate_executor<Handler>) {
+        const auto immediate = boost::asio::get_associated_immediate_executor(handler, io_executor);
+        return boost::asio::dispatch(immediate, function(std::move(handler), std::move(args)...));
+    }
+#endif
+    using executor_type = boost::asio::associated_executor_t<Handler, IoExecutor>;
+    const executor_type executor = boost::asio::get_associated_executor(handler, io_executor);
+    if constexpr (std::is_same_v<executor_type, IoExecutor>)
+        if (executor == io_executor)
+            return post_to(executor, function(std::move(handler), std::move(args)...));
+    outstanding_work<executor_type> work(executor);
+    with_context_executor(io_executor, [&](const auto& context) {
+        post_to(
+            context,
+            dispatched<executor_type, function>(
+                executor, std::move(work), function(std::move(handler), std::move(args)...)));
+    });
+}
+
 /// The executor that a handler is submitted to, and the outstanding work of its operation there and on the file's.
 template <typename Handler, typename IoExecutor>
 class handler_work {
 public:
     handler_work(const Handler& handler, const IoExecutor& io_executor)
-        : executor_(boost::asio::get_associated_executor(handler, io_executor)), io_work_(io_executor) {
-        if constexpr (std::is_same_v<executor_type, IoExecutor>)
-            if (executor_ == io_executor)
-                return; // the file's work is the handler's
-        work_.emplace(executor_);
+        : executor_(boost::asio::get_associated_executor(handler, io_executor)),
+          io_executor_(io_executor),
+          io_work_(io_executor) {
+        if (!is_same_executor(executor_, io_executor_))
+            work_.emplace(executor_);
     }
 
     template <typename Function>
-    void submit(Function&& function) const {
-        defer_to(executor_, std::forward<Function>(function));
+    void submit(Function&& function) {
+        if (!work_)
+            return defer_to(executor_, std::move(function));
+        with_context_executor(io_executor_, [&](const auto& context) {
+            defer_to(context, dispatched<executor_type, Function>(executor_, std::move(*work_), std::move(function)));
+        });
     }
 
 private:
     using executor_type = boost::asio::associated_executor_t<Handler, IoExecutor>;
 
     executor_type executor_;
+    IoExecutor io_executor_;
     outstanding_work<IoExecutor> io_work_;
-    std::optional<outstanding_work<executor_type>> work_;
+    std::optional<outstanding_work<executor_type>> work_; ///< Where the handler's executor is not the file's.
 };
 
 } // namespace asio_aio::detail

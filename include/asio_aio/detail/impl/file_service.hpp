@@ -156,7 +156,7 @@ inline void file_service::start(operation* op) noexcept {
         schedule_flush(held);
 }
 
-/// Has `flush` called on a thread that runs the context, after the work that it is doing now.
+/// Has `drive` called on a thread that runs the context, after the work that it is doing now.
 inline void file_service::schedule_flush(lock&) {
     if (knows_executor_.load(std::memory_order_relaxed)) {
         flush_ = flush_state::posted;
@@ -253,7 +253,7 @@ inline void file_service::cancel_late(lock& held) {
     }
 }
 
-/// Separates the operations that are to be submitted once more. One that was cancelled meanwhile is not.
+/// Separates the operations that are to be submitted once more, unless somebody cancels them first.
 inline void file_service::take_retries(op_queue& done, op_queue& retries) noexcept {
     done.extract_if([](const operation& op) { return is_to_be_repeated(op.kind, op.result); }, retries);
     retries.for_each([this](const operation&) { counts_.retried(); });

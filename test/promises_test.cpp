@@ -306,7 +306,6 @@ private:
 } // namespace
 
 ENGINE_TEST(a_handler_may_be_bound_to_an_executor_that_calls_where_it_is) {
-#if defined(ASIO_AIO_TEST_EXECUTORS_WITHOUT_BLOCKING_NEVER)
     operations<> ops(env, env.ctx.get_executor());
     for (const way& each : all_ways) {
         BOOST_TEST_CONTEXT(each.name) {
@@ -319,9 +318,6 @@ ENGINE_TEST(a_handler_may_be_bound_to_an_executor_that_calls_where_it_is) {
             BOOST_TEST(executed == 1);
         }
     }
-#else
-    say_skipped("the library does not compile with an executor that cannot require blocking.never");
-#endif
 }
 
 #if BOOST_ASIO_VERSION >= 102800

@@ -134,18 +134,42 @@ private:
     work work_;
 };
 
-/// A function on its way to a foreign executor: a unit of work of the file's context, which dispatches it from there.
-/**
- * As Asio's own operations do: a future is ready when `run` returns, and a free strand runs the handler in the same
- * unit.
- */
+template <typename Executor, typename IoExecutor>
+bool is_same_executor(
+    [[maybe_unused]] const Executor& executor, [[maybe_unused]] const IoExecutor& io_executor) noexcept {
+    if constexpr (std::is_same_v<Executor, IoExecutor>)
+        return executor == io_executor;
+    else
+        return false;
+}
+
+/// Executors by type to which a function can be submitted so that it never runs inside the submission.
+template <typename Executor>
+inline constexpr bool can_be_posted_to = !boost::asio::execution::is_executor<Executor>::value || // Networking TS
+    boost::asio::can_require_v<Executor, boost::asio::execution::blocking_t::never_t>;
+
+/// Whether the executor is of the system context and not the file's own: `use_future`'s is, and runs a function where
+/// it is dispatched; posting to it would take a thread of the system's, and `run` would return before the future is
+/// ready.
+template <typename Executor>
+bool is_of_system_context(const Executor& executor) noexcept {
+    namespace asio = boost::asio;
+    if constexpr (asio::can_query_v<Executor, asio::execution::context_t>) {
+        const asio::execution_context& context = asio::query(executor, asio::execution::context);
+        return &context == &asio::query(asio::system_executor(), asio::execution::context);
+    } else {
+        return false;
+    }
+}
+
+/// A function that is dispatched to its executor from the file's context, as Asio's own operations do it.
 template <typename Executor, typename Function>
 class dispatched {
 public:
     using allocator_type = typename Function::allocator_type;
 
-    dispatched(const Executor& executor, outstanding_work<Executor>&& work, Function&& function)
-        : executor_(executor), work_(std::move(work)), function_(std::move(function)) {}
+    dispatched(const Executor& executor, Function&& function)
+        : executor_(executor), work_(executor), function_(std::move(function)) {}
 
     allocator_type get_allocator() const noexcept { return function_.get_allocator(); }
 
@@ -157,25 +181,21 @@ private:
     Function function_;
 };
 
-/// Calls `submit` with the executor of the file's context itself, since the file's may be a strand that is busy.
-template <typename IoExecutor, typename Submit>
-void with_context_executor(const IoExecutor& io_executor, Submit submit) {
+/// Calls `submit(executor, function)` with where the function goes first: its executor, or the file's context.
+template <typename Executor, typename IoExecutor, typename Function, typename Submit>
+void route(const Executor& executor, const IoExecutor& io_executor, Function&& function, Submit submit) {
+    if constexpr (can_be_posted_to<Executor>)
+        if (is_same_executor(executor, io_executor) || !is_of_system_context(executor))
+            return submit(executor, std::move(function));
+    // To the context itself, since the file's executor may be a strand that is busy.
     const auto choose = [&](const auto& native) {
+        dispatched<Executor, Function> unit(executor, std::move(function));
         if constexpr (std::is_same_v<decltype(native), const std::monostate&>)
-            submit(io_executor);
+            submit(io_executor, std::move(unit));
         else
-            submit(native);
+            submit(native, std::move(unit));
     };
     std::visit(choose, find_native_executor(io_executor));
-}
-
-template <typename Executor, typename IoExecutor>
-bool is_same_executor(
-    [[maybe_unused]] const Executor& executor, [[maybe_unused]] const IoExecutor& io_executor) noexcept {
-    if constexpr (std::is_same_v<Executor, IoExecutor>)
-        return executor == io_executor;
-    else
-        return false;
 }
 
 /// Ends an operation inside its initiating function, by the handler's immediate executor where it has one, else by
@@ -189,17 +209,9 @@ void complete_at_start(Handler& handler, const IoExecutor& io_executor, Args... 
         return boost::asio::dispatch(immediate, function(std::move(handler), std::move(args)...));
     }
 #endif
-    using executor_type = boost::asio::associated_executor_t<Handler, IoExecutor>;
-    const executor_type executor = boost::asio::get_associated_executor(handler, io_executor);
-    if constexpr (std::is_same_v<executor_type, IoExecutor>)
-        if (executor == io_executor)
-            return post_to(executor, function(std::move(handler), std::move(args)...));
-    outstanding_work<executor_type> work(executor);
-    with_context_executor(io_executor, [&](const auto& context) {
-        post_to(
-            context,
-            dispatched<executor_type, function>(
-                executor, std::move(work), function(std::move(handler), std::move(args)...)));
+    const auto executor = boost::asio::get_associated_executor(handler, io_executor);
+    route(executor, io_executor, function(std::move(handler), std::move(args)...), [](const auto& to, auto&& unit) {
+        post_to(to, std::move(unit));
     });
 }
 
@@ -216,11 +228,9 @@ public:
     }
 
     template <typename Function>
-    void submit(Function&& function) {
-        if (!work_)
-            return defer_to(executor_, std::move(function));
-        with_context_executor(io_executor_, [&](const auto& context) {
-            defer_to(context, dispatched<executor_type, Function>(executor_, std::move(*work_), std::move(function)));
+    void submit(Function&& function) const {
+        route(executor_, io_executor_, std::move(function), [](const auto& to, auto&& unit) {
+            defer_to(to, std::move(unit));
         });
     }
 

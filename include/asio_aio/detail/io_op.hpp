@@ -97,7 +97,7 @@ private:
         const transfer_result result = to_transfer(*op);
         // Free, then call: the handler may start the next operation, which finds this memory in its allocator again;
         // and the handler may be what owns that memory, so it is moved out first and outlives the operation here.
-        handler_work<Handler, IoExecutor> work(std::move(op->work_));
+        const handler_work<Handler, IoExecutor> work(std::move(op->work_));
         Handler handler(std::move(op->handler_));
         destroy(op, boost::asio::get_associated_allocator(handler, default_allocator()));
         if (how == fate::complete)

@@ -58,13 +58,14 @@ private:
 template <typename Executor, typename Visitor>
 void with_concrete_executor(const Executor& executor, Visitor visit) {
     if constexpr (std::is_base_of_v<boost::asio::any_io_executor, Executor>) {
-        const auto try_visit = [&](const auto* concrete) {
-            if (concrete)
-                visit(*concrete);
-            return concrete != nullptr;
-        };
-        if (visit_target(executor, try_visit))
-            return;
+        // Those that are usual, or too large for the type-erased executor's own room.
+        using boost::asio::strand;
+        if (const auto* concrete = executor.template target<boost::asio::io_context::executor_type>())
+            return visit(*concrete);
+        if (const auto* concrete = executor.template target<strand<boost::asio::any_io_executor>>())
+            return visit(*concrete);
+        if (const auto* concrete = executor.template target<strand<boost::asio::thread_pool::executor_type>>())
+            return visit(*concrete);
     }
     visit(executor);
 }
@@ -92,46 +93,51 @@ inline constexpr bool has_immediate_executor = !std::is_same_v<
     boost::asio::associated_immediate_executor_t<void (*)(), boost::asio::system_executor>>;
 #endif
 
-/// Outstanding work on an executor's context.
-/**
- * On the context's own executor where that is known: asked of a type-erased executor or a strand, it could allocate.
- */
 template <typename Executor>
+auto track_work(const Executor& executor) {
+    if constexpr (boost::asio::execution::is_executor<Executor>::value)
+        return boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked);
+    else // an executor of the Networking TS, as io_context::strand
+        return boost::asio::executor_work_guard<Executor>(executor);
+}
+
+template <typename Executor>
+using tracked_work = decltype(track_work(std::declval<const Executor&>()));
+
+/// Outstanding work on an executor's context.
+template <typename Executor, typename = void>
 class outstanding_work {
-    template <typename E>
-    static auto track(const E& executor) {
-        if constexpr (boost::asio::execution::is_executor<E>::value)
-            return boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked);
-        else // an executor of the Networking TS, as io_context::strand
-            return boost::asio::executor_work_guard<E>(executor);
-    }
+public:
+    explicit outstanding_work(const Executor& executor) : work_(track_work(executor)) {}
 
-    template <typename E>
-    using tracked = decltype(track(std::declval<const E&>()));
+private:
+    tracked_work<Executor> work_;
+};
 
-    using work = std::variant<
-        std::monostate, tracked<boost::asio::io_context::executor_type>,
-        tracked<boost::asio::thread_pool::executor_type>, tracked<Executor>>;
-    static constexpr std::size_t own_type = 3;
+/// The same for type-erased executors and strands: asked of them, it could allocate, so it is asked of the context's
+/// own executor where that is known.
+template <typename Executor>
+class outstanding_work<
+    Executor,
+    std::enable_if_t<is_strand<Executor>::value || std::is_base_of_v<boost::asio::any_io_executor, Executor>>> {
+    using io_context_executor = boost::asio::io_context::executor_type;
+    using thread_pool_executor = boost::asio::thread_pool::executor_type;
 
 public:
     explicit outstanding_work(const Executor& executor) {
-        if constexpr (is_strand<Executor>::value || std::is_base_of_v<boost::asio::any_io_executor, Executor>) {
-            const native_executor native = find_native_executor(executor);
-            if (const auto* io = std::get_if<boost::asio::io_context::executor_type>(&native)) {
-                work_.template emplace<1>(track(*io));
-                return;
-            }
-            if (const auto* pool = std::get_if<boost::asio::thread_pool::executor_type>(&native)) {
-                work_.template emplace<2>(track(*pool));
-                return;
-            }
-        }
-        work_.template emplace<own_type>(track(executor));
+        const native_executor native = find_native_executor(executor);
+        if (const auto* io = std::get_if<io_context_executor>(&native))
+            work_.template emplace<1>(track_work(*io));
+        else if (const auto* pool = std::get_if<thread_pool_executor>(&native))
+            work_.template emplace<2>(track_work(*pool));
+        else
+            work_.template emplace<3>(track_work(executor));
     }
 
 private:
-    work work_;
+    std::variant<
+        std::monostate, tracked_work<io_context_executor>, tracked_work<thread_pool_executor>, tracked_work<Executor>>
+        work_;
 };
 
 template <typename Executor, typename IoExecutor>
@@ -143,14 +149,18 @@ bool is_same_executor(
         return false;
 }
 
+/// Executors that need no look at what they are: a function that is posted to them runs on their context.
+template <typename Executor>
+inline constexpr bool is_usual_executor = std::is_constructible_v<native_executor, const Executor&> ||
+    is_strand<Executor>::value || std::is_base_of_v<boost::asio::any_io_executor, Executor>;
+
 /// Executors by type to which a function can be submitted so that it never runs inside the submission.
 template <typename Executor>
 inline constexpr bool can_be_posted_to = !boost::asio::execution::is_executor<Executor>::value || // Networking TS
     boost::asio::can_require_v<Executor, boost::asio::execution::blocking_t::never_t>;
 
-/// Whether the executor is of the system context and not the file's own: `use_future`'s is, and runs a function where
-/// it is dispatched; posting to it would take a thread of the system's, and `run` would return before the future is
-/// ready.
+/// Whether the executor is of the system context: `use_future`'s is, and runs a function where it is dispatched;
+/// posting to it would take a thread of the system's, and `run` would return before the future is ready.
 template <typename Executor>
 bool is_of_system_context(const Executor& executor) noexcept {
     namespace asio = boost::asio;
@@ -183,19 +193,24 @@ private:
 
 /// Calls `submit(executor, function)` with where the function goes first: its executor, or the file's context.
 template <typename Executor, typename IoExecutor, typename Function, typename Submit>
-void route(const Executor& executor, const IoExecutor& io_executor, Function&& function, Submit submit) {
-    if constexpr (can_be_posted_to<Executor>)
-        if (is_same_executor(executor, io_executor) || !is_of_system_context(executor))
-            return submit(executor, std::move(function));
-    // To the context itself, since the file's executor may be a strand that is busy.
-    const auto choose = [&](const auto& native) {
-        dispatched<Executor, Function> unit(executor, std::move(function));
-        if constexpr (std::is_same_v<decltype(native), const std::monostate&>)
-            submit(io_executor, std::move(unit));
-        else
-            submit(native, std::move(unit));
-    };
-    std::visit(choose, find_native_executor(io_executor));
+void route(
+    const Executor& executor, [[maybe_unused]] const IoExecutor& io_executor, Function&& function, Submit submit) {
+    if constexpr (is_usual_executor<Executor>) {
+        submit(executor, std::move(function));
+    } else {
+        if constexpr (can_be_posted_to<Executor>)
+            if (is_same_executor(executor, io_executor) || !is_of_system_context(executor))
+                return submit(executor, std::move(function));
+        // To the context itself, since the file's executor may be a strand that is busy.
+        const auto choose = [&](const auto& native) {
+            dispatched<Executor, Function> unit(executor, std::move(function));
+            if constexpr (std::is_same_v<decltype(native), const std::monostate&>)
+                submit(io_executor, std::move(unit));
+            else
+                submit(native, std::move(unit));
+        };
+        std::visit(choose, find_native_executor(io_executor));
+    }
 }
 
 /// Ends an operation inside its initiating function, by the handler's immediate executor where it has one, else by

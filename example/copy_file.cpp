@@ -50,7 +50,7 @@ using aligned_block = std::unique_ptr<char, free_memory>;
 class copier {
 public:
     copier(asio::io_context& ctx, const settings& wanted)
-        : source_(ctx, wanted.source, file_base::read_only | extra_flags(wanted)),
+        : source_(open_source(ctx, wanted)),
           target_(
               ctx, wanted.target,
               file_base::write_only | file_base::create | file_base::truncate | extra_flags(wanted)),
@@ -83,6 +83,18 @@ public:
 private:
     static file_base::flags extra_flags(const settings& wanted) {
         return wanted.direct ? file_base::direct : file_base::flags(0);
+    }
+
+    /// Before TARGET is touched: what cannot be copied leaves it as it is.
+    static file open_source(asio::io_context& ctx, const settings& wanted) {
+        file source(ctx, wanted.source, file_base::read_only | extra_flags(wanted));
+        char byte;
+        boost::system::error_code ec;
+        if (!std::filesystem::is_regular_file(wanted.source))
+            throw std::runtime_error("SOURCE \"" + wanted.source + "\" is not a regular file");
+        if (source.size() == 0 && source.read_some_at(0, asio::buffer(&byte, 1), ec) != 0)
+            throw std::runtime_error("SOURCE \"" + wanted.source + "\" does not tell its size");
+        return source;
     }
 
     static std::size_t alignment_of(const file& a, const file& b) {

@@ -3,9 +3,6 @@
 
 #include <asio_aio/detail/choice.hpp>
 
-#if defined(ASIO_AIO_HAS_IO_URING)
-# include "io_uring_engine.hpp"
-#endif
 #include "thread_pool_engine.hpp"
 
 #include <utility>
@@ -32,22 +29,9 @@ std::unique_ptr<detail::engine> make_thread_pool(const options& opts, detail::ev
     return std::make_unique<detail::thread_pool_engine>(settings, finished);
 }
 
-#if defined(ASIO_AIO_HAS_IO_URING)
-engine_report probe_io_uring() {
-    return detail::io_uring_engine::probe(options().queue_depth);
-}
-
-std::unique_ptr<detail::engine> make_io_uring(const options& opts, detail::event& finished) {
-    return std::make_unique<detail::io_uring_engine>(opts.queue_depth, finished);
-}
-#else
-constexpr auto probe_io_uring = nullptr;
-constexpr auto make_io_uring = nullptr;
-#endif
-
 // In the order of the automatic choice, which is that of the enumeration.
 constexpr engine_entry engines[] = {
-    {backend::io_uring, "io_uring", "liburing", probe_io_uring, make_io_uring},
+    {backend::io_uring, "io_uring", "liburing", nullptr, nullptr},
     {backend::libaio, "libaio", "libaio", nullptr, nullptr},
     {backend::thread_pool, "thread_pool", "", always_available, make_thread_pool},
 };
@@ -68,8 +52,6 @@ detail::engine_factory factory(const engine_entry& one) {
     return [make = one.make](const options& opts, detail::event& finished) {
         detail::engine_list list;
         list.push_back(make(opts, finished));
-        if (list.front()->kind() != backend::thread_pool)
-            list.push_back(make_thread_pool(opts, finished));
         return list;
     };
 }

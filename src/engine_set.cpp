@@ -46,25 +46,8 @@ void engine_set::submit(op_queue& batch) noexcept {
 }
 
 void engine_set::reap(op_queue& done) noexcept {
-    op_queue finished;
-    engines_.front()->reap(finished);
-    if (engines_.size() > 1) {
-        pass_on(finished);
-        engines_.back()->reap(finished);
-    }
-    done.splice(finished);
-}
-
-/// Gives to the pool what the chosen engine could not do.
-void engine_set::pass_on(op_queue& done) noexcept {
-    op_queue passed;
-    done.extract_if(
-        [](const operation& op) { return op.result == -EINPROGRESS && op.passed != pass_reason::none; }, passed);
-    if (passed.empty())
-        return;
-    passed.for_each(
-        [this](const operation& op) { passed_[std::size_t(op.passed)].fetch_add(1, std::memory_order_relaxed); });
-    engines_.back()->submit(passed);
+    for (auto& each : engines_)
+        each->reap(done);
 }
 
 void engine_set::cancel(const cancellation& which) noexcept {

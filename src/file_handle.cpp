@@ -11,15 +11,6 @@ namespace asio_aio::detail {
 
 namespace {
 
-file_type type_of(int descriptor) noexcept {
-    struct stat status;
-    if (::fstat(descriptor, &status) != 0)
-        return file_type::other;
-    if (S_ISREG(status.st_mode))
-        return file_type::regular;
-    return S_ISBLK(status.st_mode) ? file_type::block_device : file_type::other;
-}
-
 /// What reads and writes of a direct file are held to.
 direct_alignment required_alignment(int descriptor) noexcept {
     const auto reported = posix_file::reported_alignment(descriptor);
@@ -32,8 +23,10 @@ direct_alignment required_alignment(int descriptor) noexcept {
 file_ref file_ref::adopt(int descriptor, std::uint64_t key) {
     const int flags = ::fcntl(descriptor, F_GETFL);
     const bool direct = flags != -1 && (flags & O_DIRECT) != 0;
+    struct stat status;
+    const bool regular = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
     const auto required = direct ? required_alignment(descriptor) : direct_alignment{1, 1};
-    return file_ref(new file_handle(descriptor, key, direct, type_of(descriptor), required));
+    return file_ref(new file_handle(descriptor, key, direct, regular, required));
 }
 
 int file_ref::drop() noexcept {

@@ -36,8 +36,6 @@ int call(operation& op, void (*before_call)(const operation&)) noexcept {
     if (before_call)
         before_call(op);
     const int result = posix_file::perform(op);
-    if (op.passed == pass_reason::refused && result >= 0 && op.file)
-        op.file->refuse(); // the engine was wrong about the file, and not the operation
     // The service submits it again; without a pause here that would be a busy loop.
     constexpr int pause_ms = 1;
     if (is_to_be_repeated(op.kind, result))

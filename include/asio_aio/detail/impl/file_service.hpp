@@ -88,8 +88,6 @@ inline context_statistics file_service::count() const {
     sum.batches = engines_.batches();
     sum.largest_batch = engines_.largest_batch();
     sum.wake_ups = engines_.wake_ups();
-    sum.passed_unsupported = engines_.passed(pass_reason::unsupported);
-    sum.passed_refused = engines_.passed(pass_reason::refused);
     return sum;
 }
 

@@ -24,7 +24,7 @@ struct options {
     /// Threads of the pool at most; made on demand, ended when idle. 1 to `most_threads`.
     unsigned max_threads = 32;
 
-    /// A buffered read of at most so many bytes is first tried at initiation, without an engine. 0: never.
+    /// A buffered read of at most so many bytes, in up to eight buffers, is first tried without an engine. 0: never.
     std::size_t inline_read_limit = std::size_t(64) * 1024;
 };
 

@@ -3,6 +3,9 @@
 
 #include <asio_aio/detail/choice.hpp>
 
+#if defined(ASIO_AIO_HAS_IO_URING)
+# include "io_uring.hpp"
+#endif
 #include "thread_pool_engine.hpp"
 
 #include <utility>
@@ -15,11 +18,11 @@ struct engine_entry {
     backend which;
     std::string_view name;
     const char* library;
-    engine_report (*probe)();
+    engine_report (*probe)(const options&);
     std::unique_ptr<detail::engine> (*make)(const options&, detail::event&);
 };
 
-engine_report always_available() {
+engine_report always_available(const options&) {
     return {backend::thread_pool, true, 0, {}, {}};
 }
 
@@ -29,9 +32,17 @@ std::unique_ptr<detail::engine> make_thread_pool(const options& opts, detail::ev
     return std::make_unique<detail::thread_pool_engine>(settings, finished);
 }
 
+#if defined(ASIO_AIO_HAS_IO_URING)
+constexpr auto probe_io_uring = detail::probe_io_uring;
+constexpr auto make_io_uring = detail::make_io_uring;
+#else
+constexpr auto probe_io_uring = nullptr;
+constexpr auto make_io_uring = nullptr;
+#endif
+
 // In the order of the automatic choice, which is that of the enumeration.
 constexpr engine_entry engines[] = {
-    {backend::io_uring, "io_uring", "liburing", nullptr, nullptr},
+    {backend::io_uring, "io_uring", "liburing", probe_io_uring, make_io_uring},
     {backend::libaio, "libaio", "libaio", nullptr, nullptr},
     {backend::thread_pool, "thread_pool", "", always_available, make_thread_pool},
 };
@@ -40,9 +51,9 @@ const engine_entry& entry(backend which) {
     return engines[std::size_t(which)];
 }
 
-engine_report probe_engine(const engine_entry& one) {
+engine_report probe_engine(const engine_entry& one, const options& opts) {
     if (one.probe)
-        return one.probe();
+        return one.probe(opts);
     return {
         one.which, false, 0, "this asio_aio was built without it",
         std::string("build asio_aio where ") + one.library + " is installed"};
@@ -52,6 +63,8 @@ detail::engine_factory factory(const engine_entry& one) {
     return [make = one.make](const options& opts, detail::event& finished) {
         detail::engine_list list;
         list.push_back(make(opts, finished));
+        if (list.front()->kind() != backend::thread_pool)
+            list.push_back(make_thread_pool(opts, finished));
         return list;
     };
 }
@@ -79,7 +92,7 @@ std::optional<backend> backend_from_string(std::string_view name) noexcept {
 std::vector<engine_report> probe() {
     std::vector<engine_report> reports;
     for (const engine_entry& each : engines)
-        reports.push_back(probe_engine(each));
+        reports.push_back(probe_engine(each, options()));
     return reports;
 }
 
@@ -96,13 +109,13 @@ std::string to_string(const description& what) {
 
 namespace detail {
 
-selection select_engine(const choice& wanted) {
+selection select_engine(const choice& wanted, const options& opts) {
     selection result{{{}, wanted.source, wanted.origin, wanted.engines, {}, wanted.error}, {}};
     description& what = result.what;
     if (!what.error.empty())
         return result;
     for (backend each : wanted.engines) {
-        engine_report report = probe_engine(entry(each));
+        engine_report report = probe_engine(entry(each), opts);
         if (report.available) {
             what.chosen = each;
             result.factory = factory(entry(each));

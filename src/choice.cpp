@@ -85,6 +85,23 @@ choice parse_choice(std::string_view list, choice_source source, std::string ori
     return result;
 }
 
+std::string find_fault(const options& opts) {
+    const auto beyond = [](const char* name, unsigned value, unsigned most) {
+        return std::string("options::") + name + " is " + std::to_string(value) + "; it must be 1 to " +
+            std::to_string(most);
+    };
+    if (opts.max_threads < 1 || opts.max_threads > options::most_threads)
+        return beyond("max_threads", opts.max_threads, options::most_threads);
+    if (opts.queue_depth < 1 || opts.queue_depth > options::deepest_queue)
+        return beyond("queue_depth", opts.queue_depth, options::deepest_queue);
+    if (opts.sqpoll && opts.single_issuer)
+        return "options::sqpoll and options::single_issuer exclude each other";
+    for (backend each : opts.choice)
+        if (each > backend::thread_pool)
+            return "options::choice holds the value " + std::to_string(int(each)) + ", which is no engine";
+    return {};
+}
+
 choice find_choice(const std::vector<backend>& from_code) {
     if (!from_code.empty())
         return {from_code, choice_source::code, "the program (asio_aio::configure)", {}};

@@ -42,12 +42,31 @@ void engine_set::submit(op_queue& batch) noexcept {
     // Only one thread submits at a time (the service's flush), so no maximum is lost between load and store.
     if (batch.size() > largest_batch_.load(std::memory_order_relaxed))
         largest_batch_.store(batch.size(), std::memory_order_relaxed);
+    if (engines_.size() > 1) { // once with the pool, an operation stays there
+        op_queue passed;
+        batch.extract_if([](const operation& op) { return op.passed != pass_reason::none; }, passed);
+        engines_.back()->submit(passed);
+    }
     engines_.front()->submit(batch);
 }
 
 void engine_set::reap(op_queue& done) noexcept {
-    for (auto& each : engines_)
-        each->reap(done);
+    op_queue finished;
+    engines_.front()->reap(finished);
+    if (engines_.size() > 1) {
+        pass_on(finished);
+        engines_.back()->reap(finished);
+    }
+    done.splice(finished);
+}
+
+/// Gives to the pool what the chosen engine could not do.
+void engine_set::pass_on(op_queue& finished) noexcept {
+    op_queue passed;
+    finished.extract_if([](const operation& op) { return op.passed != pass_reason::none; }, passed);
+    passed.for_each(
+        [this](const operation& op) { passed_[std::size_t(op.passed)].fetch_add(1, std::memory_order_relaxed); });
+    engines_.back()->submit(passed);
 }
 
 void engine_set::cancel(const cancellation& which) noexcept {
@@ -61,8 +80,19 @@ void engine_set::stop(op_queue& abandoned) noexcept {
 }
 
 void engine_set::prepare_fork() noexcept {
-    for (auto& each : engines_)
-        each->prepare_fork();
+    engine& first = *engines_.front();
+    first.prepare_fork();
+    if (engines_.size() > 1) {
+        // What it could not do is done now: after the fork both processes would. The pool keeps what is finished, too.
+        op_queue finished;
+        first.reap(finished);
+        finished.for_each([](operation& op) {
+            if (op.passed == pass_reason::none)
+                op.passed = is_to_be_repeated(op.kind, op.result) ? pass_reason::unsupported : pass_reason::to_close;
+        });
+        pass_on(finished);
+        engines_.back()->prepare_fork();
+    }
 }
 
 int engine_set::become_child() noexcept {
@@ -82,6 +112,7 @@ engine_counters engine_set::counters() const noexcept {
         const engine_counters one = each->counters();
         sum.kernel_entries += one.kernel_entries;
         sum.threads += one.threads;
+        sum.resubmitted += one.resubmitted;
     }
     return sum;
 }

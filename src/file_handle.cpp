@@ -4,12 +4,30 @@
 #include <asio_aio/detail/posix_file.hpp>
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <cerrno>
 
 namespace asio_aio::detail {
 
 namespace {
+
+file_type type_of(int descriptor) noexcept {
+    struct stat status;
+    if (::fstat(descriptor, &status) != 0)
+        return file_type::other;
+    if (S_ISREG(status.st_mode))
+        return file_type::regular;
+    return S_ISBLK(status.st_mode) ? file_type::block_device : file_type::other;
+}
+
+/// Whether the kernel's queues do something else there than a thread's system call would.
+/** FUSE answers EIO to a write that a queue made and that came out short (fuse_get_res_by_io, Linux 6.18). */
+bool needs_thread(int descriptor) noexcept {
+    struct statfs where;
+    return ::fstatfs(descriptor, &where) == 0 && where.f_type == FUSE_SUPER_MAGIC;
+}
 
 /// What reads and writes of a direct file are held to.
 direct_alignment required_alignment(int descriptor) noexcept {
@@ -23,10 +41,11 @@ direct_alignment required_alignment(int descriptor) noexcept {
 file_ref file_ref::adopt(int descriptor, std::uint64_t key) {
     const int flags = ::fcntl(descriptor, F_GETFL);
     const bool direct = flags != -1 && (flags & O_DIRECT) != 0;
-    struct stat status;
-    const bool regular = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
     const auto required = direct ? required_alignment(descriptor) : direct_alignment{1, 1};
-    return file_ref(new file_handle(descriptor, key, direct, regular, required));
+    file_ref file(new file_handle(descriptor, key, direct, type_of(descriptor), required));
+    if (needs_thread(descriptor))
+        file->refuse();
+    return file;
 }
 
 int file_ref::drop() noexcept {
@@ -37,6 +56,16 @@ int file_ref::drop() noexcept {
     const int result = handle->descriptor_ == -1 ? 0 : posix_file::close(handle->descriptor_);
     delete handle;
     return result;
+}
+
+bool file_ref::reset_if_shared() noexcept {
+    unsigned users = handle_->users_.load(std::memory_order_relaxed);
+    while (users != 1)
+        if (handle_->users_.compare_exchange_weak(users, users - 1, std::memory_order_acq_rel)) {
+            handle_ = nullptr;
+            return true;
+        }
+    return false;
 }
 
 int file_ref::release() noexcept {

@@ -121,6 +121,12 @@ int size(int descriptor, std::uint64_t& bytes) noexcept {
     return 0;
 }
 
+std::uint64_t known_size(int descriptor) noexcept {
+    struct statx status;
+    const int result = ::statx(descriptor, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_SIZE, &status);
+    return result == 0 ? status.stx_size : 0;
+}
+
 int resize(int descriptor, std::uint64_t bytes) noexcept {
     if (bytes > std::uint64_t(INT64_MAX))
         return -EINVAL;

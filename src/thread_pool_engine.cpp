@@ -33,9 +33,15 @@ int create_thread(pthread_t& thread, void* (*entry)(void*), void* argument) noex
 }
 
 int call(operation& op, void (*before_call)(const operation&)) noexcept {
+    if (op.passed == pass_reason::to_close) {
+        op.file.reset();
+        return op.result;
+    }
     if (before_call)
         before_call(op);
     const int result = posix_file::perform(op);
+    if (op.passed == pass_reason::refused && result >= 0 && op.file)
+        op.file->refuse(); // the engine was wrong about the file, and not the operation
     // The service submits it again; without a pause here that would be a busy loop.
     constexpr int pause_ms = 1;
     if (is_to_be_repeated(op.kind, result))

@@ -440,19 +440,25 @@ BOOST_AUTO_TEST_CASE(the_last_of_several_configurations_counts) {
     BOOST_TEST((it.describe().choice == engines{backend::thread_pool}));
 }
 
-BOOST_AUTO_TEST_CASE(options_of_0_threads_or_no_queue_are_refused_and_change_nothing) {
+BOOST_AUTO_TEST_CASE(options_that_cannot_work_are_refused_by_name_and_change_nothing) {
     choosing it;
     it.say_in_code({backend::thread_pool});
-    asio_aio::options no_threads, no_queue;
-    no_threads.choice = no_queue.choice = all_engines;
+    asio_aio::options no_threads, no_queue, two_modes, no_engine;
     no_threads.max_threads = 0;
-    no_queue.queue_depth = 0;
-    for (const asio_aio::options& wrong : {no_threads, no_queue}) {
+    no_queue.queue_depth = asio_aio::options::deepest_queue + 1;
+    two_modes.sqpoll = two_modes.single_issuer = true;
+    no_engine.choice = {backend(7)};
+    const std::pair<asio_aio::options, const char*> wrong[] = {
+        {no_threads, "options::max_threads is 0"},
+        {no_queue, "options::queue_depth is 32769; it must be 1 to 32768"},
+        {two_modes, "options::sqpoll and options::single_issuer"},
+        {no_engine, "options::choice holds the value 7"}};
+    for (const auto& [opts, words] : wrong) {
         error_code ec;
-        asio_aio::configure(it.ctx, wrong, ec);
+        asio_aio::configure(it.ctx, opts, ec);
         BOOST_TEST(ec == asio::error::invalid_argument);
-        BOOST_CHECK_EXCEPTION(asio_aio::configure(it.ctx, wrong), system_error, [](const system_error& e) {
-            return e.code() == asio::error::invalid_argument;
+        BOOST_CHECK_EXCEPTION(asio_aio::configure(it.ctx, opts), system_error, [text = words](const system_error& e) {
+            return e.code() == asio::error::invalid_argument && contains(e.what(), text);
         });
     }
     BOOST_REQUIRE(!it.open());

@@ -147,7 +147,7 @@ private:
 
 /// Puts a faulty engine before the engine that serves `context`.
 inline void use_faulty_engine(asio::execution_context& context, backend engine, faulty_engine::script decide) {
-    const auto selected = detail::select_engine({{engine}, asio_aio::choice_source::code, "this test", {}}).factory;
+    const auto selected = detail::select_engine({{engine}, asio_aio::choice_source::code, "this test", {}}, {}).factory;
     const auto make = [selected, decide](const asio_aio::options& opts, detail::event& finished) {
         detail::engine_list engines = selected(opts, finished);
         engines.front() = std::make_unique<faulty_engine>(std::move(engines.front()), finished, decide);

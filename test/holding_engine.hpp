@@ -154,7 +154,8 @@ public:
         options.choice = {which};
         options.inline_read_limit = 0; // every read goes to the engine
         asio_aio::configure(context, options);
-        const auto selected = detail::select_engine({{which}, asio_aio::choice_source::code, "this test", {}}).factory;
+        const auto selected =
+            detail::select_engine({{which}, asio_aio::choice_source::code, "this test", {}}, {}).factory;
         const auto make = [selected, state = state_](const asio_aio::options& opts, detail::event& finished) {
             detail::engine_list engines = selected(opts, finished);
             engines.front() = std::make_unique<holding_engine>(std::move(engines.front()), state, finished);

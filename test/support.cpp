@@ -133,7 +133,14 @@ std::size_t count_descriptors() {
 }
 
 std::size_t count_threads() {
-    return count_entries("/proc/self/task");
+    std::size_t count = 0;
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+        std::ifstream name(task.path() / "comm"); // gone where the thread has ended meanwhile
+        std::string comm;
+        if (name >> comm && comm.rfind("iou-wrk-", 0) != 0)
+            ++count;
+    }
+    return count;
 }
 
 std::size_t count_maps() {

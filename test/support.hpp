@@ -102,7 +102,8 @@ void make_cold(const std::string& path);
 /// Says in the output that this test, or a part of it, did not run, and why.
 void say_skipped(std::string_view why);
 
-/// Number of open descriptors, of threads, and of memory maps of this process.
+/// Number of open descriptors, of threads, and of memory maps of this process. io_uring's workers do not count: the
+/// kernel makes them, and ends them some time after their ring.
 std::size_t count_descriptors();
 std::size_t count_threads();
 std::size_t count_maps();

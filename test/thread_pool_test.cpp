@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // The thread pool as an engine alone: no Asio, only poll(2).
-#include "engine_support.hpp"
+#include "engine_fixture.hpp"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -22,10 +21,6 @@ using detail::op_kind;
 using detail::op_queue;
 
 namespace {
-
-struct plain_operation : detail::operation {
-    explicit plain_operation(op_kind what) : operation(what, [](operation*, fate) {}) {}
-};
 
 /// A pool with its event, and a file to work on.
 struct pool_fixture {
@@ -87,75 +82,6 @@ struct pool_fixture {
 
 } // namespace
 
-BOOST_AUTO_TEST_CASE(serves_every_kind_of_operation) {
-    pool_fixture fixture;
-    const std::string path = fixture.folder.file("other");
-
-    plain_operation open(op_kind::open);
-    open.path = path.c_str();
-    open.flags = O_RDWR | O_CREAT | O_EXCL;
-    open.mode = 0640;
-    const int fd = fixture.perform(open);
-    BOOST_REQUIRE(fd >= 0);
-    BOOST_TEST((::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
-
-    char text[] = "0123456789";
-    iovec iov{text, 10};
-    plain_operation write(op_kind::write);
-    write.raw_descriptor = fd;
-    write.offset = 5;
-    write.iovecs = &iov;
-    write.iovec_count = 1;
-    BOOST_TEST(fixture.perform(write) == 10);
-
-    for (op_kind kind : {op_kind::sync_all, op_kind::sync_data, op_kind::sync_range}) {
-        plain_operation sync(kind);
-        sync.raw_descriptor = fd;
-        sync.flags = kind == op_kind::sync_range ? SYNC_FILE_RANGE_WRITE : 0;
-        BOOST_TEST(fixture.perform(sync) == 0);
-    }
-
-    plain_operation allocate(op_kind::allocate);
-    allocate.raw_descriptor = fd;
-    allocate.offset = 0;
-    allocate.length = 8192;
-    BOOST_TEST(fixture.perform(allocate) == 0);
-
-    plain_operation size(op_kind::size);
-    size.raw_descriptor = fd;
-    BOOST_TEST(fixture.perform(size) == 0);
-    BOOST_TEST(size.length == 8192u);
-
-    plain_operation resize(op_kind::resize);
-    resize.raw_descriptor = fd;
-    resize.length = 8;
-    BOOST_TEST(fixture.perform(resize) == 0);
-
-    char back[16] = {};
-    iovec into{back, sizeof(back)};
-    plain_operation read(op_kind::read);
-    read.raw_descriptor = fd;
-    read.offset = 5;
-    read.iovecs = &into;
-    read.iovec_count = 1;
-    BOOST_TEST(fixture.perform(read) == 3);
-    BOOST_TEST(std::string(back) == "012");
-
-    plain_operation close(op_kind::close);
-    close.raw_descriptor = fd;
-    BOOST_TEST(fixture.perform(close) == 0);
-    BOOST_TEST(::fcntl(fd, F_GETFD) == -1);
-}
-
-BOOST_AUTO_TEST_CASE(a_failed_call_is_its_errno) {
-    pool_fixture fixture;
-    plain_operation open(op_kind::open);
-    open.path = "/no/such/folder/file";
-    BOOST_TEST(fixture.perform(open) == -ENOENT);
-    plain_operation size(op_kind::size);
-    BOOST_TEST(fixture.perform(size) == -EBADF);
-}
-
 BOOST_AUTO_TEST_CASE(never_makes_more_threads_than_allowed) {
     gate stop;
     pool_fixture fixture(3, true);
@@ -215,20 +141,6 @@ BOOST_AUTO_TEST_CASE(neither_slow_nor_fast_operations_starve) {
     }
     fixture.pool->submit(batch);
     fixture.reap(200);
-}
-
-BOOST_AUTO_TEST_CASE(four_thousand_syncs_at_once_all_complete) {
-    pool_fixture fixture;
-    std::deque<plain_operation> syncs;
-    op_queue batch;
-    for (int i = 0; i != 4000; ++i) {
-        fixture.prepare(syncs.emplace_back(i % 2 == 0 ? op_kind::sync_data : op_kind::sync_all));
-        batch.push(&syncs.back());
-    }
-    fixture.pool->submit(batch);
-    fixture.reap(4000);
-    for (const plain_operation& each : syncs)
-        BOOST_REQUIRE_EQUAL(each.result, 0);
 }
 
 BOOST_AUTO_TEST_CASE(many_completions_cost_one_wake_up) {
@@ -347,36 +259,6 @@ BOOST_AUTO_TEST_CASE(its_threads_receive_no_signals) {
     sigset_t mask;
     pthread_sigmask(SIG_SETMASK, nullptr, &mask);
     BOOST_TEST(!sigismember(&mask, SIGUSR1)); // the maker of the thread has its mask back
-}
-
-BOOST_AUTO_TEST_CASE(goes_on_after_a_fork_in_parent_and_child) {
-    pool_fixture fixture;
-    plain_operation before(op_kind::size);
-    fixture.prepare(before);
-    BOOST_TEST(fixture.perform(before) == 0);
-    fixture.pool->prepare_fork();
-    const pid_t child = ::fork();
-    if (child == 0) {
-        fixture.finished.close();
-        bool good = fixture.finished.open() == 0;
-        fixture.pool->become_child();
-        plain_operation op(op_kind::size);
-        fixture.prepare(op);
-        op_queue batch;
-        batch.push(&op);
-        fixture.pool->submit(batch);
-        good = good && fixture.wait_for_event();
-        op_queue done;
-        fixture.pool->reap(done);
-        good = good && done.pop() == &op && op.result == 0;
-        ::_exit(good ? 0 : 1);
-    }
-    plain_operation after(op_kind::size);
-    fixture.prepare(after);
-    BOOST_TEST(fixture.perform(after) == 0);
-    int status = -1;
-    BOOST_REQUIRE_EQUAL(::waitpid(child, &status, 0), child);
-    BOOST_TEST(status == 0);
 }
 
 BOOST_AUTO_TEST_CASE(without_any_thread_operations_fail_and_none_is_lost) {

@@ -20,7 +20,7 @@ namespace asio_aio {
  *
  * @par Errors
  * `asio::error::already_open` once a file was opened: its engines are made and do not change; `invalid_argument` where
- * a value is out of its range. Whether an engine of the choice works is found out when the first file is opened.
+ * a value is out of its range, or options exclude each other. Whether an engine of the choice works is found out when the first file is opened.
  *
  * @par Thread safety
  * Safe.
@@ -36,10 +36,9 @@ inline void configure(boost::asio::execution_context& context, const options& op
     configure(context, opts, ec);
     detail::throw_if(
         ec,
-        ec == boost::asio::error::already_open ? std::string("configure: a file was opened on this context before")
-                                               : "configure: options::max_threads must be 1 to " +
-                std::to_string(options::most_threads) + ", options::queue_depth 1 to " +
-                std::to_string(options::deepest_queue) + ", and options::choice a list of known engines");
+        "configure: " +
+            (ec == boost::asio::error::already_open ? "a file was opened on this context before"
+                                                    : detail::find_fault(opts)));
 }
 
 /// What `context` chose, from which source, and why better engines were passed over. Thread-safe.

@@ -13,7 +13,9 @@ enum class errc {
     /// No engine of the choice works here; `describe(context)` says why. Nothing else is used in its place.
     engine_unavailable = 1,
     /// Environment or file name an engine that does not exist; `describe(context)` quotes it.
-    invalid_choice
+    invalid_choice,
+    /// `options::single_issuer` is set, and another thread than the first runs the context.
+    wrong_thread
 };
 
 namespace detail {
@@ -26,6 +28,7 @@ public:
         switch (errc(value)) {
         case errc::engine_unavailable: return "no engine of the choice is available (asio_aio::describe says why)";
         case errc::invalid_choice: return "the choice of engines is not valid (asio_aio::describe says why)";
+        case errc::wrong_thread: return "option single_issuer is set, and a second thread runs the context";
         }
         return "unknown error";
     }

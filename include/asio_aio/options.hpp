@@ -24,6 +24,18 @@ struct options {
     /// Threads of the pool at most; made on demand, ended when idle. 1 to `most_threads`.
     unsigned max_threads = 32;
 
+    /// io_uring: a thread of the kernel's submits, so that the program enters the kernel less often
+    /// (IORING_SETUP_SQPOLL).
+    /** It spins for a second after the last operation: for a machine with a core to spare. */
+    bool sqpoll = false;
+
+    /// io_uring: one thread runs the context (IORING_SETUP_DEFER_TASKRUN, Linux 6.1), which spares it interruptions.
+    /**
+     * Operations that are handed over on another thread fail with `errc::wrong_thread`. Where the kernel does not know
+     * the mode, the engine is not available. Not together with `sqpoll`.
+     */
+    bool single_issuer = false;
+
     /// A buffered read of at most so many bytes, in up to eight buffers, is first tried without an engine. 0: never.
     std::size_t inline_read_limit = std::size_t(64) * 1024;
 };

@@ -42,7 +42,7 @@ struct context_statistics {
     std::uint64_t batches = 0;        ///< Hand-overs of one or more operations to the engines.
     std::uint64_t largest_batch = 0;
     std::uint64_t wake_ups = 0; ///< Times an engine woke the loop.
-    std::uint64_t retried = 0;  ///< Operations submitted again after EINTR, EAGAIN or EBUSY.
+    std::uint64_t retried = 0; ///< Submitted again: EINTR, EAGAIN, EBUSY, a short read, a submitting thread that ended.
 
     std::uint64_t passed_unsupported = 0; ///< Given to the pool: the chosen engine does not know the operation.
     std::uint64_t passed_refused = 0;     ///< Given to the pool: the engine or filesystem refused it for this file.

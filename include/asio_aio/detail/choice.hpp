@@ -25,12 +25,15 @@ choice parse_choice(std::string_view list, choice_source source, std::string ori
 /// The choice of code (`from_code`, where not empty), environment, file, or automatic: the first that says something.
 choice find_choice(const std::vector<backend>& from_code);
 
-/// Tries the engines of `wanted` in order; `factory` then makes the first that works.
+/// What is wrong with `opts`, in words that name the option and its value; empty where nothing is.
+std::string find_fault(const options& opts);
+
+/// Tries the engines of `wanted` in order, with the flags that `opts` ask for; `factory` then makes the first that works.
 struct selection {
     description what;
     engine_factory factory; ///< Empty where none works; `what.error` says why.
 };
 
-selection select_engine(const choice& wanted);
+selection select_engine(const choice& wanted, const options& opts);
 
 } // namespace asio_aio::detail

@@ -12,6 +12,7 @@ namespace asio_aio::detail {
 struct engine_counters {
     std::uint64_t kernel_entries = 0;
     unsigned threads = 0;
+    std::uint64_t resubmitted = 0; ///< Beside those that the service submits again.
 };
 
 /// One way to have operations done. Passive and thread-safe; it never calls back and knows no executor.

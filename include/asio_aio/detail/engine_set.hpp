@@ -6,7 +6,9 @@
 #include <asio_aio/detail/event.hpp>
 #include <asio_aio/options.hpp>
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -54,13 +56,19 @@ public:
     engine_counters counters() const noexcept;
     std::uint64_t batches() const noexcept { return batches_.load(std::memory_order_relaxed); }
     std::uint64_t largest_batch() const noexcept { return largest_batch_.load(std::memory_order_relaxed); }
+    std::uint64_t passed(pass_reason why) const noexcept {
+        return passed_[std::size_t(why)].load(std::memory_order_relaxed);
+    }
     std::uint64_t wake_ups() const noexcept { return event_.wake_ups(); }
 
 private:
+    void pass_on(op_queue& finished) noexcept;
+
     event event_; // before the engines, which raise it until they end
     engine_list engines_;
     std::atomic<std::uint64_t> batches_{0};
     std::atomic<std::uint64_t> largest_batch_{0};
+    std::array<std::atomic<std::uint64_t>, 4> passed_{}; ///< By pass_reason.
 };
 
 } // namespace asio_aio::detail

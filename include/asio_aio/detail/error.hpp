@@ -2,6 +2,7 @@
 #pragma once
 
 #include <asio_aio/detail/operation.hpp>
+#include <asio_aio/error.hpp>
 
 #include <boost/asio/error.hpp>
 #include <boost/system/error_code.hpp>
@@ -17,6 +18,8 @@ using boost::system::error_code;
 
 /// A result that says only whether it worked.
 inline error_code to_error(int result) noexcept {
+    if (result == wrong_thread)
+        return errc::wrong_thread;
     return result < 0 ? error_code(-result, boost::system::system_category()) : error_code();
 }
 

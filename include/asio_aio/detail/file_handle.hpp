@@ -57,6 +57,9 @@ private:
     std::atomic<std::uint8_t> skip_{0};
 };
 
+/// What matters of a file's type.
+enum class file_type : unsigned char { regular, block_device, other };
+
 /// A descriptor with its count of users; the last one closes it.
 /**
  * The file object is one user; so is each operation that the kernel has not taken over or that a pool thread may be
@@ -65,8 +68,8 @@ private:
  */
 class file_handle {
 public:
-    file_handle(int descriptor, std::uint64_t key, bool direct, bool regular, direct_alignment required) noexcept
-        : descriptor_(descriptor), key_(key), direct_(direct), regular_(regular), required_(required) {}
+    file_handle(int descriptor, std::uint64_t key, bool direct, file_type type, direct_alignment required) noexcept
+        : descriptor_(descriptor), key_(key), direct_(direct), type_(type), required_(required) {}
 
     file_handle(const file_handle&) = delete;
     file_handle& operator=(const file_handle&) = delete;
@@ -74,7 +77,15 @@ public:
     int descriptor() const noexcept { return descriptor_; }
     std::uint64_t key() const noexcept { return key_; }
     bool direct() const noexcept { return direct_; }
-    bool regular() const noexcept { return regular_; }
+    bool regular() const noexcept { return type_ == file_type::regular; }
+
+    /// A regular file or a block device: positions mean the same to every engine.
+    bool is_storage() const noexcept { return type_ != file_type::other; }
+
+    /// The pool does all operations: the engine, or the filesystem behind it, refused one that the pool then did, or the
+    /// filesystem is known for it.
+    bool refused() const noexcept { return refused_.load(std::memory_order_relaxed); }
+    void refuse() noexcept { refused_.store(true, std::memory_order_relaxed); }
 
     /// Whether direct I/O may be tried; the arguments are all addresses, and the offset and all lengths, or-ed
     /// together.
@@ -94,7 +105,8 @@ private:
     int descriptor_; // -1 once it was given away
     const std::uint64_t key_;
     const bool direct_;
-    const bool regular_;
+    const file_type type_;
+    std::atomic<bool> refused_{false};
     const direct_alignment required_; ///< Powers of two; 1 where nothing is required or known.
     inline_read_gate inline_reads_;
     std::atomic<unsigned> users_{1};
@@ -130,6 +142,9 @@ public:
 
     /// Ends this use; the last one closes. Returns 0, or -errno of close(2) where this was the last.
     int reset() noexcept { return handle_ ? drop() : 0; }
+
+    /// Ends this use unless it is the last: then returns false and leaves it.
+    bool reset_if_shared() noexcept;
 
     /// Ends this use and gives the descriptor away, to a caller who may close it at any time; -errno where that fails,
     /// and the use goes on.

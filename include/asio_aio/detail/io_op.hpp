@@ -51,15 +51,6 @@ public:
 
     const Handler& handler() const noexcept { return handler_; }
 
-    /// Takes away what an inline read has already moved.
-    void skip(std::size_t bytes) noexcept {
-        iovec* front = all_iovecs_ + (iovecs - all_iovecs_);
-        consume(front, iovec_count, bytes);
-        iovecs = front;
-        offset += bytes;
-        bytes_before += bytes;
-    }
-
 private:
     io_op(op_kind what, Handler& handler, const IoExecutor& executor)
         : operation(what, &io_op::end), work_(handler, executor), handler_(std::move(handler)) {}

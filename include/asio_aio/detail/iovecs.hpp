@@ -77,17 +77,4 @@ private:
     transfer_extent extent_;
 };
 
-/// Takes `bytes` away at the front.
-inline void consume(iovec*& iovecs, unsigned& count, std::size_t bytes) noexcept {
-    while (bytes != 0 && bytes >= iovecs->iov_len) {
-        bytes -= iovecs->iov_len;
-        ++iovecs;
-        --count;
-    }
-    if (bytes == 0)
-        return;
-    iovecs->iov_base = static_cast<char*>(iovecs->iov_base) + bytes;
-    iovecs->iov_len -= bytes;
-}
-
 } // namespace asio_aio::detail

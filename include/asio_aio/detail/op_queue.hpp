@@ -30,6 +30,14 @@ public:
         ++size_;
     }
 
+    void push_front(operation* op) noexcept {
+        op->next = front_;
+        front_ = op;
+        if (!back_)
+            back_ = op;
+        ++size_;
+    }
+
     /// The oldest operation, or nullptr.
     operation* pop() noexcept {
         operation* op = front_;

@@ -41,6 +41,17 @@ constexpr bool is_to_be_repeated(op_kind kind, int result) noexcept {
         kind != op_kind::close;
 }
 
+/// Why an engine handed an operation on to the pool.
+enum class pass_reason : unsigned char {
+    none,
+    unsupported, ///< The engine does not know the operation.
+    refused,     ///< The engine, or the filesystem behind it, refused it for this file.
+    to_close     ///< It has its result, and is the last user of its file: to close a file may wait.
+};
+
+/// A result that is no errno (they end at 4095): the options promise one thread, and another one runs the context.
+constexpr int wrong_thread = -4096;
+
 /// What the kernel needs to know of one operation, its result, and its two fates.
 /**
  * Owned by exactly one place at a time: the service's pending list, an engine, or a list of finished operations. The
@@ -67,9 +78,26 @@ public:
         file.reset();
     }
 
+    /// Takes away what has been moved at the front of a transfer; `bytes` are fewer than all.
+    void advance(std::size_t bytes) noexcept {
+        offset += bytes;
+        bytes_before += bytes;
+        while (bytes != 0 && bytes >= iovecs->iov_len) {
+            bytes -= iovecs->iov_len;
+            ++iovecs;
+            --iovec_count;
+        }
+        if (bytes == 0)
+            return;
+        iovecs->iov_base = static_cast<char*>(iovecs->iov_base) + bytes;
+        iovecs->iov_len -= bytes;
+    }
+
     operation* next = nullptr;
 
     op_kind kind;
+    pass_reason passed = pass_reason::none;
+    bool tried_again = false;  ///< Its result may not be explained by a submitting thread that has ended.
     bool cancel_asked = false; ///< -ECANCELED is an answer to somebody, and not the kernel's own idea.
     int result = -EINPROGRESS; ///< Bytes, 0 or a descriptor (open); else -errno.
 
@@ -79,7 +107,7 @@ public:
     std::uint64_t offset = 0; ///< In bytes, at most 2^63 - 1.
     std::uint64_t length = 0; ///< sync_range, allocate, resize: in bytes. size: the answer.
 
-    const iovec* iovecs = nullptr; ///< read, write: at most IOV_MAX, at most 0x7ffff000 bytes, none empty.
+    iovec* iovecs = nullptr; ///< read, write: at most IOV_MAX, at most 0x7ffff000 bytes, none empty.
     unsigned iovec_count = 0;
     int flags = 0;         ///< open(2) flags, fallocate(2) mode or sync_file_range(2) flags.
     mode_t mode = 0;       ///< open: permissions, before the umask.
@@ -89,7 +117,7 @@ public:
     std::uint64_t key = 0;        ///< Names the operation for a cancellation; 0: nobody will ask.
     std::uint64_t file_key = 0;   ///< Names the file for a cancellation.
     std::int64_t started_at = 0;  ///< Nanoseconds of the steady clock.
-    std::size_t bytes_before = 0; ///< Already moved by an inline read; `iovecs` say what is left.
+    std::size_t bytes_before = 0; ///< Already moved, by an inline read or a short one; `iovecs` say what is left.
 
 protected:
     enum class fate : unsigned char { complete, discard };

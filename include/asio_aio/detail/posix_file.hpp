@@ -25,6 +25,9 @@ int sync_data(int descriptor) noexcept;
 
 /// The size in bytes of a regular file or a block device.
 int size(int descriptor, std::uint64_t& bytes) noexcept;
+
+/// The size of a regular file as far as this machine knows it, without asking a server; 0 where it does not.
+std::uint64_t known_size(int descriptor) noexcept;
 int resize(int descriptor, std::uint64_t bytes) noexcept;
 
 /// What a read that must not wait found.

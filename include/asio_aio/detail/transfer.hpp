@@ -101,7 +101,7 @@ void start_transfer(
     op->file = file;
     op->file_key = file->key();
     op->offset = offset;
-    op->skip(moved);
+    op->advance(moved);
     auto slot = boost::asio::get_associated_cancellation_slot(op->handler());
     if (slot.is_connected()) {
         op->key = service.make_key();

@@ -58,10 +58,7 @@ inline error_code file_service::configure(const options& opts) {
     const lock held(mutex_);
     if (engines_.started())
         return boost::asio::error::already_open;
-    const auto in_range = [](unsigned value, unsigned most) { return value >= 1 && value <= most; };
-    const auto is_known = [](backend which) { return which <= backend::thread_pool; };
-    if (!in_range(opts.max_threads, options::most_threads) || !in_range(opts.queue_depth, options::deepest_queue) ||
-        !std::all_of(opts.choice.begin(), opts.choice.end(), is_known))
+    if (!find_fault(opts).empty())
         return boost::asio::error::invalid_argument;
     options_ = opts;
     inline_read_limit_.store(opts.inline_read_limit, std::memory_order_relaxed);
@@ -83,11 +80,14 @@ inline context_statistics file_service::count() const {
     if (!engines_.started())
         return sum;
     const engine_counters engines = engines_.counters();
+    sum.retried += engines.resubmitted;
     sum.kernel_entries = engines.kernel_entries + sum.inline_hits + sum.inline_misses;
     sum.threads = engines.threads;
     sum.batches = engines_.batches();
     sum.largest_batch = engines_.largest_batch();
     sum.wake_ups = engines_.wake_ups();
+    sum.passed_unsupported = engines_.passed(pass_reason::unsupported);
+    sum.passed_refused = engines_.passed(pass_reason::refused);
     return sum;
 }
 
@@ -99,7 +99,7 @@ inline error_code file_service::make_engines() {
     engine_factory make = injected_;
     if (!make) {
         const choice wanted = find_choice(options_.choice);
-        selection selected = select_engine(wanted);
+        selection selected = select_engine(wanted, options_);
         description_ = std::move(selected.what);
         if (!wanted.error.empty())
             return errc::invalid_choice;

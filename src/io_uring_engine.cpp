@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "io_uring_engine.hpp"
+
+#include "io_uring.hpp"
+#include "io_uring_sqe.hpp"
+
+#include <asio_aio/detail/posix_file.hpp>
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+#include <new>
+#include <utility>
+
+namespace asio_aio::detail {
+namespace {
+
+// user_data of a cancellation: the slot of its target, with this bit.
+constexpr std::uint64_t cancel_bit = std::uint64_t(1) << 32;
+
+/// Where the size of files is limited, a write past the limit that is done inside io_uring_enter would send SIGXFSZ to
+/// the calling thread, and end the process: the pool and the kernel's workers answer EFBIG, and so does this.
+class file_size_signal_guard {
+public:
+    explicit file_size_signal_guard(bool needed) noexcept : needed_(needed) {
+        if (!needed_)
+            return;
+        sigemptyset(&signal_);
+        sigaddset(&signal_, SIGXFSZ);
+        pthread_sigmask(SIG_BLOCK, &signal_, &before_);
+    }
+    file_size_signal_guard(const file_size_signal_guard&) = delete;
+    file_size_signal_guard& operator=(const file_size_signal_guard&) = delete;
+    ~file_size_signal_guard() {
+        if (!needed_)
+            return;
+        constexpr timespec no_wait{0, 0};
+        if (sigismember(&before_, SIGXFSZ) == 0)
+            while (sigtimedwait(&signal_, nullptr, &no_wait) == SIGXFSZ) {
+            }
+        pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    }
+
+private:
+    bool needed_;
+    sigset_t signal_;
+    sigset_t before_;
+};
+
+bool is_file_size_limited() noexcept {
+    rlimit limit;
+    return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+}
+
+std::size_t total_bytes(const operation& op) noexcept {
+    std::size_t bytes = 0;
+    for (unsigned i = 0; i != op.iovec_count; ++i)
+        bytes += op.iovecs[i].iov_len;
+    return bytes;
+}
+
+/// Whether a read ended before the end of a regular file: a device may answer in pieces, and the caller sees the sum.
+bool is_short_of_end(const operation& op, int result) noexcept {
+    return op.kind == op_kind::read && result > 0 && std::size_t(result) < total_bytes(op) && op.file &&
+        op.file->regular() && posix_file::known_size(op.descriptor()) > op.offset + std::uint64_t(result);
+}
+
+/// How the kernel ends operations, on its own, whose submitting thread has ended (the names are in no man page; Linux
+/// 5.10 to 7.3): not executed, to be submitted again. A real fault repeats.
+bool may_be_orphaned(const operation& op, int result) noexcept {
+    return (result == -ECANCELED && !op.cancel_asked) || (result == -EFAULT && is_transfer(op.kind));
+}
+
+} // namespace
+
+std::unique_ptr<engine> make_io_uring(const options& opts, event& finished) {
+    return std::make_unique<io_uring_engine>(ring_settings::of(opts), finished);
+}
+
+io_uring_engine::io_uring_engine(const ring_settings& settings, event& finished)
+    : settings_(settings), finished_(finished), file_size_limited_(is_file_size_limited()) {
+    slots_.reserve(settings.depth);
+    free_slots_.reserve(settings.depth);
+    open_ring();
+}
+
+io_uring_engine::~io_uring_engine() {
+    op_queue abandoned; // discarded as it goes out of scope
+    stop(abandoned);
+}
+
+void io_uring_engine::open_ring() {
+    broken_ = bool(ring_.open(settings_, finished_.descriptor()));
+    if (broken_)
+        return;
+    slots_.resize(std::min(settings_.depth, ring_.entries()));
+    free_slots_.clear();
+    for (std::size_t i = slots_.size(); i-- != 0;)
+        free_slots_.push_back(std::uint16_t(i));
+}
+
+// --- Submission -------------------------------------------------------------------------------------------------------
+
+void io_uring_engine::submit(op_queue& batch) noexcept {
+    const lock held(mutex_);
+    waiting_.splice(batch);
+    work();
+}
+
+/// Hands to the kernel what waits and fits, and takes what it has finished meanwhile.
+void io_uring_engine::work() noexcept {
+    if (ring_.is_open() && !ring_.admits_caller())
+        return refuse_wrong_thread();
+    encode_cancellations();
+    encode_waiting();
+    enter();
+    take_completions();
+    if (!waiting_.empty() && !free_slots_.empty())
+        finished_.raise(); // nothing may be left in the kernel to wake the loop for the rest
+}
+
+void io_uring_engine::encode_waiting() noexcept {
+    while (!waiting_.empty() && encode_next()) {
+    }
+}
+
+/// Encodes the oldest operation that waits; false where there is no room.
+bool io_uring_engine::encode_next() noexcept {
+    if (broken_) {
+        pass_on(waiting_.pop(), pass_reason::unsupported);
+        return true;
+    }
+    if (free_slots_.empty())
+        return false;
+    const std::size_t index = free_slots_.back();
+    slot& where = slots_[index];
+    operation* op = waiting_.pop();
+    if (!can_serve(*op, where)) {
+        pass_on(op, op->file && op->file->refused() ? pass_reason::refused : pass_reason::unsupported);
+        return true;
+    }
+    io_uring_sqe* entry = ring_.next_entry();
+    if (!entry) { // the kernel has not taken what was encoded before
+        waiting_.push_front(op);
+        return false;
+    }
+    free_slots_.pop_back();
+    where.op = op;
+    ++in_kernel_;
+    encode(entry, *op, where.status.get());
+    io_uring_sqe_set_data64(entry, index);
+    return true;
+}
+
+/// Whether the kernel may be asked: it knows the operation, and all engines do the same on this file.
+bool io_uring_engine::can_serve(const operation& op, slot& where) const noexcept {
+    if (!ring_.supports(opcode_of(op.kind)) || !is_expressible(op) || (op.file && op.file->refused()))
+        return false;
+    if (op.kind == op_kind::size && !where.status)
+        where.status.reset(new (std::nothrow) struct statx);
+    return op.kind != op_kind::size || where.status;
+}
+
+void io_uring_engine::encode_cancellations() noexcept {
+    if (broken_ || !std::exchange(cancels_wanted_, false))
+        return;
+    for (std::size_t index = 0; index != slots_.size(); ++index)
+        if (slots_[index].cancel_wanted && !encode_cancellation(index)) {
+            cancels_wanted_ = true; // the rest at the next turn
+            finished_.raise();
+            return;
+        }
+}
+
+bool io_uring_engine::encode_cancellation(std::size_t index) noexcept {
+    slot& target = slots_[index];
+    if (!target.cancel_in_flight) {
+        io_uring_sqe* entry = ring_.next_entry();
+        if (!entry)
+            return false;
+        io_uring_prep_cancel64(entry, index, 0);
+        io_uring_sqe_set_data64(entry, index | cancel_bit);
+        target.cancel_in_flight = true;
+        ++cancels_in_flight_;
+    }
+    target.cancel_wanted = false;
+    return true;
+}
+
+/// Has the kernel take everything that is encoded. Completions during that are taken by the caller: they need no
+/// wake-up.
+void io_uring_engine::enter() noexcept {
+    if (broken_)
+        return;
+    ring_.silence_event(true);
+    int error = 0;
+    {
+        const file_size_signal_guard guard(file_size_limited_);
+        error = ring_.submit();
+    }
+    ring_.silence_event(false);
+    if (error == -EAGAIN || error == -EBUSY)
+        finished_.raise(); // out of memory, or completions first (before 5.13): once more at the next turn
+    else if (error != 0)
+        give_up_ring();
+}
+
+/// The kernel refuses to be entered for good: what it has not taken goes to the pool, as does everything from now on.
+void io_uring_engine::give_up_ring() noexcept {
+    broken_ = true;
+    ring_.for_each_untaken([this](const io_uring_sqe& entry) {
+        slot& target = slots_[entry.user_data & ~cancel_bit];
+        if (entry.user_data & cancel_bit) {
+            target.cancel_in_flight = false;
+            --cancels_in_flight_;
+        } else {
+            pass_on(std::exchange(target.op, nullptr), pass_reason::unsupported);
+            --in_kernel_;
+        }
+    });
+    encode_waiting();
+}
+
+/// The program promised that one thread runs the context, and this is another: what it started fails, with words.
+void io_uring_engine::refuse_wrong_thread() noexcept {
+    while (operation* op = waiting_.pop()) {
+        op->file.reset();
+        op->result = wrong_thread;
+        done_.push(op);
+    }
+}
+
+/// Hands the wake-up on to the thread that alone can reap; the pause is for it to come first.
+void io_uring_engine::leave_to_issuer(op_queue& done) noexcept {
+    refuse_wrong_thread();
+    done.splice(done_);
+    constexpr int pause_ms = 1;
+    ::poll(nullptr, 0, pause_ms);
+    finished_.raise();
+}
+
+// --- Completion -------------------------------------------------------------------------------------------------------
+
+void io_uring_engine::reap(op_queue& done) noexcept {
+    const lock held(mutex_);
+    if (ring_.is_open() && !ring_.admits_caller())
+        return leave_to_issuer(done);
+    take_completions();
+    if (cancels_wanted_ || !waiting_.empty())
+        work();
+    done.splice(done_);
+}
+
+void io_uring_engine::take_completions() noexcept {
+    if (!ring_.is_open())
+        return;
+    io_uring_ring::completion batch[64];
+    while (const std::size_t count = ring_.take(batch, std::size(batch)))
+        for (std::size_t i = 0; i != count; ++i)
+            take_completion(batch[i]);
+}
+
+void io_uring_engine::take_completion(const io_uring_ring::completion& one) noexcept {
+    const std::size_t index = one.user_data & ~cancel_bit;
+    slot& where = slots_[index];
+    if (one.user_data & cancel_bit) { // says nothing of its target
+        where.cancel_in_flight = false;
+        --cancels_in_flight_;
+    } else {
+        where.cancel_wanted = false;
+        --in_kernel_;
+        finish(std::exchange(where.op, nullptr), one.result, where);
+    }
+    // The index is a target's name as long as a cancellation is on its way.
+    if (!where.op && !where.cancel_in_flight)
+        free_slots_.push_back(std::uint16_t(index));
+}
+
+void io_uring_engine::finish(operation* op, int result, slot& where) noexcept {
+    if (may_be_orphaned(*op, result)) {
+        if (!std::exchange(op->tried_again, true))
+            return submit_again(op);
+        if (result == -ECANCELED) // the kernel can have no worker
+            return pass_on(op, pass_reason::unsupported);
+    }
+    if (result == -EAGAIN || result == -EOPNOTSUPP || result == -EINVAL)
+        return pass_on(op, pass_reason::refused);
+    if (op->kind == op_kind::size && result == 0) {
+        if (S_ISBLK(where.status->stx_mode))
+            return pass_on(op, pass_reason::unsupported); // only an ioctl knows
+        op->length = where.status->stx_size;
+    }
+    if (is_short_of_end(*op, result) && !op->cancel_asked) {
+        op->advance(std::size_t(result));
+        return submit_again(op);
+    }
+    finish(op, result);
+}
+
+void io_uring_engine::finish(operation* op, int result) noexcept {
+    op->result = result;
+    // To close a file may wait. Where this is its last user, a thread of the pool does it.
+    if (op->file && !is_to_be_repeated(op->kind, result) && !op->file.reset_if_shared())
+        op->passed = pass_reason::to_close;
+    done_.push(op);
+}
+
+void io_uring_engine::submit_again(operation* op) noexcept {
+    ++resubmitted_;
+    if (op->cancel_asked)
+        return finish(op, -ECANCELED);
+    waiting_.push_front(op);
+}
+
+void io_uring_engine::pass_on(operation* op, pass_reason why) noexcept {
+    op->passed = why;
+    done_.push(op);
+}
+
+// --- Cancellation and end ---------------------------------------------------------------------------------------------
+
+void io_uring_engine::cancel(const cancellation& which) noexcept {
+    const auto covered = [&](const operation& op) { return which.covers(op); };
+    op_queue cancelled;
+    bool asked = false;
+    {
+        const lock held(mutex_);
+        waiting_.extract_if(covered, cancelled);
+        done_.for_each([&](operation& op) { op.cancel_asked |= covered(op); });
+        for (slot& each : slots_)
+            if (each.op && covered(*each.op))
+                each.op->cancel_asked = each.cancel_wanted = cancels_wanted_ = asked = true;
+    }
+    asked |= !cancelled.empty();
+    cancelled.for_each([](operation& op) { op.abort(); }); // outside the mutex: it may close the descriptor
+    if (!cancelled.empty()) {
+        const lock held(mutex_);
+        done_.splice(cancelled);
+    }
+    if (asked)
+        finished_.raise(); // the kernel is asked by a thread that runs the context, in `reap`
+}
+
+void io_uring_engine::stop(op_queue& abandoned) noexcept {
+    const lock held(mutex_);
+    abandoned.splice(waiting_);
+    if (ring_.is_open()) {
+        if (ring_.admits_caller()) {
+            for (slot& each : slots_)
+                each.cancel_wanted = each.op != nullptr;
+            cancels_wanted_ = true;
+            drain();
+            ring_.close(); // before any memory that the kernel was told of is freed
+        } else {
+            ring_.close_and_wait();
+        }
+    }
+    abandon_slots(abandoned);
+    abandoned.splice(waiting_);
+    abandoned.splice(done_);
+}
+
+/// Waits until the kernel has nothing of ours.
+void io_uring_engine::drain() noexcept {
+    take_completions(); // never skipped: a counter says nothing of the queue
+    while (in_kernel_ != 0 || cancels_in_flight_ != 0) {
+        encode_cancellations();
+        enter();
+        take_completions();
+        if (in_kernel_ == 0 && cancels_in_flight_ == 0)
+            break;
+        ring_.wait(); // EINTR: once more
+        take_completions();
+    }
+}
+
+/// Ends what is still in slots: of a ring that is closed, or that belongs to the parent process.
+void io_uring_engine::abandon_slots(op_queue& abandoned) noexcept {
+    for (slot& each : slots_) {
+        if (each.op) {
+            each.op->abort();
+            abandoned.push(std::exchange(each.op, nullptr));
+        }
+        each.cancel_wanted = each.cancel_in_flight = false;
+    }
+    in_kernel_ = cancels_in_flight_ = 0;
+}
+
+void io_uring_engine::prepare_fork() noexcept {
+    const lock held(mutex_);
+    if (!ring_.is_open() || !ring_.admits_caller())
+        return; // what another thread alone can reap goes on in the parent, and ends as cancelled in the child
+    do {
+        encode_waiting();
+        enter();
+        drain();
+    } while (!waiting_.empty());
+}
+
+void io_uring_engine::become_child() noexcept {
+    const lock held(mutex_);
+    ring_.close(); // the parent's: a submission from here would complete there
+    abandon_slots(done_);
+    open_ring();
+}
+
+engine_counters io_uring_engine::counters() const noexcept {
+    const lock held(mutex_);
+    return {ring_.enters(), 0, resubmitted_};
+}
+
+} // namespace asio_aio::detail

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "io_uring_ring.hpp"
+
+#include <asio_aio/detail/engine.hpp>
+#include <asio_aio/detail/event.hpp>
+
+#include <sys/stat.h>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace asio_aio::detail {
+
+/// Serves operations by the kernel's submission and completion queues (io_uring(7), Linux 5.15).
+/**
+ * The kernel is entered by `submit` and `reap` alone, which are called on threads that run the context: it ties what it
+ * is given to the thread that gave it.
+ */
+class io_uring_engine final : public engine {
+public:
+    io_uring_engine(const ring_settings& settings, event& finished);
+    ~io_uring_engine() override;
+
+    backend kind() const noexcept override { return backend::io_uring; }
+    void submit(op_queue& batch) noexcept override;
+    void reap(op_queue& done) noexcept override;
+    void cancel(const cancellation& which) noexcept override;
+    void stop(op_queue& abandoned) noexcept override;
+    void prepare_fork() noexcept override;
+    void become_child() noexcept override;
+    engine_counters counters() const noexcept override;
+
+private:
+    using lock = std::lock_guard<std::mutex>;
+
+    /// What the kernel has. The slot's index is the submission's user_data: the kernel holds no pointer to an operation.
+    struct slot {
+        operation* op = nullptr;
+        bool cancel_wanted = false;
+        bool cancel_in_flight = false;
+        std::unique_ptr<struct statx> status; ///< For `size`; made when it is first needed.
+    };
+
+    void open_ring();
+    void work() noexcept;
+    void encode_waiting() noexcept;
+    bool encode_next() noexcept;
+    bool can_serve(const operation& op, slot& where) const noexcept;
+    void encode_cancellations() noexcept;
+    bool encode_cancellation(std::size_t index) noexcept;
+    void enter() noexcept;
+    void give_up_ring() noexcept;
+    void refuse_wrong_thread() noexcept;
+    void leave_to_issuer(op_queue& done) noexcept;
+    void take_completions() noexcept;
+    void take_completion(const io_uring_ring::completion& one) noexcept;
+    void finish(operation* op, int result, slot& where) noexcept;
+    void finish(operation* op, int result) noexcept;
+    void submit_again(operation* op) noexcept;
+    void pass_on(operation* op, pass_reason why) noexcept;
+    void drain() noexcept;
+    void abandon_slots(op_queue& abandoned) noexcept;
+
+    const ring_settings settings_;
+    event& finished_;
+    const bool file_size_limited_; ///< RLIMIT_FSIZE: SIGXFSZ must not reach the thread that enters.
+
+    /// Guards everything below. The kernel is entered under it, so `cancel` may wait for a batch to be taken; to start
+    /// an operation does not need it.
+    mutable std::mutex mutex_;
+    std::vector<slot> slots_; // before the ring: the kernel answers `size` into it
+    std::vector<std::uint16_t> free_slots_;
+    io_uring_ring ring_;
+    op_queue waiting_; ///< The backlog: in order, as long as it gets, and without any memory of its own.
+    op_queue done_;
+    std::size_t in_kernel_ = 0;
+    std::size_t cancels_in_flight_ = 0;
+    bool cancels_wanted_ = false;
+    bool broken_ = false; ///< The kernel refuses to be entered: everything goes to the pool.
+    std::uint64_t resubmitted_ = 0;
+};
+
+} // namespace asio_aio::detail

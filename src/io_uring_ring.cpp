@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "io_uring_ring.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <cerrno>
+#include <utility>
+
+namespace asio_aio::detail {
+namespace {
+
+// Linux 5.15, by its features: no lost completions (NODROP), iovecs and paths copied at submission (SUBMIT_STABLE), an
+// offset of -1 that cannot be meant by us (RW_CUR_POS), workers that are threads of the process (NATIVE_WORKERS), and
+// the API of 5.13 (RSRC_TAGS).
+constexpr unsigned needed_features = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_RW_CUR_POS |
+    IORING_FEAT_NATIVE_WORKERS | IORING_FEAT_RSRC_TAGS;
+
+constexpr unsigned smallest_ring = 16; // below it the kernel's batching is lost
+
+unsigned power_of_two(unsigned at_least) noexcept {
+    unsigned size = 1;
+    while (size < at_least)
+        size *= 2;
+    return size;
+}
+
+pid_t this_thread() noexcept {
+    return pid_t(::syscall(SYS_gettid));
+}
+
+} // namespace
+
+ring_refusal io_uring_ring::open(const ring_settings& settings, int event_descriptor) {
+    sqpoll_ = settings.sqpoll;
+    single_issuer_ = settings.single_issuer;
+    issuer_ = 0;
+    if (const int error = set_up(settings)) {
+        if (single_issuer_ && error == -EINVAL)
+            return {EINVAL, "io_uring_setup with IORING_SETUP_DEFER_TASKRUN (Linux 6.1; option single_issuer)"};
+        return {-error, sqpoll_ ? "io_uring_setup with IORING_SETUP_SQPOLL (option sqpoll)" : "io_uring_setup"};
+    }
+    open_ = true;
+    ring_refusal refusal = check_features();
+    if (!refusal)
+        if (const int error = io_uring_register_eventfd(&ring_, event_descriptor))
+            refusal = {-error, "io_uring_register(IORING_REGISTER_EVENTFD)"};
+    if (!refusal && single_issuer_)
+        if (const int error = watch_end())
+            refusal = {-error, "io_uring_register(IORING_REGISTER_FILES)"};
+    if (refusal)
+        close();
+    return refusal;
+}
+
+int io_uring_ring::set_up(const ring_settings& settings) noexcept {
+    unsigned flags = settings.sqpoll ? IORING_SETUP_SQPOLL : 0;
+    if (settings.single_issuer) // disabled until its thread is known
+        flags |= IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
+            IORING_SETUP_R_DISABLED;
+    for (unsigned entries = power_of_two(settings.depth);; entries /= 2) {
+        int error = set_up(entries, flags | IORING_SETUP_SUBMIT_ALL);
+        if (error == -EINVAL) // gVisor and kernels before 5.18 do not know the flag
+            error = set_up(entries, flags);
+        if (error != -ENOMEM || entries <= smallest_ring)
+            return error;
+    }
+}
+
+int io_uring_ring::set_up(unsigned entries, unsigned flags) noexcept {
+    io_uring_params params{};
+    params.flags = flags;
+    return io_uring_queue_init_params(entries, &ring_, &params);
+}
+
+ring_refusal io_uring_ring::check_features() noexcept {
+    if ((ring_.features & needed_features) != needed_features)
+        return {EOPNOTSUPP, "the features of Linux 5.15's io_uring"};
+    io_uring_probe* found = io_uring_get_probe_ring(&ring_);
+    if (!found)
+        return {EPERM, "io_uring_register(IORING_REGISTER_PROBE)"};
+    for (unsigned opcode = 0; opcode != supported_.size(); ++opcode)
+        supported_[opcode] = io_uring_opcode_supported(found, int(opcode)) != 0;
+    io_uring_free_probe(found);
+    for (unsigned needed :
+         {IORING_OP_READ, IORING_OP_WRITE, IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC, IORING_OP_ASYNC_CANCEL})
+        if (!supports(needed))
+            return {EOPNOTSUPP, "io_uring's reads, writes, syncs and cancellation"};
+    return {};
+}
+
+/// Has the ring hold the only writing end of a pipe. A ring lets go of its files when the last request has ended.
+int io_uring_ring::watch_end() noexcept {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0)
+        return -errno;
+    const int error = io_uring_register_files(&ring_, &ends[1], 1);
+    ::close(ends[1]);
+    end_watch_ = ends[0];
+    return error < 0 ? error : 0;
+}
+
+void io_uring_ring::close() noexcept {
+    if (std::exchange(open_, false))
+        io_uring_queue_exit(&ring_);
+    if (end_watch_ != -1)
+        ::close(std::exchange(end_watch_, -1));
+}
+
+void io_uring_ring::close_and_wait() noexcept {
+    if (std::exchange(open_, false))
+        io_uring_queue_exit(&ring_);
+    pollfd hung_up{end_watch_, 0, 0};
+    while (::poll(&hung_up, 1, -1) == -1 && errno == EINTR) {
+    }
+    close();
+}
+
+bool io_uring_ring::admits_caller() noexcept {
+    if (!single_issuer_)
+        return true;
+    // Not io_uring_enable_rings: the library of liburing 2.3 lacks it.
+    if (issuer_ == 0 && io_uring_register(unsigned(ring_.ring_fd), IORING_REGISTER_ENABLE_RINGS, nullptr, 0) == 0)
+        issuer_ = this_thread();
+    return issuer_ == this_thread();
+}
+
+int io_uring_ring::submit() noexcept {
+    while (io_uring_sq_ready(&ring_) != 0) {
+        ++enters_;
+        const int taken = io_uring_submit(&ring_);
+        if (taken == -EINTR)
+            continue;
+        if (taken <= 0)
+            return taken == 0 ? -EAGAIN : taken;
+        if (sqpoll_)
+            break; // the kernel's thread takes them in its time
+        // Without SUBMIT_ALL the kernel stops behind an entry that it does not like: once more for the rest.
+    }
+    return 0;
+}
+
+int io_uring_ring::wait() noexcept {
+    ++enters_;
+    io_uring_cqe* first = nullptr;
+    return io_uring_wait_cqe(&ring_, &first);
+}
+
+/// Completions that come into the queue only when the kernel is entered: it was full, or its thread has to do the work.
+bool io_uring_ring::has_hidden_completions() const noexcept {
+    return (IO_URING_READ_ONCE(*ring_.sq.kflags) & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) != 0;
+}
+
+std::size_t io_uring_ring::take(completion* to, std::size_t room) noexcept {
+    for (bool looked = false;; looked = true) {
+        std::size_t count = 0;
+        unsigned head;
+        io_uring_cqe* each;
+        io_uring_for_each_cqe(&ring_, head, each) {
+            if (count == room)
+                break;
+            to[count++] = {each->user_data, each->res};
+        }
+        io_uring_cq_advance(&ring_, unsigned(count));
+        if (count != 0 || looked || !has_hidden_completions())
+            return count;
+        ++enters_;
+        if (io_uring_get_events(&ring_) < 0)
+            return 0;
+    }
+}
+
+} // namespace asio_aio::detail

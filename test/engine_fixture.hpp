@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "engine_support.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <initializer_list>
+#include <utility>
+
+namespace test {
+
+/// An operation without a handler: its result is looked at where it lies.
+struct plain_operation : detail::operation {
+    explicit plain_operation(detail::op_kind what) : operation(what, [](operation*, fate) {}) {}
+};
+
+/// Engines with their event, and a file to work on: no Asio, only poll(2).
+struct engine_fixture {
+    explicit engine_fixture(const detail::engine_factory& make, asio_aio::options opts = {}) {
+        BOOST_REQUIRE_EQUAL(engines.open_event(), 0);
+        engines.start(opts, make);
+        const int fd = ::open(folder.file("file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        BOOST_REQUIRE(fd != -1);
+        file = detail::file_ref::adopt(fd, file_key);
+    }
+
+    explicit engine_fixture(backend which, asio_aio::options opts = {})
+        : engine_fixture(
+              detail::select_engine({{which}, asio_aio::choice_source::code, "this test", {}}, opts).factory, opts) {}
+
+    ~engine_fixture() {
+        detail::op_queue abandoned;
+        engines.stop(abandoned);
+    }
+
+    void prepare(detail::operation& op) {
+        op.file = file;
+        op.file_key = file_key;
+    }
+
+    void submit(std::initializer_list<detail::operation*> ops) {
+        detail::op_queue batch;
+        for (detail::operation* op : ops)
+            batch.push(op);
+        engines.submit(batch);
+        BOOST_REQUIRE(batch.empty());
+    }
+
+    bool wait_for_event() {
+        pollfd waited{engines.event_descriptor(), POLLIN, 0};
+        return ::poll(&waited, 1, int(deadline_seconds) * 1000) == 1;
+    }
+
+    /// Waits until at least `count` operations are in `done`.
+    void reap(detail::op_queue& done, std::size_t count) {
+        engines.reap(done);
+        while (done.size() < count) {
+            BOOST_REQUIRE(wait_for_event());
+            engines.clear_wake_up();
+            engines.reap(done);
+        }
+    }
+
+    /// Waits until `count` more operations are finished.
+    void reap(std::size_t count) {
+        detail::op_queue done;
+        reap(done, count);
+        BOOST_TEST(done.size() == count);
+        while (done.pop()) {
+        }
+    }
+
+    int perform(detail::operation& op) {
+        submit({&op});
+        reap(1);
+        return op.result;
+    }
+
+    static constexpr std::uint64_t file_key = 7;
+    temporary_directory folder;
+    detail::engine_set engines;
+    detail::file_ref file;
+};
+
+} // namespace test

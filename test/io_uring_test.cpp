@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: BSL-1.0
+// The io_uring engine and its ring: what no other engine has.
+#include "engine_fixture.hpp"
+
+#include "../src/io_uring.hpp"
+#include "../src/io_uring_engine.hpp"
+#include "../src/io_uring_ring.hpp"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <array>
+#include <cerrno>
+#include <deque>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace test;
+using detail::io_uring_ring;
+using detail::op_kind;
+using detail::op_queue;
+
+namespace {
+
+/// Whether this test can run: says so where it cannot.
+bool has_io_uring(const asio_aio::options& opts = {}) {
+    const asio_aio::engine_report found = detail::probe_io_uring(opts);
+    if (!found.available)
+        say_skipped(found.reason);
+    return found.available;
+}
+
+asio_aio::options with_depth(unsigned depth) {
+    asio_aio::options opts;
+    opts.queue_depth = depth;
+    return opts;
+}
+
+asio_aio::options for_one_thread() {
+    asio_aio::options opts;
+    opts.single_issuer = true;
+    return opts;
+}
+
+/// A read of one byte.
+struct byte_read : plain_operation {
+    explicit byte_read(engine_fixture& fixture, std::uint64_t at = 0) : plain_operation(op_kind::read) {
+        fixture.prepare(*this);
+        offset = at;
+        iovecs = &iov;
+        iovec_count = 1;
+    }
+    byte_read(const byte_read&) = delete;
+    byte_read& operator=(const byte_read&) = delete;
+
+    char byte = 0;
+    iovec iov{&byte, 1};
+};
+
+/// Runs `body` in a child process and says how it ended: 0 good, 77 could not.
+template <typename Body>
+int in_child(Body body) {
+    const pid_t child = ::fork();
+    if (child == 0)
+        ::_exit(body());
+    int status = -1;
+    BOOST_REQUIRE_EQUAL(::waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/// Becomes a user without privileges who may lock `bytes` of memory.
+bool limit_locked_memory(rlim_t bytes) {
+    const rlimit limit{bytes, bytes};
+    return ::setrlimit(RLIMIT_MEMLOCK, &limit) == 0 && (::geteuid() != 0 || ::setresuid(65534, 65534, 65534) == 0);
+}
+
+} // namespace
+
+// --- The ring ---------------------------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_ring_that_overflows_loses_no_completion) {
+    if (!has_io_uring())
+        return;
+    detail::event finished;
+    BOOST_REQUIRE_EQUAL(finished.open(), 0);
+    io_uring_ring ring;
+    BOOST_REQUIRE(!ring.open({2, false, false}, finished.descriptor())); // 4 places for completions
+    constexpr std::uint64_t count = 100;
+    for (std::uint64_t i = 0; i != count; ++i) {
+        io_uring_sqe* entry = ring.next_entry();
+        BOOST_REQUIRE(entry);
+        io_uring_prep_nop(entry);
+        io_uring_sqe_set_data64(entry, i);
+        BOOST_REQUIRE_EQUAL(ring.submit(), 0);
+    }
+    std::vector<int> seen(count);
+    io_uring_ring::completion batch[8];
+    while (const std::size_t got = ring.take(batch, std::size(batch)))
+        for (std::size_t i = 0; i != got; ++i)
+            ++seen.at(batch[i].user_data);
+    BOOST_TEST(seen == std::vector<int>(count, 1), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_ring_of_four_wraps_around_a_million_times) {
+    if (!has_io_uring())
+        return;
+    engine_fixture fixture(backend::io_uring, with_depth(4));
+    set_content(fixture.folder.file("file"), "x");
+    constexpr std::size_t operations = 1'000'000, at_once = 1000;
+    std::deque<byte_read> reads;
+    for (std::size_t i = 0; i != at_once; ++i)
+        reads.emplace_back(fixture);
+    std::size_t right = 0;
+    for (std::size_t started = 0; started != operations; started += at_once) {
+        op_queue batch, done;
+        for (byte_read& each : reads) {
+            fixture.prepare(each); // the engine let go of the file
+            each.byte = 0;
+            batch.push(&each);
+        }
+        fixture.engines.submit(batch);
+        fixture.reap(done, at_once);
+        while (detail::operation* op = done.pop())
+            right += op->result == 1 && static_cast<byte_read*>(op)->byte == 'x';
+    }
+    BOOST_TEST(right == operations);
+}
+
+BOOST_AUTO_TEST_CASE(a_batch_enters_the_kernel_once) {
+    if (!has_io_uring())
+        return;
+    engine_fixture fixture(backend::io_uring);
+    set_content(fixture.folder.file("file"), "x");
+    std::deque<byte_read> reads;
+    op_queue batch;
+    for (int i = 0; i != 32; ++i)
+        batch.push(&reads.emplace_back(fixture));
+    fixture.engines.submit(batch);
+    BOOST_TEST(fixture.engines.counters().kernel_entries == 1u);
+    fixture.reap(32);
+}
+
+BOOST_AUTO_TEST_CASE(little_lockable_memory_gives_a_smaller_ring_and_none_gives_a_reason) {
+    if (!has_io_uring())
+        return;
+    if (::geteuid() != 0)
+        return say_skipped("only root can become a user who has locked nothing yet");
+    const int small = in_child([] {
+        if (!limit_locked_memory(64 * 1024))
+            return 77;
+        return detail::probe_io_uring(with_depth(1024)).available ? 0 : 1;
+    });
+    BOOST_TEST(small == 0);
+    const int none = in_child([] {
+        if (!limit_locked_memory(0))
+            return 77;
+        const asio_aio::engine_report found = detail::probe_io_uring({});
+        if (found.available)
+            return 77; // this kernel does not charge rings
+        return found.error == ENOMEM && found.remedy.find("RLIMIT_MEMLOCK") != std::string::npos ? 0 : 1;
+    });
+    if (none == 77)
+        return say_skipped("this kernel does not count rings as locked memory");
+    BOOST_TEST(none == 0);
+}
+
+// --- What it cannot do ------------------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(what_is_no_storage_is_read_by_the_pool) {
+    if (!has_io_uring())
+        return;
+    asio::io_context ctx;
+    asio_aio::options opts;
+    opts.choice = {backend::io_uring};
+    opts.inline_read_limit = 0;
+    asio_aio::configure(ctx, opts);
+    file zeros(ctx, "/dev/zero", file_base::read_only);
+    std::string bytes(100, 'x');
+    outcome result;
+    zeros.async_read_some_at(7, asio::buffer(bytes), result.handler());
+    run_until_idle(ctx);
+    BOOST_TEST(result.calls == 1);
+    BOOST_TEST(bytes == std::string(100, '\0'));
+    BOOST_TEST(asio_aio::statistics(ctx).passed_unsupported == 1u);
+}
+
+// --- Modes that a program asks for ------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_thread_of_the_kernels_submits_where_it_is_asked_to) {
+    asio_aio::options opts;
+    opts.sqpoll = true;
+    opts.choice = {backend::io_uring};
+    opts.inline_read_limit = 0;
+    if (!has_io_uring(opts))
+        return;
+    temporary_directory folder;
+    set_content(folder.file("file"), pattern(1000));
+    asio::io_context ctx;
+    asio_aio::configure(ctx, opts);
+    file f(ctx, folder.file("file"), file_base::read_only);
+    std::string bytes(1000, '\0');
+    std::deque<outcome> results(1000);
+    for (std::size_t i = 0; i != results.size(); ++i)
+        f.async_read_some_at(i, asio::buffer(&bytes[i], 1), results[i].handler());
+    run_until_idle(ctx);
+    for (const outcome& each : results)
+        BOOST_REQUIRE_EQUAL(each.calls, 1);
+    BOOST_TEST(bytes == pattern(1000));
+}
+
+BOOST_AUTO_TEST_CASE(a_context_of_one_thread_may_be_made_on_another) {
+    asio_aio::options opts = for_one_thread();
+    if (!has_io_uring(opts))
+        return;
+    opts.choice = {backend::io_uring};
+    opts.inline_read_limit = 0;
+    temporary_directory folder;
+    set_content(folder.file("file"), pattern(100));
+    asio::io_context ctx;
+    asio_aio::configure(ctx, opts);
+    file f(ctx, folder.file("file"), file_base::read_only); // the ring is made here
+    std::string bytes(100, '\0');
+    outcome result;
+    f.async_read_some_at(0, asio::buffer(bytes), result.handler());
+    std::thread([&] { run_until_idle(ctx); }).join(); // and used there
+    BOOST_TEST(result.calls == 1);
+    BOOST_TEST(bytes == pattern(100));
+    // A second thread is one too many, and is told so.
+    outcome refused;
+    f.async_read_some_at(0, asio::buffer(bytes), refused.handler());
+    run_until_idle(ctx);
+    BOOST_TEST(refused.calls == 1);
+    BOOST_TEST((refused.ec == asio_aio::errc::wrong_thread));
+    BOOST_TEST(refused.ec.message().find("single_issuer") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_ring_of_one_thread_ends_on_another_with_operations_in_the_kernel) {
+    const asio_aio::options opts = for_one_thread();
+    if (!has_io_uring(opts))
+        return;
+    for (int round = 0; round != 20; ++round) {
+        std::deque<byte_read> reads;
+        engine_fixture fixture(backend::io_uring, opts);
+        set_content(fixture.folder.file("file"), std::string(1 << 20, 'x'));
+        make_cold(fixture.folder.file("file"));
+        for (std::uint64_t i = 0; i != 64; ++i)
+            reads.emplace_back(fixture, i * 16384);
+        std::thread([&] {
+            op_queue batch;
+            for (byte_read& each : reads)
+                batch.push(&each);
+            fixture.engines.submit(batch);
+        }).join();
+        op_queue abandoned;
+        fixture.engines.stop(abandoned);
+        BOOST_TEST(abandoned.size() == reads.size());
+        while (abandoned.pop()) {
+        }
+    }
+}

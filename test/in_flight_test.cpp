@@ -4,6 +4,7 @@
 
 #include <sys/resource.h>
 #include <unistd.h>
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <thread>
@@ -230,6 +231,32 @@ ENGINE_TEST(a_thousand_files_are_read_at_once) {
     expect_all(read, 100);
     for (std::size_t i = 0; i < count; ++i)
         BOOST_TEST((back[i].substr(0, 100) == pattern(100, unsigned(i))), "file " << i);
+}
+
+ENGINE_TEST(a_lone_operation_is_handed_over_at_once_and_a_burst_as_one_batch) {
+    asio_aio::options opts = env.options();
+    opts.inline_read_limit = 0;
+    asio_aio::configure(env.ctx, opts);
+    constexpr std::size_t burst = 1000;
+    const std::string bytes = pattern(burst);
+    set_content(env.path(), bytes);
+    file f = env.open();
+    std::string back(burst, '\0'), lone(burst, '\0');
+    std::deque<outcome> results(1 + burst);
+    asio::post(env.ctx, [&] {
+        f.async_read_some_at(0, asio::buffer(lone), results[burst].handler());
+        BOOST_TEST(asio_aio::statistics(env.ctx).batches == 1u);
+        BOOST_TEST(results[burst].calls == 0);
+        for (std::size_t i = 0; i != burst; ++i)
+            f.async_read_some_at(i, asio::buffer(&back[i], 1), results[i].handler());
+        BOOST_TEST(asio_aio::statistics(env.ctx).batches == 1u);
+    });
+    env.run();
+    BOOST_TEST(asio_aio::statistics(env.ctx).batches == 2u);
+    BOOST_TEST(asio_aio::statistics(env.ctx).largest_batch == burst);
+    BOOST_TEST(std::all_of(results.begin(), results.end(), [](const outcome& one) { return one.calls == 1; }));
+    BOOST_TEST((lone == bytes));
+    BOOST_TEST((back == bytes));
 }
 
 ENGINE_TEST(one_file_is_used_from_several_threads_at_once) {

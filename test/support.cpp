@@ -173,11 +173,22 @@ engine_test_registration::engine_test_registration(
     registry().push_back({name, body, source, line});
 }
 
+/// For whoever reads the log: a test that could not run on an engine must not go unseen.
+void say_engines(const std::vector<backend>& engines) {
+    std::cout << "ENGINES:";
+    for (backend each : engines)
+        std::cout << ' ' << to_string(each);
+    std::cout << std::endl;
+}
+
 void add_engine_tests() {
     using namespace boost::unit_test;
+    const std::vector<backend> engines = engines_under_test();
+    if (!registry().empty())
+        say_engines(engines);
     for (const registered_test& each : registry()) {
         auto* suite = BOOST_TEST_SUITE(each.name);
-        for (backend engine : engines_under_test()) {
+        for (backend engine : engines) {
             const auto run = [body = each.body, engine] {
                 environment env(engine);
                 body(env);

@@ -47,6 +47,16 @@ using native_executor = std::variant<
     std::monostate, boost::asio::io_context::executor_type, boost::asio::thread_pool::executor_type,
     boost::asio::system_executor>;
 
+/// Whether the caller is on a thread that runs the context; false where that is not known.
+inline bool runs_in_this_thread(const native_executor& executor) noexcept {
+    namespace asio = boost::asio;
+    if (const auto* one = std::get_if<asio::io_context::executor_type>(&executor))
+        return one->running_in_this_thread();
+    if (const auto* one = std::get_if<asio::thread_pool::executor_type>(&executor))
+        return one->running_in_this_thread();
+    return false;
+}
+
 template <typename Inner>
 Inner behind_strand(const boost::asio::strand<Inner>& executor) {
     return executor.get_inner_executor();

@@ -93,6 +93,7 @@ public:
 private:
     using lock = std::unique_lock<std::mutex>;
     enum class flush_state : unsigned char { idle, posted, awaiting_event, running };
+    enum class turn : unsigned char { woken, flush, lone_operation };
     struct flush_handler;
     struct wait_handler;
     class driver;
@@ -101,7 +102,8 @@ private:
     void notify_fork(boost::asio::execution_context::fork_event event) override;
     error_code make_engines();
     void schedule_flush(lock&);
-    void drive(bool woken);
+    bool is_lone_operation() const noexcept;
+    void drive(turn why);
     void settle(op_queue& retries, lock& held);
     void cancel_late(lock& held);
     void remember_late(const cancellation& which) noexcept;
@@ -126,6 +128,7 @@ private:
     bool wait_armed_ = false;
     bool stopped_ = false;
     std::size_t with_engines_ = 0; ///< Submitted and not yet reaped.
+    std::size_t last_batch_ = 0;   ///< Operations of the last flush.
     std::uint64_t started_ = 0, in_flight_ = 0, peak_in_flight_ = 0;
     std::vector<cancellation> late_cancels_; ///< Asked while drivers may have had the operation in hand.
     unsigned drivers_ = 0;                   ///< Threads in `drive`.

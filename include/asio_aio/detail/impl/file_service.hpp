@@ -10,7 +10,7 @@ struct file_service::flush_handler {
     using allocator_type = handler_memory_allocator<void>;
 
     allocator_type get_allocator() const noexcept { return allocator_type(self->flush_memory_); }
-    void operator()() const { self->drive(false); }
+    void operator()() const { self->drive(turn::flush); }
 
     file_service* self;
 };
@@ -21,7 +21,9 @@ struct file_service::wait_handler {
 
     allocator_type get_allocator() const noexcept { return allocator_type(self->wait_memory_); }
     immediate_executor_type get_immediate_executor() const noexcept { return context_executor(self->context()); }
-    void operator()(const error_code&) const { self->drive(true); } // also when the wait was cancelled: by a fork
+    void operator()(const error_code&) const {
+        self->drive(turn::woken);
+    } // also when the wait was cancelled: by a fork
 
     file_service* self;
 };
@@ -152,8 +154,22 @@ inline void file_service::start(operation* op) noexcept {
     ++in_flight_;
     peak_in_flight_ = std::max(peak_in_flight_, in_flight_);
     pending_.push(op);
-    if (flush_ == flush_state::idle)
-        schedule_flush(held);
+    if (flush_ != flush_state::idle)
+        return;
+    if (is_lone_operation()) {
+        flush_ = flush_state::running; // one at a time: what others start meanwhile is seen to by `settle`
+        held.unlock();
+        return drive(turn::lone_operation);
+    }
+    schedule_flush(held);
+}
+
+/// Whether nothing but the operation that has just been started is to do, on a thread of the context: nothing would join
+/// it in a flush of its own.
+/** After a batch of several, others are likely to follow. */
+inline bool file_service::is_lone_operation() const noexcept {
+    return last_batch_ <= 1 && pending_.size() == 1 && finished_.empty() && with_engines_ == 0 &&
+        knows_executor_.load(std::memory_order_relaxed) && runs_in_this_thread(native_);
 }
 
 /// Has `drive` called on a thread that runs the context, after the work that it is doing now.
@@ -178,19 +194,19 @@ inline void file_service::schedule_flush(lock&) {
 }
 
 /// One round of the engines: hands over what is pending, unless this round is for a wake-up only, and delivers what is
-/// finished.
-inline void file_service::drive(bool woken) {
-    if (woken)
+/// finished; or leaves that to a flush, in the turn of a lone operation, since that is inside its initiating function.
+inline void file_service::drive(turn why) {
+    if (why == turn::woken)
         engines_.clear_wake_up();
     op_queue batch;
     op_queue done;
-    bool flushes = !woken;
+    bool flushes = why != turn::woken;
     {
         const lock held(mutex_);
         if (stopped_)
             return;
         ++drivers_;
-        if (woken) {
+        if (why == turn::woken) {
             wait_armed_ = false;
             flushes = flush_ == flush_state::awaiting_event;
         }
@@ -198,7 +214,7 @@ inline void file_service::drive(bool woken) {
             flush_ = flush_state::running;
             batch.splice(pending_);
             done.splice(finished_);
-            with_engines_ += batch.size();
+            with_engines_ += last_batch_ = batch.size();
         }
     }
     const driver counted(*this, done);
@@ -214,6 +230,8 @@ inline void file_service::drive(bool woken) {
         if (flushes)
             flush_ = flush_state::idle;
         with_engines_ -= reaped;
+        if (why == turn::lone_operation)
+            finished_.splice(done);
         in_flight_ -= done.size();
         settle(retries, held);
         cancel_late(held);

@@ -69,10 +69,13 @@ detail::engine_factory factory(const engine_entry& one) {
     };
 }
 
-std::string join_reports(const std::vector<engine_report>& reports) {
+std::string join_reports(const std::vector<engine_report>& reports, bool with_remedies) {
     std::string text;
-    for (const engine_report& each : reports)
+    for (const engine_report& each : reports) {
         text.append(text.empty() ? "" : "; ").append(to_string(each.which)).append(": ").append(each.reason);
+        if (with_remedies && !each.remedy.empty())
+            text.append(" (remedy: ").append(each.remedy).append(")");
+    }
     return text;
 }
 
@@ -103,7 +106,7 @@ std::string to_string(const description& what) {
         return "no engine yet: none is made before the first file is opened";
     std::string text = std::string(to_string(*what.chosen)) + " (chosen by: " + what.origin + ")";
     if (!what.passed_over.empty())
-        text += "; passed over: " + join_reports(what.passed_over);
+        text += "; passed over: " + join_reports(what.passed_over, false);
     return text;
 }
 
@@ -123,7 +126,7 @@ selection select_engine(const choice& wanted, const options& opts) {
         }
         what.passed_over.push_back(std::move(report));
     }
-    what.error = "no engine chosen by " + what.origin + " is available: " + join_reports(what.passed_over);
+    what.error = "no engine chosen by " + what.origin + " is available: " + join_reports(what.passed_over, true);
     return result;
 }
 

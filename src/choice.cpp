@@ -76,8 +76,10 @@ choice parse_choice(std::string_view list, choice_source source, std::string ori
         if (const auto which = backend_from_string(word)) {
             result.engines.push_back(*which);
         } else {
-            result.error =
-                result.origin + " names the unknown engine \"" + std::string(word) + "\"; known are " + known_names();
+            result.error = result.origin +
+                (word.empty() ? " has a comma without an engine's name beside it"
+                              : " names the unknown engine \"" + std::string(word) + "\"") +
+                "; known are " + known_names();
             return result;
         }
         begin = end + 1;

@@ -100,6 +100,8 @@ void io_uring_engine::open_ring() {
     free_slots_.clear();
     for (std::size_t i = slots_.size(); i-- != 0;)
         free_slots_.push_back(std::uint16_t(i));
+    if (ring_.register_buffers(buffers_.data(), unsigned(buffers_.size())) != 0)
+        buffers_.clear();
 }
 
 // --- Submission -------------------------------------------------------------------------------------------------------
@@ -150,7 +152,7 @@ bool io_uring_engine::encode_next() noexcept {
     free_slots_.pop_back();
     where.op = op;
     ++in_kernel_;
-    encode(entry, *op, where.status.get());
+    encode(entry, *op, where.status.get(), buffers_.size());
     io_uring_sqe_set_data64(entry, index);
     return true;
 }
@@ -342,6 +344,21 @@ void io_uring_engine::cancel(const cancellation& which) noexcept {
     }
     if (asked)
         finished_.raise(); // the kernel is asked by a thread that runs the context, in `reap`
+}
+
+int io_uring_engine::register_buffers(const iovec* buffers, unsigned count) noexcept {
+    const lock held(mutex_);
+    if (broken_)
+        return -EOPNOTSUPP;
+    buffers_.clear();
+    const int error = ring_.register_buffers(buffers, count);
+    if (error == 0)
+        try {
+            buffers_.assign(buffers, buffers + count);
+        } catch (const std::bad_alloc&) {
+            return -ENOMEM; // registered, and used as plain ones
+        }
+    return error;
 }
 
 void io_uring_engine::stop(op_queue& abandoned) noexcept {

@@ -29,6 +29,7 @@ public:
     void submit(op_queue& batch) noexcept override;
     void reap(op_queue& done) noexcept override;
     void cancel(const cancellation& which) noexcept override;
+    int register_buffers(const iovec* buffers, unsigned count) noexcept override;
     void stop(op_queue& abandoned) noexcept override;
     void prepare_fork() noexcept override;
     void become_child() noexcept override;
@@ -80,7 +81,8 @@ private:
     std::size_t in_kernel_ = 0;
     std::size_t cancels_in_flight_ = 0;
     bool cancels_wanted_ = false;
-    bool broken_ = false; ///< The kernel refuses to be entered: everything goes to the pool.
+    bool broken_ = false;        ///< The kernel refuses to be entered: everything goes to the pool.
+    std::vector<iovec> buffers_; ///< Registered; a child process registers them again.
     std::uint64_t resubmitted_ = 0;
 };
 

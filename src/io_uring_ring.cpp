@@ -35,6 +35,7 @@ pid_t this_thread() noexcept {
 ring_refusal io_uring_ring::open(const ring_settings& settings, int event_descriptor) {
     sqpoll_ = settings.sqpoll;
     single_issuer_ = settings.single_issuer;
+    has_buffers_ = false;
     issuer_ = 0;
     if (const int error = set_up(settings)) {
         if (single_issuer_ && error == -EINVAL)
@@ -124,6 +125,14 @@ bool io_uring_ring::admits_caller() noexcept {
     if (issuer_ == 0 && io_uring_register(unsigned(ring_.ring_fd), IORING_REGISTER_ENABLE_RINGS, nullptr, 0) == 0)
         issuer_ = this_thread();
     return issuer_ == this_thread();
+}
+
+int io_uring_ring::register_buffers(const iovec* buffers, unsigned count) noexcept {
+    if (std::exchange(has_buffers_, false))
+        io_uring_unregister_buffers(&ring_);
+    const int error = count == 0 ? 0 : io_uring_register_buffers(&ring_, buffers, count);
+    has_buffers_ = error == 0 && count != 0;
+    return error;
 }
 
 int io_uring_ring::submit() noexcept {

@@ -5,6 +5,7 @@
 
 #include <liburing.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
@@ -54,6 +55,9 @@ public:
     /// Whether the calling thread may submit and reap. With `single_issuer` the first that asks is the one.
     bool admits_caller() noexcept;
 
+    /// Registers buffers instead of those before: 0 or -errno of io_uring_register(2), and then there are none.
+    int register_buffers(const iovec* buffers, unsigned count) noexcept;
+
     /// Room for one more submission; nullptr where the kernel has not taken enough of them.
     io_uring_sqe* next_entry() noexcept { return io_uring_get_sqe(&ring_); }
 
@@ -94,6 +98,7 @@ private:
 
     io_uring ring_{};
     bool open_ = false;
+    bool has_buffers_ = false;
     bool sqpoll_ = false;
     bool single_issuer_ = false;
     pid_t issuer_ = 0; ///< The thread that submits; 0: not yet known, or any.

@@ -9,7 +9,7 @@ namespace {
 
 constexpr unsigned op_ftruncate = 55; // Linux 6.9, newer than the headers of Debian 12; the number is ABI
 
-void encode_transfer(io_uring_sqe* entry, const operation& op) noexcept {
+void encode_transfer(io_uring_sqe* entry, const operation& op, std::size_t registered) noexcept {
     const bool reads = op.kind == op_kind::read;
     const int fd = op.descriptor();
     if (op.iovec_count != 1) {
@@ -18,7 +18,7 @@ void encode_transfer(io_uring_sqe* entry, const operation& op) noexcept {
     }
     const iovec& one = *op.iovecs;
     const auto length = unsigned(one.iov_len); // at most 0x7ffff000
-    if (op.buffer_index < 0) {
+    if (op.buffer_index < 0 || std::size_t(op.buffer_index) >= registered) {
         if (reads)
             io_uring_prep_read(entry, fd, one.iov_base, length, op.offset);
         else
@@ -55,11 +55,11 @@ bool is_expressible(const operation& op) noexcept {
     return !op.file || op.file->is_storage();
 }
 
-void encode(io_uring_sqe* entry, const operation& op, struct statx* status) noexcept {
+void encode(io_uring_sqe* entry, const operation& op, struct statx* status, std::size_t registered) noexcept {
     const int fd = op.descriptor();
     switch (op.kind) {
     case op_kind::read:
-    case op_kind::write: encode_transfer(entry, op); break;
+    case op_kind::write: encode_transfer(entry, op, registered); break;
     case op_kind::sync_all: io_uring_prep_fsync(entry, fd, 0); break;
     case op_kind::sync_data: io_uring_prep_fsync(entry, fd, IORING_FSYNC_DATASYNC); break;
     case op_kind::sync_range: io_uring_prep_sync_file_range(entry, fd, unsigned(op.length), op.offset, op.flags); break;

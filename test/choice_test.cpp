@@ -301,6 +301,16 @@ BOOST_AUTO_TEST_CASE(an_unknown_name_in_the_environment_is_quoted_and_the_known_
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_comma_too_many_is_told) {
+    for (const char* list : {"thread_pool,", ",thread_pool", "io_uring,,thread_pool"}) {
+        choosing it;
+        it.say_in_environment(list);
+        BOOST_TEST((it.open() == errc::invalid_choice));
+        BOOST_TEST(contains(it.describe().error, "comma"), list << ": " << it.describe().error);
+        check_names_all_engines(it.describe().error);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(an_unknown_name_in_the_configuration_file_is_quoted_with_the_files_name) {
     choosing it;
     it.say_in_file("thread_pool\nIO_URING\n");

@@ -166,6 +166,42 @@ BOOST_AUTO_TEST_CASE(little_lockable_memory_gives_a_smaller_ring_and_none_gives_
     BOOST_TEST(none == 0);
 }
 
+// --- Registered buffers -----------------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_registered_buffer_is_named_by_its_index_and_a_child_process_has_it_too) {
+    if (!has_io_uring())
+        return;
+    engine_fixture fixture(backend::io_uring);
+    set_content(fixture.folder.file("file"), pattern(8192));
+    static std::array<char, 4096> first, second;
+    const iovec buffers[] = {{first.data(), first.size()}, {second.data(), second.size()}};
+    BOOST_REQUIRE_EQUAL(fixture.engines.register_buffers(buffers, 2), 0);
+    const auto reads_into_second = [&](std::uint64_t at) {
+        plain_operation read(op_kind::read);
+        fixture.prepare(read);
+        iovec part{second.data() + 96, 4000};
+        read.iovecs = &part;
+        read.iovec_count = 1;
+        read.offset = at;
+        read.buffer_index = 1;
+        const int result = fixture.perform(read);
+        return result == 4000 && std::string(second.data() + 96, 4000) == pattern(8192).substr(at, 4000);
+    };
+    BOOST_TEST(reads_into_second(7));
+    // The kernel does not read to where the index does not lie: the index is really used.
+    plain_operation wrong(op_kind::read);
+    fixture.prepare(wrong);
+    iovec elsewhere{first.data(), first.size()};
+    wrong.iovecs = &elsewhere;
+    wrong.iovec_count = 1;
+    wrong.buffer_index = 1;
+    BOOST_TEST(fixture.perform(wrong) == -EFAULT);
+    fixture.engines.prepare_fork();
+    BOOST_TEST(in_child([&] { return fixture.engines.become_child() == 0 && reads_into_second(100) ? 0 : 1; }) == 0);
+    BOOST_REQUIRE_EQUAL(fixture.engines.register_buffers(buffers, 1), 0); // in place of those before
+    BOOST_TEST(reads_into_second(200));                                   // by an index that is none: a plain buffer
+}
+
 // --- What it cannot do ------------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(what_is_no_storage_is_read_by_the_pool) {

@@ -61,7 +61,8 @@ void server::start_engine(const asio_aio::options& options) {
         // the person who made it.
         asio_aio::random_access_file_aio first(context_, "/proc/self/exe", asio_aio::file_base::read_only);
     } catch (const std::exception& error) {
-        throw std::runtime_error(std::string("the files cannot be served: ") + error.what());
+        const std::string why = asio_aio::describe(context_).error;
+        throw std::runtime_error("the files cannot be served: " + (why.empty() ? error.what() : why));
     }
 }
 

@@ -4,6 +4,8 @@
 #include <asio_aio/backend.hpp>
 #include <asio_aio/detail/op_queue.hpp>
 
+#include <sys/uio.h>
+#include <cerrno>
 #include <cstdint>
 
 namespace asio_aio::detail {
@@ -37,6 +39,10 @@ public:
     /// Asks for operations to be cancelled. Those that wait are finished with -ECANCELED at once and hold no descriptor
     /// any more.
     virtual void cancel(const cancellation& which) noexcept = 0;
+
+    /// Has the kernel map the program's buffers for good: `operation::buffer_index` names one. Instead of those before.
+    /** 0 or -errno, and then they are plain buffers; so they are for an engine that knows no others. */
+    virtual int register_buffers(const iovec*, unsigned) noexcept { return -EOPNOTSUPP; }
 
     /// Waits until nothing is running, and moves everything to `abandoned`. Afterwards the engine only waits for its
     /// end.

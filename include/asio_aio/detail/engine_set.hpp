@@ -42,6 +42,9 @@ public:
     void submit(op_queue& batch) noexcept;
     void reap(op_queue& done) noexcept;
     void cancel(const cancellation& which) noexcept;
+    int register_buffers(const iovec* buffers, unsigned count) noexcept {
+        return engines_.front()->register_buffers(buffers, count);
+    }
     void stop(op_queue& abandoned) noexcept;
 
     /// Wakes the loop although nothing may have finished.

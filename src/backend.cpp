@@ -43,7 +43,8 @@ constexpr auto make_io_uring = nullptr;
 // In the order of the automatic choice, which is that of the enumeration.
 constexpr engine_entry engines[] = {
     {backend::io_uring, "io_uring", "liburing", probe_io_uring, make_io_uring},
-    {backend::libaio, "libaio", "libaio", nullptr, nullptr},
+    {backend::libaio, "libaio", "", nullptr, nullptr}, // not in this version
+
     {backend::thread_pool, "thread_pool", "", always_available, make_thread_pool},
 };
 
@@ -54,9 +55,10 @@ const engine_entry& entry(backend which) {
 engine_report probe_engine(const engine_entry& one, const options& opts) {
     if (one.probe)
         return one.probe(opts);
-    return {
-        one.which, false, 0, "this asio_aio was built without it",
-        std::string("build asio_aio where ") + one.library + " is installed"};
+    engine_report report{one.which, false, 0, "this asio_aio was built without it", {}};
+    if (*one.library)
+        report.remedy = std::string("build asio_aio where ") + one.library + " is installed";
+    return report;
 }
 
 detail::engine_factory factory(const engine_entry& one) {

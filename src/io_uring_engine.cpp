@@ -108,14 +108,14 @@ void io_uring_engine::open_ring() {
 
 void io_uring_engine::submit(op_queue& batch) noexcept {
     const lock held(mutex_);
+    if (!admits_caller())
+        return refuse(batch);
     waiting_.splice(batch);
     work();
 }
 
 /// Hands to the kernel what waits and fits, and takes what it has finished meanwhile.
 void io_uring_engine::work() noexcept {
-    if (ring_.is_open() && !ring_.admits_caller())
-        return refuse_wrong_thread();
     encode_cancellations();
     encode_waiting();
     enter();
@@ -227,18 +227,16 @@ void io_uring_engine::give_up_ring() noexcept {
 }
 
 /// The program promised that one thread runs the context, and this is another: what it started fails, with words.
-void io_uring_engine::refuse_wrong_thread() noexcept {
-    while (operation* op = waiting_.pop()) {
-        op->file.reset();
-        op->result = wrong_thread;
-        done_.push(op);
-    }
+void io_uring_engine::refuse(op_queue& batch) noexcept {
+    while (operation* op = batch.pop())
+        finish(op, wrong_thread);
 }
 
 /// Hands the wake-up on to the thread that alone can reap; the pause is for it to come first.
 void io_uring_engine::leave_to_issuer(op_queue& done) noexcept {
-    refuse_wrong_thread();
     done.splice(done_);
+    if (in_kernel_ == 0)
+        return;
     constexpr int pause_ms = 1;
     ::poll(nullptr, 0, pause_ms);
     finished_.raise();
@@ -248,7 +246,7 @@ void io_uring_engine::leave_to_issuer(op_queue& done) noexcept {
 
 void io_uring_engine::reap(op_queue& done) noexcept {
     const lock held(mutex_);
-    if (ring_.is_open() && !ring_.admits_caller())
+    if (!admits_caller())
         return leave_to_issuer(done);
     take_completions();
     if (cancels_wanted_ || !waiting_.empty())
@@ -365,7 +363,7 @@ void io_uring_engine::stop(op_queue& abandoned) noexcept {
     const lock held(mutex_);
     abandoned.splice(waiting_);
     if (ring_.is_open()) {
-        if (ring_.admits_caller()) {
+        if (admits_caller()) {
             for (slot& each : slots_)
                 each.cancel_wanted = each.op != nullptr;
             cancels_wanted_ = true;
@@ -408,7 +406,7 @@ void io_uring_engine::abandon_slots(op_queue& abandoned) noexcept {
 
 void io_uring_engine::prepare_fork() noexcept {
     const lock held(mutex_);
-    if (!ring_.is_open() || !ring_.admits_caller())
+    if (!ring_.is_open() || !admits_caller())
         return; // what another thread alone can reap goes on in the parent, and ends as cancelled in the child
     do {
         encode_waiting();

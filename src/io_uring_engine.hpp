@@ -55,7 +55,8 @@ private:
     bool encode_cancellation(std::size_t index) noexcept;
     void enter() noexcept;
     void give_up_ring() noexcept;
-    void refuse_wrong_thread() noexcept;
+    bool admits_caller() noexcept { return !ring_.is_open() || ring_.admits_caller(); }
+    void refuse(op_queue& batch) noexcept;
     void leave_to_issuer(op_queue& done) noexcept;
     void take_completions() noexcept;
     void take_completion(const io_uring_ring::completion& one) noexcept;

@@ -6,6 +6,7 @@
 #if defined(ASIO_AIO_HAS_IO_URING)
 # include "io_uring.hpp"
 #endif
+#include "engine_trial.hpp"
 #include "thread_pool_engine.hpp"
 
 #include <utility>
@@ -13,18 +14,13 @@
 namespace asio_aio {
 namespace {
 
-/// All that is known of an engine here; `make` is null where it was not built in.
+/// All that is known of an engine here; `attempt` is null where it was not built in.
 struct engine_entry {
     backend which;
     std::string_view name;
     const char* library;
-    engine_report (*probe)(const options&);
-    std::unique_ptr<detail::engine> (*make)(const options&, detail::event&);
+    detail::engine_trial (*attempt)(const options&);
 };
-
-engine_report always_available(const options&) {
-    return {backend::thread_pool, true, 0, {}, {}};
-}
 
 std::unique_ptr<detail::engine> make_thread_pool(const options& opts, detail::event& finished) {
     detail::thread_pool_settings settings;
@@ -32,37 +28,39 @@ std::unique_ptr<detail::engine> make_thread_pool(const options& opts, detail::ev
     return std::make_unique<detail::thread_pool_engine>(settings, finished);
 }
 
+detail::engine_trial try_thread_pool(const options&) {
+    return {{backend::thread_pool, true, 0, {}, {}}, make_thread_pool};
+}
+
 #if defined(ASIO_AIO_HAS_IO_URING)
-constexpr auto probe_io_uring = detail::probe_io_uring;
-constexpr auto make_io_uring = detail::make_io_uring;
+constexpr auto try_io_uring = detail::try_io_uring;
 #else
-constexpr auto probe_io_uring = nullptr;
-constexpr auto make_io_uring = nullptr;
+constexpr auto try_io_uring = nullptr;
 #endif
 
 // In the order of the automatic choice, which is that of the enumeration.
 constexpr engine_entry engines[] = {
-    {backend::io_uring, "io_uring", "liburing", probe_io_uring, make_io_uring},
-    {backend::libaio, "libaio", "", nullptr, nullptr}, // not in this version
-
-    {backend::thread_pool, "thread_pool", "", always_available, make_thread_pool},
+    {backend::io_uring, "io_uring", "liburing", try_io_uring},
+    {backend::libaio, "libaio", "", nullptr}, // not in this version
+    {backend::thread_pool, "thread_pool", "", try_thread_pool},
 };
 
 const engine_entry& entry(backend which) {
     return engines[std::size_t(which)];
 }
 
-engine_report probe_engine(const engine_entry& one, const options& opts) {
-    if (one.probe)
-        return one.probe(opts);
+detail::engine_trial try_engine(const engine_entry& one, const options& opts) {
+    if (one.attempt)
+        return one.attempt(opts);
     engine_report report{one.which, false, 0, "this asio_aio was built without it", {}};
     if (*one.library)
         report.remedy = std::string("build asio_aio where ") + one.library + " is installed";
-    return report;
+    return {std::move(report), {}};
 }
 
-detail::engine_factory factory(const engine_entry& one) {
-    return [make = one.make](const options& opts, detail::event& finished) {
+/// The engine of `make`, and behind it the pool.
+detail::engine_factory with_pool(detail::engine_maker make) {
+    return [make = std::move(make)](const options& opts, detail::event& finished) {
         detail::engine_list list;
         list.push_back(make(opts, finished));
         if (list.front()->kind() != backend::thread_pool)
@@ -97,7 +95,7 @@ std::optional<backend> backend_from_string(std::string_view name) noexcept {
 std::vector<engine_report> probe() {
     std::vector<engine_report> reports;
     for (const engine_entry& each : engines)
-        reports.push_back(probe_engine(each, options()));
+        reports.push_back(try_engine(each, options()).report);
     return reports;
 }
 
@@ -120,13 +118,13 @@ selection select_engine(const choice& wanted, const options& opts) {
     if (!what.error.empty())
         return result;
     for (backend each : wanted.engines) {
-        engine_report report = probe_engine(entry(each), opts);
-        if (report.available) {
+        engine_trial trial = try_engine(entry(each), opts);
+        if (trial.report.available) {
             what.chosen = each;
-            result.factory = factory(entry(each));
+            result.factory = with_pool(std::move(trial.make));
             return result;
         }
-        what.passed_over.push_back(std::move(report));
+        what.passed_over.push_back(std::move(trial.report));
     }
     what.error = "no engine chosen by " + what.origin + " is available: " + join_reports(what.passed_over, true);
     return result;

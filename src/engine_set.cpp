@@ -79,11 +79,12 @@ void engine_set::stop(op_queue& abandoned) noexcept {
         each->stop(abandoned);
 }
 
-void engine_set::prepare_fork() noexcept {
+void engine_set::prepare_fork(op_queue& pending) noexcept {
     engine& first = *engines_.front();
+    engines_.back()->submit(pending); // the pool, which any thread may give something to
     first.prepare_fork();
     if (engines_.size() > 1) {
-        // What it could not do is done now: after the fork both processes would. The pool keeps what is finished, too.
+        // What it could not do is done now, and what is finished waits with the pool.
         op_queue finished;
         first.reap(finished);
         finished.for_each([](operation& op) {

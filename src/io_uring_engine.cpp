@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "io_uring_engine.hpp"
 
-#include "io_uring.hpp"
 #include "io_uring_sqe.hpp"
 
 #include <asio_aio/detail/posix_file.hpp>
@@ -68,23 +67,37 @@ bool is_short_of_end(const operation& op, int result) noexcept {
         op.file->regular() && posix_file::known_size(op.descriptor()) > op.offset + std::uint64_t(result);
 }
 
-/// How the kernel ends operations, on its own, whose submitting thread has ended (the names are in no man page; Linux
-/// 5.10 to 7.3): not executed, to be submitted again. A real fault repeats.
+/// How the kernel ends operations whose submitting thread has ended (Linux 5.10 to 7.3): they were not done, and nobody
+/// asked for that.
 bool may_be_orphaned(const operation& op, int result) noexcept {
-    return (result == -ECANCELED && !op.cancel_asked) || (result == -EFAULT && is_transfer(op.kind));
+    constexpr int restart = 512; // the kernel's ERESTARTSYS, which an interrupted open of a FIFO ends in
+    return result == -ECANCELED || result == -EINTR || result == -restart ||
+        (result == -EFAULT && is_transfer(op.kind));
+}
+
+/// Whether the kernel says of its queue, and not of the file, that it cannot do `op`: a thread's system call can, or
+/// gives the true reason. What opening or closing answers is final.
+bool is_refusal(const operation& op, int result) noexcept {
+    return (result == -EAGAIN || result == -EBUSY || result == -EOPNOTSUPP || result == -EINVAL) &&
+        op.kind != op_kind::open && op.kind != op_kind::close;
+}
+
+bool may_exceed_file_size(const operation& op) noexcept {
+    return op.kind == op_kind::write || op.kind == op_kind::resize || op.kind == op_kind::allocate;
 }
 
 } // namespace
 
-std::unique_ptr<engine> make_io_uring(const options& opts, event& finished) {
-    return std::make_unique<io_uring_engine>(ring_settings::of(opts), finished);
-}
-
-io_uring_engine::io_uring_engine(const ring_settings& settings, event& finished)
-    : settings_(settings), finished_(finished), file_size_limited_(is_file_size_limited()) {
+io_uring_engine::io_uring_engine(const ring_settings& settings, event& finished, std::unique_ptr<io_uring_ring> tried)
+    : settings_(settings), finished_(finished), ring_(std::move(tried)) {
     slots_.reserve(settings.depth);
     free_slots_.reserve(settings.depth);
-    open_ring();
+    if (ring_ && ring_->move_to_event(finished.descriptor()) == 0) {
+        use_ring();
+    } else {
+        ring_ = std::make_unique<io_uring_ring>();
+        open_ring();
+    }
 }
 
 io_uring_engine::~io_uring_engine() {
@@ -92,15 +105,19 @@ io_uring_engine::~io_uring_engine() {
     stop(abandoned);
 }
 
+/// Where the kernel refuses now what it allowed to the trial, everything goes to the pool.
 void io_uring_engine::open_ring() {
-    broken_ = bool(ring_.open(settings_, finished_.descriptor()));
-    if (broken_)
-        return;
-    slots_.resize(std::min(settings_.depth, ring_.entries()));
+    broken_ = bool(ring_->open(settings_, finished_.descriptor()));
+    if (!broken_)
+        use_ring();
+}
+
+void io_uring_engine::use_ring() {
+    slots_.resize(std::min(settings_.depth, ring_->entries()));
     free_slots_.clear();
     for (std::size_t i = slots_.size(); i-- != 0;)
         free_slots_.push_back(std::uint16_t(i));
-    if (ring_.register_buffers(buffers_.data(), unsigned(buffers_.size())) != 0)
+    if (ring_->register_buffers(buffers_.data(), unsigned(buffers_.size())) != 0)
         buffers_.clear();
 }
 
@@ -125,6 +142,7 @@ void io_uring_engine::work() noexcept {
 }
 
 void io_uring_engine::encode_waiting() noexcept {
+    bytes_to_copy_ = 0;
     while (!waiting_.empty() && encode_next()) {
     }
 }
@@ -144,7 +162,7 @@ bool io_uring_engine::encode_next() noexcept {
         pass_on(op, op->file && op->file->refused() ? pass_reason::refused : pass_reason::unsupported);
         return true;
     }
-    io_uring_sqe* entry = ring_.next_entry();
+    io_uring_sqe* entry = ring_->next_entry();
     if (!entry) { // the kernel has not taken what was encoded before
         waiting_.push_front(op);
         return false;
@@ -153,13 +171,25 @@ bool io_uring_engine::encode_next() noexcept {
     where.op = op;
     ++in_kernel_;
     encode(entry, *op, where.status.get(), buffers_.size());
+    if (copies_too_much(*op))
+        entry->flags |= IOSQE_ASYNC;
+    writes_encoded_ |= may_exceed_file_size(*op);
     io_uring_sqe_set_data64(entry, index);
     return true;
 }
 
+/// Data that is in memory is copied while the kernel is entered. Beyond so much of it in a batch, its workers copy.
+bool io_uring_engine::copies_too_much(const operation& op) noexcept {
+    constexpr std::size_t most_bytes = std::size_t(1) << 20; // some 100 microseconds
+    if (!is_transfer(op.kind) || !op.file || op.file->direct())
+        return false;
+    bytes_to_copy_ += total_bytes(op);
+    return bytes_to_copy_ > most_bytes;
+}
+
 /// Whether the kernel may be asked: it knows the operation, and all engines do the same on this file.
 bool io_uring_engine::can_serve(const operation& op, slot& where) const noexcept {
-    if (!ring_.supports(opcode_of(op.kind)) || !is_expressible(op) || (op.file && op.file->refused()))
+    if (!ring_->supports(opcode_of(op.kind)) || !is_expressible(op) || (op.file && op.file->refused()))
         return false;
     if (op.kind == op_kind::size && !where.status)
         where.status.reset(new (std::nothrow) struct statx);
@@ -180,7 +210,7 @@ void io_uring_engine::encode_cancellations() noexcept {
 bool io_uring_engine::encode_cancellation(std::size_t index) noexcept {
     slot& target = slots_[index];
     if (!target.cancel_in_flight) {
-        io_uring_sqe* entry = ring_.next_entry();
+        io_uring_sqe* entry = ring_->next_entry();
         if (!entry)
             return false;
         io_uring_prep_cancel64(entry, index, 0);
@@ -197,13 +227,13 @@ bool io_uring_engine::encode_cancellation(std::size_t index) noexcept {
 void io_uring_engine::enter() noexcept {
     if (broken_)
         return;
-    ring_.silence_event(true);
+    ring_->silence_event(true);
     int error = 0;
     {
-        const file_size_signal_guard guard(file_size_limited_);
-        error = ring_.submit();
+        const file_size_signal_guard guard(std::exchange(writes_encoded_, false) && is_file_size_limited());
+        error = ring_->submit();
     }
-    ring_.silence_event(false);
+    ring_->silence_event(false);
     if (error == -EAGAIN || error == -EBUSY)
         finished_.raise(); // out of memory, or completions first (before 5.13): once more at the next turn
     else if (error != 0)
@@ -213,7 +243,7 @@ void io_uring_engine::enter() noexcept {
 /// The kernel refuses to be entered for good: what it has not taken goes to the pool, as does everything from now on.
 void io_uring_engine::give_up_ring() noexcept {
     broken_ = true;
-    ring_.for_each_untaken([this](const io_uring_sqe& entry) {
+    ring_->for_each_untaken([this](const io_uring_sqe& entry) {
         slot& target = slots_[entry.user_data & ~cancel_bit];
         if (entry.user_data & cancel_bit) {
             target.cancel_in_flight = false;
@@ -232,33 +262,44 @@ void io_uring_engine::refuse(op_queue& batch) noexcept {
         finish(op, wrong_thread);
 }
 
-/// Hands the wake-up on to the thread that alone can reap; the pause is for it to come first.
-void io_uring_engine::leave_to_issuer(op_queue& done) noexcept {
-    done.splice(done_);
-    if (in_kernel_ == 0)
-        return;
-    constexpr int pause_ms = 1;
-    ::poll(nullptr, 0, pause_ms);
-    finished_.raise();
-}
-
 // --- Completion -------------------------------------------------------------------------------------------------------
 
 void io_uring_engine::reap(op_queue& done) noexcept {
-    const lock held(mutex_);
-    if (!admits_caller())
-        return leave_to_issuer(done);
-    take_completions();
-    if (cancels_wanted_ || !waiting_.empty())
-        work();
-    done.splice(done_);
+    bool pauses = false;
+    {
+        const lock held(mutex_);
+        take_completions();
+        if (!admits_caller())
+            pauses = leave_to_issuer();
+        else if (cancels_wanted_ || !waiting_.empty() || has_untaken())
+            pauses = work_again();
+        done.splice(done_);
+    }
+    constexpr int pause_ms = 1;
+    if (pauses) // without it this would be a busy loop
+        ::poll(nullptr, 0, pause_ms);
+}
+
+/// Returns whether the kernel refuses to be entered for lack of memory, again.
+bool io_uring_engine::work_again() noexcept {
+    const bool refused_before = has_untaken();
+    work();
+    return refused_before && has_untaken();
+}
+
+/// Of a ring that is another thread's only what lies in the completion queue can be taken: the wake-up is handed on to
+/// that thread. Where it has ended, the kernel completes what it had.
+bool io_uring_engine::leave_to_issuer() noexcept {
+    if (in_kernel_ != 0)
+        finished_.raise();
+    return in_kernel_ != 0;
 }
 
 void io_uring_engine::take_completions() noexcept {
-    if (!ring_.is_open())
+    if (!ring_->is_open())
         return;
     io_uring_ring::completion batch[64];
-    while (const std::size_t count = ring_.take(batch, std::size(batch)))
+    while (const std::size_t count = ring_->take(batch, std::size(batch)))
         for (std::size_t i = 0; i != count; ++i)
             take_completion(batch[i]);
 }
@@ -280,14 +321,18 @@ void io_uring_engine::take_completion(const io_uring_ring::completion& one) noex
 }
 
 void io_uring_engine::finish(operation* op, int result, slot& where) noexcept {
-    if (may_be_orphaned(*op, result)) {
-        if (!std::exchange(op->tried_again, true))
-            return submit_again(op);
-        if (result == -ECANCELED) // the kernel can have no worker
-            return pass_on(op, pass_reason::unsupported);
+    if (op->kind == op_kind::close && result == -EINTR)
+        return finish(op, 0); // the number is free all the same
+    if (op->cancel_asked && (may_be_orphaned(*op, result) || is_refusal(*op, result)))
+        return finish(op, -ECANCELED);
+    if (may_be_orphaned(*op, result) && !std::exchange(op->tried_again, true))
+        return submit_again(op);
+    if (may_be_orphaned(*op, result)) // by another thread that ended, or the kernel can have no worker, or it is true
+        return pass_on(op, pass_reason::unsupported);
+    if (is_refusal(*op, result)) {
+        const bool by_file = result == -EOPNOTSUPP || result == -EINVAL;
+        return pass_on(op, by_file ? pass_reason::refused : pass_reason::unsupported);
     }
-    if (result == -EAGAIN || result == -EOPNOTSUPP || result == -EINVAL)
-        return pass_on(op, pass_reason::refused);
     if (op->kind == op_kind::size && result == 0) {
         if (S_ISBLK(where.status->stx_mode))
             return pass_on(op, pass_reason::unsupported); // only an ioctl knows
@@ -303,15 +348,13 @@ void io_uring_engine::finish(operation* op, int result, slot& where) noexcept {
 void io_uring_engine::finish(operation* op, int result) noexcept {
     op->result = result;
     // To close a file may wait. Where this is its last user, a thread of the pool does it.
-    if (op->file && !is_to_be_repeated(op->kind, result) && !op->file.reset_if_shared())
+    if (op->file && !op->file.reset_if_shared())
         op->passed = pass_reason::to_close;
     done_.push(op);
 }
 
 void io_uring_engine::submit_again(operation* op) noexcept {
     ++resubmitted_;
-    if (op->cancel_asked)
-        return finish(op, -ECANCELED);
     waiting_.push_front(op);
 }
 
@@ -349,7 +392,7 @@ int io_uring_engine::register_buffers(const iovec* buffers, unsigned count) noex
     if (broken_)
         return -EOPNOTSUPP;
     buffers_.clear();
-    const int error = ring_.register_buffers(buffers, count);
+    const int error = ring_->register_buffers(buffers, count);
     if (error == 0)
         try {
             buffers_.assign(buffers, buffers + count);
@@ -362,17 +405,17 @@ int io_uring_engine::register_buffers(const iovec* buffers, unsigned count) noex
 void io_uring_engine::stop(op_queue& abandoned) noexcept {
     const lock held(mutex_);
     abandoned.splice(waiting_);
-    if (ring_.is_open()) {
-        if (admits_caller()) {
-            for (slot& each : slots_)
-                each.cancel_wanted = each.op != nullptr;
-            cancels_wanted_ = true;
+    if (ring_->is_open() && ring_->is_of_this_process()) {
+        take_completions(); // never skipped: a counter says nothing of the queue
+        for (slot& each : slots_)
+            each.cancel_wanted = each.op != nullptr;
+        cancels_wanted_ = true;
+        if (ring_->is_known_issuer())
             drain();
-            ring_.close(); // before any memory that the kernel was told of is freed
-        } else {
-            ring_.close_and_wait();
-        }
+        else if (in_kernel_ != 0)
+            ring_->close_and_wait();
     }
+    ring_->close(); // before any memory that the kernel was told of is freed
     abandon_slots(abandoned);
     abandoned.splice(waiting_);
     abandoned.splice(done_);
@@ -380,14 +423,17 @@ void io_uring_engine::stop(op_queue& abandoned) noexcept {
 
 /// Waits until the kernel has nothing of ours.
 void io_uring_engine::drain() noexcept {
-    take_completions(); // never skipped: a counter says nothing of the queue
+    take_completions();
     while (in_kernel_ != 0 || cancels_in_flight_ != 0) {
         encode_cancellations();
         enter();
         take_completions();
         if (in_kernel_ == 0 && cancels_in_flight_ == 0)
             break;
-        ring_.wait(); // EINTR: once more
+        const int error = has_untaken() ? -EAGAIN : ring_->wait();
+        constexpr int pause_ms = 1;
+        if (error != 0 && error != -EINTR)
+            ::poll(nullptr, 0, pause_ms);
         take_completions();
     }
 }
@@ -406,8 +452,14 @@ void io_uring_engine::abandon_slots(op_queue& abandoned) noexcept {
 
 void io_uring_engine::prepare_fork() noexcept {
     const lock held(mutex_);
-    if (!ring_.is_open() || !admits_caller())
-        return; // what another thread alone can reap goes on in the parent, and ends as cancelled in the child
+    if (!ring_->is_open())
+        return;
+    if (!ring_->is_known_issuer()) {
+        // What another thread alone can reap goes on in the parent, and ends as cancelled in the child.
+        while (operation* op = waiting_.pop())
+            pass_on(op, pass_reason::unsupported);
+        return;
+    }
     do {
         encode_waiting();
         enter();
@@ -417,14 +469,14 @@ void io_uring_engine::prepare_fork() noexcept {
 
 void io_uring_engine::become_child() noexcept {
     const lock held(mutex_);
-    ring_.close(); // the parent's: a submission from here would complete there
+    ring_->close(); // the parent's: a submission from here would complete there
     abandon_slots(done_);
     open_ring();
 }
 
 engine_counters io_uring_engine::counters() const noexcept {
     const lock held(mutex_);
-    return {ring_.enters(), 0, resubmitted_};
+    return {ring_->enters(), 0, resubmitted_};
 }
 
 } // namespace asio_aio::detail

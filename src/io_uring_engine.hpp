@@ -17,12 +17,13 @@ namespace asio_aio::detail {
 
 /// Serves operations by the kernel's submission and completion queues (io_uring(7), Linux 5.15).
 /**
- * The kernel is entered by `submit` and `reap` alone, which are called on threads that run the context: it ties what it
- * is given to the thread that gave it.
+ * While the context lives, the kernel is entered by `submit` and `reap` alone, which are called on threads that run it:
+ * the kernel ties what it is given to the thread that gave it.
  */
 class io_uring_engine final : public engine {
 public:
-    io_uring_engine(const ring_settings& settings, event& finished);
+    /// `tried` is the ring of the trial, or null for one of its own.
+    io_uring_engine(const ring_settings& settings, event& finished, std::unique_ptr<io_uring_ring> tried = nullptr);
     ~io_uring_engine() override;
 
     backend kind() const noexcept override { return backend::io_uring; }
@@ -47,6 +48,7 @@ private:
     };
 
     void open_ring();
+    void use_ring();
     void work() noexcept;
     void encode_waiting() noexcept;
     bool encode_next() noexcept;
@@ -55,9 +57,12 @@ private:
     bool encode_cancellation(std::size_t index) noexcept;
     void enter() noexcept;
     void give_up_ring() noexcept;
-    bool admits_caller() noexcept { return !ring_.is_open() || ring_.admits_caller(); }
+    bool copies_too_much(const operation& op) noexcept;
+    bool admits_caller() noexcept { return !ring_->is_open() || ring_->admits_caller(); }
+    bool has_untaken() const noexcept { return !broken_ && ring_->has_untaken(); }
+    bool work_again() noexcept;
+    bool leave_to_issuer() noexcept;
     void refuse(op_queue& batch) noexcept;
-    void leave_to_issuer(op_queue& done) noexcept;
     void take_completions() noexcept;
     void take_completion(const io_uring_ring::completion& one) noexcept;
     void finish(operation* op, int result, slot& where) noexcept;
@@ -69,21 +74,22 @@ private:
 
     const ring_settings settings_;
     event& finished_;
-    const bool file_size_limited_; ///< RLIMIT_FSIZE: SIGXFSZ must not reach the thread that enters.
 
     /// Guards everything below. The kernel is entered under it, so `cancel` may wait for a batch to be taken; to start
     /// an operation does not need it.
     mutable std::mutex mutex_;
     std::vector<slot> slots_; // before the ring: the kernel answers `size` into it
     std::vector<std::uint16_t> free_slots_;
-    io_uring_ring ring_;
+    std::unique_ptr<io_uring_ring> ring_; ///< Never null.
     op_queue waiting_; ///< The backlog: in order, as long as it gets, and without any memory of its own.
     op_queue done_;
     std::size_t in_kernel_ = 0;
     std::size_t cancels_in_flight_ = 0;
     bool cancels_wanted_ = false;
-    bool broken_ = false;        ///< The kernel refuses to be entered: everything goes to the pool.
-    std::vector<iovec> buffers_; ///< Registered; a child process registers them again.
+    std::size_t bytes_to_copy_ = 0; ///< By the batch that is being encoded.
+    bool writes_encoded_ = false;   ///< SIGXFSZ must not reach the thread that enters.
+    bool broken_ = false;           ///< The kernel refuses to be entered: everything goes to the pool.
+    std::vector<iovec> buffers_;    ///< Registered; a child process registers them again.
     std::uint64_t resubmitted_ = 0;
 };
 

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "io_uring.hpp"
+#include "io_uring_engine.hpp"
 #include "io_uring_ring.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <memory>
 #include <string>
+#include <utility>
 
 namespace asio_aio::detail {
 namespace {
@@ -43,6 +48,19 @@ engine_report unavailable(const ring_refusal& refusal) {
     return report;
 }
 
+bool wait_for(int event_descriptor) {
+    using std::chrono::steady_clock;
+    constexpr auto patience = std::chrono::seconds(2);
+    const auto end = steady_clock::now() + patience;
+    pollfd woken{event_descriptor, POLLIN, 0};
+    for (;;) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - steady_clock::now());
+        const int ready = ::poll(&woken, 1, std::max(0, int(left.count())));
+        if (ready != -1 || errno != EINTR)
+            return ready == 1;
+    }
+}
+
 /// One operation on a worker of the kernel's, back through the event: a sandbox may allow the set-up and forbid the
 /// rest, or the threads.
 ring_refusal try_operation(io_uring_ring& trial, int event_descriptor) {
@@ -53,10 +71,8 @@ ring_refusal try_operation(io_uring_ring& trial, int event_descriptor) {
     entry->flags |= IOSQE_ASYNC;
     if (const int error = trial.submit())
         return {-error, "io_uring_enter"};
-    pollfd woken{event_descriptor, POLLIN, 0};
-    constexpr int patience_ms = 2000;
     io_uring_ring::completion answer{};
-    if (::poll(&woken, 1, patience_ms) != 1 || trial.take(&answer, 1) != 1)
+    if (!wait_for(event_descriptor) || trial.take(&answer, 1) != 1)
         return {ETIMEDOUT, "a trial operation, which did not come back"};
     if (answer.result < 0)
         return {-answer.result, "a trial operation"};
@@ -65,16 +81,22 @@ ring_refusal try_operation(io_uring_ring& trial, int event_descriptor) {
 
 } // namespace
 
-engine_report probe_io_uring(const options& opts) {
+engine_trial try_io_uring(const options& opts) {
     event finished;
     if (const int error = finished.open())
-        return unavailable({-error, "eventfd"});
-    io_uring_ring trial;
-    if (const ring_refusal refusal = trial.open(ring_settings::of(opts), finished.descriptor()))
-        return unavailable(refusal);
-    if (const ring_refusal refusal = try_operation(trial, finished.descriptor()))
-        return unavailable(refusal);
-    return {backend::io_uring, true, 0, {}, {}};
+        return {unavailable({-error, "eventfd"}), {}};
+    // Shared, since a std::function is copied; the first call takes the ring. (Locked memory of a ring that is closed is
+    // given back later: a second one might not find enough.)
+    const auto trial = std::make_shared<std::unique_ptr<io_uring_ring>>(std::make_unique<io_uring_ring>());
+    if (const ring_refusal refusal = (*trial)->open(ring_settings::of(opts), finished.descriptor()))
+        return {unavailable(refusal), {}};
+    if (const ring_refusal refusal = try_operation(**trial, finished.descriptor()))
+        return {unavailable(refusal), {}};
+    if (opts.single_issuer)
+        trial->reset(); // this thread's now, and the context's thread is not known yet
+    return {{backend::io_uring, true, 0, {}, {}}, [trial](const options& wanted, event& raised) {
+                return std::make_unique<io_uring_engine>(ring_settings::of(wanted), raised, std::move(*trial));
+            }};
 }
 
 } // namespace asio_aio::detail

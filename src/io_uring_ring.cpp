@@ -37,6 +37,7 @@ ring_refusal io_uring_ring::open(const ring_settings& settings, int event_descri
     single_issuer_ = settings.single_issuer;
     has_buffers_ = false;
     issuer_ = 0;
+    process_ = ::getpid();
     if (const int error = set_up(settings)) {
         if (single_issuer_ && error == -EINVAL)
             return {EINVAL, "io_uring_setup with IORING_SETUP_DEFER_TASKRUN (Linux 6.1; option single_issuer)"};
@@ -48,8 +49,12 @@ ring_refusal io_uring_ring::open(const ring_settings& settings, int event_descri
         if (const int error = io_uring_register_eventfd(&ring_, event_descriptor))
             refusal = {-error, "io_uring_register(IORING_REGISTER_EVENTFD)"};
     if (!refusal && single_issuer_)
-        if (const int error = watch_end())
-            refusal = {-error, "io_uring_register(IORING_REGISTER_FILES)"};
+        refusal = watch_end();
+    // As many as the pool would have: the kernel's own limit is four for each processor. Where it does not know this
+    // (before 5.15) that limit stays.
+    unsigned workers[2] = {settings.max_workers, 0};
+    if (!refusal)
+        io_uring_register_iowq_max_workers(&ring_, workers);
     if (refusal)
         close();
     return refusal;
@@ -78,12 +83,13 @@ int io_uring_ring::set_up(unsigned entries, unsigned flags) noexcept {
 ring_refusal io_uring_ring::check_features() noexcept {
     if ((ring_.features & needed_features) != needed_features)
         return {EOPNOTSUPP, "the features of Linux 5.15's io_uring"};
-    io_uring_probe* found = io_uring_get_probe_ring(&ring_);
-    if (!found)
-        return {EPERM, "io_uring_register(IORING_REGISTER_PROBE)"};
-    for (unsigned opcode = 0; opcode != supported_.size(); ++opcode)
+    constexpr unsigned most_opcodes = 256; // they have 8 bits
+    alignas(io_uring_probe) char memory[sizeof(io_uring_probe) + most_opcodes * sizeof(io_uring_probe_op)] = {};
+    auto* found = reinterpret_cast<io_uring_probe*>(memory);
+    if (const int error = io_uring_register_probe(&ring_, found, most_opcodes); error < 0)
+        return {-error, "io_uring_register(IORING_REGISTER_PROBE)"};
+    for (unsigned opcode = 0; opcode != most_opcodes; ++opcode)
         supported_[opcode] = io_uring_opcode_supported(found, int(opcode)) != 0;
-    io_uring_free_probe(found);
     for (unsigned needed :
          {IORING_OP_READ, IORING_OP_WRITE, IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC, IORING_OP_ASYNC_CANCEL})
         if (!supports(needed))
@@ -92,14 +98,22 @@ ring_refusal io_uring_ring::check_features() noexcept {
 }
 
 /// Has the ring hold the only writing end of a pipe. A ring lets go of its files when the last request has ended.
-int io_uring_ring::watch_end() noexcept {
+ring_refusal io_uring_ring::watch_end() noexcept {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0)
-        return -errno;
+        return {errno, "pipe2"};
     const int error = io_uring_register_files(&ring_, &ends[1], 1);
     ::close(ends[1]);
     end_watch_ = ends[0];
-    return error < 0 ? error : 0;
+    if (error < 0)
+        return {-error, "io_uring_register(IORING_REGISTER_FILES)"};
+    return {};
+}
+
+int io_uring_ring::move_to_event(int event_descriptor) noexcept {
+    enters_ = 0; // the trial's
+    const int error = io_uring_unregister_eventfd(&ring_);
+    return error != 0 ? error : io_uring_register_eventfd(&ring_, event_descriptor);
 }
 
 void io_uring_ring::close() noexcept {
@@ -127,6 +141,14 @@ bool io_uring_ring::admits_caller() noexcept {
     return issuer_ == this_thread();
 }
 
+bool io_uring_ring::is_known_issuer() const noexcept {
+    return !single_issuer_ || issuer_ == this_thread();
+}
+
+bool io_uring_ring::is_of_this_process() const noexcept {
+    return process_ == ::getpid();
+}
+
 int io_uring_ring::register_buffers(const iovec* buffers, unsigned count) noexcept {
     if (std::exchange(has_buffers_, false))
         io_uring_unregister_buffers(&ring_);
@@ -136,18 +158,27 @@ int io_uring_ring::register_buffers(const iovec* buffers, unsigned count) noexce
 }
 
 int io_uring_ring::submit() noexcept {
-    while (io_uring_sq_ready(&ring_) != 0) {
-        ++enters_;
+    while (has_untaken()) {
+        // The kernel's thread takes them in its time; it is called where it sleeps.
+        enters_ += !sqpoll_ || (IO_URING_READ_ONCE(*ring_.sq.kflags) & IORING_SQ_NEED_WAKEUP) != 0;
         const int taken = io_uring_submit(&ring_);
         if (taken == -EINTR)
             continue;
+        if (sqpoll_ && taken >= 0)
+            break;
         if (taken <= 0)
             return taken == 0 ? -EAGAIN : taken;
-        if (sqpoll_)
-            break; // the kernel's thread takes them in its time
         // Without SUBMIT_ALL the kernel stops behind an entry that it does not like: once more for the rest.
     }
     return 0;
+}
+
+void io_uring_ring::silence_event(bool silent) noexcept {
+    io_uring_cq_eventfd_toggle(&ring_, !silent);
+    // The kernel adds a completion and then looks whether to raise the event; we switch it on and then look for
+    // completions. One of both must see the other.
+    if (!silent)
+        io_uring_smp_mb();
 }
 
 int io_uring_ring::wait() noexcept {
@@ -162,7 +193,7 @@ bool io_uring_ring::has_hidden_completions() const noexcept {
 }
 
 std::size_t io_uring_ring::take(completion* to, std::size_t room) noexcept {
-    for (bool looked = false;; looked = true) {
+    for (;;) {
         std::size_t count = 0;
         unsigned head;
         io_uring_cqe* each;
@@ -172,9 +203,9 @@ std::size_t io_uring_ring::take(completion* to, std::size_t room) noexcept {
             to[count++] = {each->user_data, each->res};
         }
         io_uring_cq_advance(&ring_, unsigned(count));
-        if (count != 0 || looked || !has_hidden_completions())
+        if (count != 0 || !has_hidden_completions())
             return count;
-        ++enters_;
+        ++enters_; // more than once where the kernel does a part of the work each time
         if (io_uring_get_events(&ring_) < 0)
             return 0;
     }

@@ -22,11 +22,12 @@ struct ring_refusal {
 
 struct ring_settings {
     unsigned depth = 0;         ///< Entries of the submission queue; rounded up to a power of two.
+    unsigned max_workers = 0;   ///< Threads of the kernel that may wait for a device; 0: the kernel's own limit.
     bool sqpoll = false;        ///< A thread of the kernel's submits (IORING_SETUP_SQPOLL).
     bool single_issuer = false; ///< One thread submits and reaps (IORING_SETUP_DEFER_TASKRUN).
 
     static ring_settings of(const options& opts) noexcept {
-        return {opts.queue_depth, opts.sqpoll, opts.single_issuer};
+        return {opts.queue_depth, opts.max_threads, opts.sqpoll, opts.single_issuer};
     }
 };
 
@@ -42,10 +43,14 @@ public:
     /// (RLIMIT_MEMLOCK is charged again on Linux 6.14 to 6.18).
     ring_refusal open(const ring_settings& settings, int event_descriptor);
 
+    /// Has another event raised; 0 or -errno.
+    int move_to_event(int event_descriptor) noexcept;
+
     /// Ends the ring. The kernel may go on with what it has: nothing that it was told of may be freed before it is done.
     void close() noexcept;
 
     /// The same, and returns when the kernel is done: only for rings with `single_issuer`.
+    /** A child process that was forked without notify_fork has the ring as well, and is waited for, too. */
     void close_and_wait() noexcept;
 
     bool is_open() const noexcept { return open_; }
@@ -54,6 +59,12 @@ public:
 
     /// Whether the calling thread may submit and reap. With `single_issuer` the first that asks is the one.
     bool admits_caller() noexcept;
+
+    /// The same, for a caller who does not want to be the one.
+    bool is_known_issuer() const noexcept;
+
+    /// Whether this process made the ring: a child process shares its parent's queues.
+    bool is_of_this_process() const noexcept;
 
     /// Registers buffers instead of those before: 0 or -errno of io_uring_register(2), and then there are none.
     int register_buffers(const iovec* buffers, unsigned count) noexcept;
@@ -64,11 +75,14 @@ public:
     /// Enters the kernel until it has taken all submissions; 0 or the -errno of io_uring_enter(2) that stopped it.
     int submit() noexcept;
 
+    bool has_untaken() const noexcept { return io_uring_sq_ready(&ring_) != 0; }
+
     /// Waits for a completion: 0 or -errno.
     int wait() noexcept;
 
-    /// Whether completions raise the event, which they do from the beginning.
-    void silence_event(bool silent) noexcept { io_uring_cq_eventfd_toggle(&ring_, !silent); }
+    /// Whether completions raise the event, which they do from the beginning. Those that come before it is on again are
+    /// seen by `take` after that.
+    void silence_event(bool silent) noexcept;
 
     struct completion {
         std::uint64_t user_data;
@@ -93,7 +107,7 @@ private:
     int set_up(const ring_settings& settings) noexcept;
     int set_up(unsigned entries, unsigned flags) noexcept;
     ring_refusal check_features() noexcept;
-    int watch_end() noexcept;
+    ring_refusal watch_end() noexcept;
     bool has_hidden_completions() const noexcept;
 
     io_uring ring_{};
@@ -101,9 +115,10 @@ private:
     bool has_buffers_ = false;
     bool sqpoll_ = false;
     bool single_issuer_ = false;
+    pid_t process_ = 0;
     pid_t issuer_ = 0; ///< The thread that submits; 0: not yet known, or any.
-    int end_watch_ =
-        -1; ///< Of a pipe whose writing end the ring holds: hung up when the kernel has let go of the ring.
+    /// Of a pipe whose writing end the ring holds: hung up when the kernel has let go of the ring.
+    int end_watch_ = -1;
     std::bitset<256> supported_;
     std::uint64_t enters_ = 0;
 };

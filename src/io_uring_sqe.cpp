@@ -63,8 +63,14 @@ void encode(io_uring_sqe* entry, const operation& op, struct statx* status, std:
     case op_kind::sync_all: io_uring_prep_fsync(entry, fd, 0); break;
     case op_kind::sync_data: io_uring_prep_fsync(entry, fd, IORING_FSYNC_DATASYNC); break;
     case op_kind::sync_range: io_uring_prep_sync_file_range(entry, fd, unsigned(op.length), op.offset, op.flags); break;
-    case op_kind::open: io_uring_prep_openat(entry, AT_FDCWD, op.path, op.flags | O_CLOEXEC, op.mode); break;
-    case op_kind::close: io_uring_prep_close(entry, fd); break;
+    case op_kind::open:
+        io_uring_prep_openat(entry, AT_FDCWD, op.path, op.flags | O_CLOEXEC | O_LARGEFILE, op.mode);
+        entry->flags |= IOSQE_ASYNC; // at once the kernel would open a FIFO as with O_NONBLOCK
+        break;
+    case op_kind::close:
+        io_uring_prep_close(entry, fd);
+        entry->flags |= IOSQE_ASYNC; // it may wait
+        break;
     case op_kind::size: io_uring_prep_statx(entry, fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_SIZE, status); break;
     case op_kind::resize: io_uring_prep_rw(int(op_ftruncate), entry, fd, nullptr, 0, op.length); break;
     case op_kind::allocate: io_uring_prep_fallocate(entry, fd, op.flags, off_t(op.offset), off_t(op.length)); break;

@@ -82,10 +82,13 @@ void thread_pool_engine::reap(op_queue& done) noexcept {
 void thread_pool_engine::cancel(const cancellation& which) noexcept {
     op_queue cancelled;
     const auto covered = [&](const operation& op) { return which.covers(op); };
+    const auto is_to_be_cancelled = [&](const operation& op) {
+        return covered(op) && op.passed != pass_reason::to_close; // which has its result
+    };
     {
         const lock held(mutex_);
-        fast_.extract_if(covered, cancelled);
-        slow_.extract_if(covered, cancelled);
+        fast_.extract_if(is_to_be_cancelled, cancelled);
+        slow_.extract_if(is_to_be_cancelled, cancelled);
         // A system call cannot be stopped, but need not be tried again.
         for (operation* op : running_)
             op->cancel_asked |= covered(*op);
@@ -227,7 +230,8 @@ void thread_pool_engine::manage_without() noexcept {
         stranded.splice(slow_);
     }
     stranded.for_each([](operation& op) {
-        op.result = -ENOMEM; // pthread_create's EAGAIN, in the words of its cause
+        if (op.passed != pass_reason::to_close)
+            op.result = -ENOMEM; // pthread_create's EAGAIN, in the words of its cause
         op.file.reset();
     });
     finish(stranded);

@@ -158,7 +158,8 @@ ENGINE_TEST(goes_on_after_a_fork_in_parent_and_child) {
     plain_operation before(op_kind::size);
     fixture.prepare(before);
     BOOST_TEST(fixture.perform(before) == 0);
-    fixture.engines.prepare_fork();
+    op_queue nothing_pending;
+    fixture.engines.prepare_fork(nothing_pending);
     const pid_t child = ::fork();
     if (child == 0) {
         bool good = fixture.engines.become_child() == 0;
@@ -192,7 +193,8 @@ ENGINE_TEST(what_is_in_flight_at_a_fork_is_done_once_and_delivered_in_both_proce
     write.iovecs = &iov;
     write.iovec_count = 1;
     fixture.submit({&write, &unsupported});
-    fixture.engines.prepare_fork();
+    op_queue nothing_pending;
+    fixture.engines.prepare_fork(nothing_pending);
     BOOST_TEST(content(fixture.folder.file("file")) == "once");
     set_content(fixture.folder.file("file"), ""); // would be written again
     const pid_t child = ::fork();

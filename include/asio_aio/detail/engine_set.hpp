@@ -53,7 +53,8 @@ public:
     /// To be called when the loop was woken, before `reap`.
     void clear_wake_up() noexcept { event_.clear(); }
 
-    void prepare_fork() noexcept;
+    /// Has everything done, `pending` too: after the fork both processes would do it.
+    void prepare_fork(op_queue& pending) noexcept;
     int become_child() noexcept;
 
     engine_counters counters() const noexcept;

@@ -347,8 +347,7 @@ inline void file_service::notify_fork(boost::asio::execution_context::fork_event
             batch.splice(pending_);
             with_engines_ += batch.size();
         }
-        engines_.submit(batch);
-        engines_.prepare_fork();
+        engines_.prepare_fork(batch);
     } else if (event == execution_context::fork_child) {
         const lock held(mutex_);
         wait_.release(); // cancels a wait, whose handler then arms it again on the new event

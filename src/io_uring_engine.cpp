@@ -121,7 +121,8 @@ void io_uring_engine::use_ring() {
         buffers_.clear();
 }
 
-// --- Submission -------------------------------------------------------------------------------------------------------
+// --- Submission
+// -------------------------------------------------------------------------------------------------------
 
 void io_uring_engine::submit(op_queue& batch) noexcept {
     const lock held(mutex_);
@@ -262,14 +263,15 @@ void io_uring_engine::refuse(op_queue& batch) noexcept {
         finish(op, wrong_thread);
 }
 
-// --- Completion -------------------------------------------------------------------------------------------------------
+// --- Completion
+// -------------------------------------------------------------------------------------------------------
 
 void io_uring_engine::reap(op_queue& done) noexcept {
     bool pauses = false;
     {
         const lock held(mutex_);
         take_completions();
-        if (!admits_caller())
+        if (!may_reap())
             pauses = leave_to_issuer();
         else if (cancels_wanted_ || !waiting_.empty() || has_untaken())
             pauses = work_again();
@@ -287,8 +289,24 @@ bool io_uring_engine::work_again() noexcept {
     return refused_before && has_untaken();
 }
 
+/// With `single_issuer`: makes a ring for the calling thread where the one that had it has ended. What that left in the
+/// kernel may be done or not: nobody can ask any more.
+bool io_uring_engine::takes_over() noexcept {
+    if (!ring_->has_lost_issuer())
+        return false;
+    ring_->close_and_wait();
+    for (slot& each : slots_) {
+        if (each.op)
+            finish(std::exchange(each.op, nullptr), wrong_thread);
+        each.cancel_wanted = each.cancel_in_flight = false;
+    }
+    in_kernel_ = cancels_in_flight_ = 0;
+    open_ring();
+    return broken_ || ring_->admits_caller();
+}
+
 /// Of a ring that is another thread's only what lies in the completion queue can be taken: the wake-up is handed on to
-/// that thread. Where it has ended, the kernel completes what it had.
+/// that thread.
 bool io_uring_engine::leave_to_issuer() noexcept {
     if (in_kernel_ != 0)
         finished_.raise();
@@ -363,7 +381,8 @@ void io_uring_engine::pass_on(operation* op, pass_reason why) noexcept {
     done_.push(op);
 }
 
-// --- Cancellation and end ---------------------------------------------------------------------------------------------
+// --- Cancellation and end
+// ---------------------------------------------------------------------------------------------
 
 void io_uring_engine::cancel(const cancellation& which) noexcept {
     const auto covered = [&](const operation& op) { return which.covers(op); };

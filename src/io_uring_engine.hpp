@@ -39,7 +39,8 @@ public:
 private:
     using lock = std::lock_guard<std::mutex>;
 
-    /// What the kernel has. The slot's index is the submission's user_data: the kernel holds no pointer to an operation.
+    /// What the kernel has. The slot's index is the submission's user_data: the kernel holds no pointer to an
+    /// operation.
     struct slot {
         operation* op = nullptr;
         bool cancel_wanted = false;
@@ -58,7 +59,9 @@ private:
     void enter() noexcept;
     void give_up_ring() noexcept;
     bool copies_too_much(const operation& op) noexcept;
-    bool admits_caller() noexcept { return !ring_->is_open() || ring_->admits_caller(); }
+    bool admits_caller() noexcept { return !ring_->is_open() || ring_->admits_caller() || takes_over(); }
+    bool may_reap() noexcept { return !ring_->is_open() || ring_->is_known_issuer() || takes_over(); }
+    bool takes_over() noexcept;
     bool has_untaken() const noexcept { return !broken_ && ring_->has_untaken(); }
     bool work_again() noexcept;
     bool leave_to_issuer() noexcept;

@@ -85,12 +85,17 @@ engine_trial try_io_uring(const options& opts) {
     event finished;
     if (const int error = finished.open())
         return {unavailable({-error, "eventfd"}), {}};
-    // Shared, since a std::function is copied; the first call takes the ring. (Locked memory of a ring that is closed is
-    // given back later: a second one might not find enough.)
+    // Shared, since a std::function is copied; the first call takes the ring. (Locked memory of a ring that is closed
+    // is given back later: a second one might not find enough.)
     const auto trial = std::make_shared<std::unique_ptr<io_uring_ring>>(std::make_unique<io_uring_ring>());
     if (const ring_refusal refusal = (*trial)->open(ring_settings::of(opts), finished.descriptor()))
         return {unavailable(refusal), {}};
-    if (const ring_refusal refusal = try_operation(**trial, finished.descriptor()))
+    ring_refusal refusal = try_operation(**trial, finished.descriptor());
+    for (int more = 3; (refusal.error == ECANCELED || refusal.error == EINTR) && more != 0; --more) {
+        finished.clear(); // a signal came while the kernel made the worker
+        refusal = try_operation(**trial, finished.descriptor());
+    }
+    if (refusal)
         return {unavailable(refusal), {}};
     if (opts.single_issuer)
         trial->reset(); // this thread's now, and the context's thread is not known yet

@@ -145,6 +145,10 @@ bool io_uring_ring::is_known_issuer() const noexcept {
     return !single_issuer_ || issuer_ == this_thread();
 }
 
+bool io_uring_ring::has_lost_issuer() const noexcept {
+    return single_issuer_ && issuer_ != 0 && ::syscall(SYS_tgkill, process_, issuer_, 0) == -1 && errno == ESRCH;
+}
+
 bool io_uring_ring::is_of_this_process() const noexcept {
     return process_ == ::getpid();
 }

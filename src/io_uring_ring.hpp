@@ -46,7 +46,8 @@ public:
     /// Has another event raised; 0 or -errno.
     int move_to_event(int event_descriptor) noexcept;
 
-    /// Ends the ring. The kernel may go on with what it has: nothing that it was told of may be freed before it is done.
+    /// Ends the ring. The kernel may go on with what it has: nothing that it was told of may be freed before it is
+    /// done.
     void close() noexcept;
 
     /// The same, and returns when the kernel is done: only for rings with `single_issuer`.
@@ -62,6 +63,9 @@ public:
 
     /// The same, for a caller who does not want to be the one.
     bool is_known_issuer() const noexcept;
+
+    /// Whether nobody can reap any more: with `single_issuer` only the one thread can.
+    bool has_lost_issuer() const noexcept;
 
     /// Whether this process made the ring: a child process shares its parent's queues.
     bool is_of_this_process() const noexcept;

@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: BSL-1.0
 // The io_uring engine and its ring: what no other engine has.
 #include "engine_fixture.hpp"
+#include "threads.hpp"
 
 #include "../src/io_uring.hpp"
 #include "../src/io_uring_ring.hpp"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 #include <array>
 #include <cerrno>
@@ -75,6 +82,43 @@ bool limit_locked_memory(rlim_t bytes) {
     return ::setrlimit(RLIMIT_MEMLOCK, &limit) == 0 && (::geteuid() != 0 || ::setresuid(65534, 65534, 65534) == 0);
 }
 
+// --- io_uring_enter(2) that fails on demand: a seccomp filter traps it, and the handler decides.
+
+constexpr long let_through = 0x7777; // the size of the signal mask, where there is none
+int answer = 0;
+int answers_left = 0;
+
+void on_trap(int, siginfo_t*, void* context) {
+    auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
+    if (answers_left > 0) {
+        --answers_left;
+        registers[REG_RAX] = -answer;
+        return;
+    }
+    const long result = ::syscall(
+        SYS_io_uring_enter, registers[REG_RDI], registers[REG_RSI], registers[REG_RDX], registers[REG_R10], 0L,
+        let_through);
+    registers[REG_RAX] = result == -1 ? -errno : result;
+}
+
+/// From now on `answers_left` calls are answered with `error`; false where that cannot be arranged.
+bool enter_answers(int error) {
+    answer = error;
+    struct sigaction action {};
+    action.sa_sigaction = on_trap;
+    action.sa_flags = SA_SIGINFO | SA_NODEFER;
+    sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_enter, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[5])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, let_through, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    const sock_fprog filter{std::size(program), program};
+    return ::sigaction(SIGSYS, &action, nullptr) == 0 && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+        ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
 } // namespace
 
 // --- The ring ---------------------------------------------------------------------------------------------------------
@@ -139,6 +183,34 @@ BOOST_AUTO_TEST_CASE(a_batch_enters_the_kernel_once) {
     fixture.engines.submit(batch);
     BOOST_TEST(fixture.engines.counters().kernel_entries == 1u);
     fixture.reap(32);
+}
+
+BOOST_AUTO_TEST_CASE(a_kernel_that_asks_to_try_again_is_asked_again) {
+    if (!has_io_uring())
+        return;
+    for (int error : {EAGAIN, EBUSY, EINTR})
+        for (int times : {1, 3}) {
+            const int status = in_child([&] {
+                engine_fixture fixture(backend::io_uring);
+                plain_operation sync(op_kind::sync_data), left(op_kind::sync_data);
+                fixture.prepare(sync);
+                fixture.prepare(left);
+                if (!enter_answers(error))
+                    return 77;
+                answers_left = times;
+                if (fixture.perform(sync) != 0)
+                    return 1;
+                answers_left = times; // and while the engine ends
+                op_queue batch, abandoned;
+                batch.push(&left);
+                fixture.engines.submit(batch);
+                fixture.engines.stop(abandoned);
+                return abandoned.size() == 1 && abandoned.pop() == &left ? 0 : 2;
+            });
+            if (status == 77)
+                return say_skipped("seccomp does not work here");
+            BOOST_TEST(status == 0, "errno " << error << ", " << times << " times: status " << status);
+        }
 }
 
 BOOST_AUTO_TEST_CASE(little_lockable_memory_gives_a_smaller_ring_and_none_gives_a_reason) {
@@ -261,7 +333,13 @@ BOOST_AUTO_TEST_CASE(a_context_of_one_thread_may_be_made_on_another) {
     std::string bytes(100, '\0');
     outcome result;
     f.async_read_some_at(0, asio::buffer(bytes), result.handler());
-    std::thread([&] { run_until_idle(ctx); }).join(); // and used there
+    meeting used(1), refused_there(1);
+    std::thread one([&] {
+        run_until_idle(ctx); // and used there
+        used.arrive();
+        static_cast<void>(refused_there.wait());
+    });
+    BOOST_TEST(used.wait());
     BOOST_TEST(result.calls == 1);
     BOOST_TEST(bytes == pattern(100));
     // A second thread is one too many, and is told so.
@@ -271,6 +349,48 @@ BOOST_AUTO_TEST_CASE(a_context_of_one_thread_may_be_made_on_another) {
     BOOST_TEST(refused.calls == 1);
     BOOST_TEST((refused.ec == asio_aio::errc::wrong_thread));
     BOOST_TEST(refused.ec.message().find("single_issuer") != std::string::npos);
+    refused_there.arrive();
+    one.join();
+    // When the one has ended, another may take its place.
+    outcome later;
+    f.async_read_some_at(0, asio::buffer(bytes), later.handler());
+    run_until_idle(ctx);
+    BOOST_TEST(!later.ec);
+    BOOST_TEST(later.bytes == 100u);
+}
+
+BOOST_AUTO_TEST_CASE(what_the_only_thread_left_in_the_kernel_ends_when_another_comes) {
+    const asio_aio::options opts = for_one_thread();
+    if (!has_io_uring(opts))
+        return;
+    std::deque<byte_read> reads;
+    engine_fixture fixture(backend::io_uring, opts);
+    set_content(fixture.folder.file("file"), std::string(1 << 20, 'x'));
+    make_cold(fixture.folder.file("file"));
+    for (std::uint64_t i = 0; i != 64; ++i)
+        reads.emplace_back(fixture, i * 16384);
+    std::thread([&] {
+        op_queue batch;
+        for (byte_read& each : reads)
+            batch.push(&each);
+        fixture.engines.submit(batch);
+    }).join();
+    fixture.reap(reads.size());
+    for (const byte_read& each : reads)
+        BOOST_TEST((each.result == 1 || each.result == detail::wrong_thread), each.result);
+}
+
+BOOST_AUTO_TEST_CASE(a_fork_before_the_first_operation_makes_nobody_the_only_thread) {
+    const asio_aio::options opts = for_one_thread();
+    if (!has_io_uring(opts))
+        return;
+    engine_fixture fixture(backend::io_uring, opts);
+    op_queue nothing_pending;
+    fixture.engines.prepare_fork(nothing_pending);
+    plain_operation sync(op_kind::sync_data);
+    fixture.prepare(sync);
+    std::thread([&] { fixture.perform(sync); }).join();
+    BOOST_TEST(sync.result == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_ring_of_one_thread_ends_on_another_with_operations_in_the_kernel) {

@@ -186,6 +186,24 @@ BOOST_AUTO_TEST_CASE(a_queued_operation_is_cancelled_at_once_and_lets_go_of_its_
     BOOST_TEST(!running.cancel_asked);
 }
 
+BOOST_AUTO_TEST_CASE(an_operation_that_is_there_to_have_its_file_closed_keeps_its_result) {
+    gate stop;
+    pool_fixture fixture(1, true);
+    plain_operation running(op_kind::size), written(op_kind::write);
+    fixture.prepare(running);
+    fixture.prepare(written);
+    written.key = 2;
+    written.result = 4;
+    written.passed = detail::pass_reason::to_close;
+    fixture.submit({&running, &written});
+    BOOST_REQUIRE(stop.wait_for_arrivals(1));
+    fixture.pool->cancel({detail::cancellation::scope::operation, 2});
+    stop.open();
+    fixture.reap(2);
+    BOOST_TEST(written.result == 4);
+    BOOST_TEST(!written.file);
+}
+
 BOOST_AUTO_TEST_CASE(cancelling_a_file_leaves_other_files_alone) {
     gate stop;
     pool_fixture fixture(1, true);

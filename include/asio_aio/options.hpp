@@ -31,8 +31,9 @@ struct options {
 
     /// io_uring: one thread runs the context (IORING_SETUP_DEFER_TASKRUN, Linux 6.1), which spares it interruptions.
     /**
-     * Operations that are handed over on another thread fail with `errc::wrong_thread`. Where the kernel does not know
-     * the mode, the engine is not available. Not together with `sqpoll`.
+     * The first thread that runs it is the one until it has ended; then another may be. Operations that are handed over
+     * on another thread meanwhile, or are in the kernel when theirs ends, fail with `errc::wrong_thread`. Where the
+     * kernel does not know the mode, the engine is not available. Not together with `sqpoll`.
      */
     bool single_issuer = false;
 

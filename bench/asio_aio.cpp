@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSL-1.0
+// This library, with any engine and any of three completion tokens.
+#include "asio_worker.hpp"
+
+#include <asio_aio/asio_aio.hpp>
+
+#include <boost/system/system_error.hpp>
+
+#include <string>
+
+namespace {
+
+namespace asio = boost::asio;
+
+using file = asio_aio::random_access_file_aio;
+
+struct settings {
+    bench::asio_settings asio;
+    std::string engine = "automatic";
+    asio_aio::options options;
+
+    void add_to(bench::option_set& all) {
+        asio.add_to(all);
+        all.word("engine", engine, {"automatic", "io_uring", "libaio", "thread_pool"}, "what does the I/O");
+        all.number("max-threads", options.max_threads, 1, options.most_threads, "threads of the pool at most");
+        all.number("inline-read-limit", options.inline_read_limit, 0, 1u << 30, "bytes of an inline read at most");
+        all.number("queue-depth", options.queue_depth, 1, options.deepest_queue, "operations in the kernel's queue");
+        all.flag("sqpoll", options.sqpoll, "options::sqpoll");
+        all.flag("single-issuer", options.single_issuer, "options::single_issuer");
+    }
+
+    void check(const bench::workload& wanted) const {
+        if (options.single_issuer && (asio.token == "use_future" || asio.contexts != wanted.threads))
+            throw bench::usage_error("--single-issuer: needs one thread for each context, and no use_future");
+        if (options.single_issuer && options.sqpoll)
+            throw bench::usage_error("--single-issuer: not together with --sqpoll");
+    }
+};
+
+/// Sets the options, and opens one file to see what they come to.
+void configure(asio::io_context& context, const settings& wanted, bench::job& task) try {
+    asio_aio::options options = wanted.options;
+    if (const auto engine = asio_aio::backend_from_string(wanted.engine))
+        options.choice = {*engine};
+    asio_aio::configure(context, options);
+    file(context, task.files.paths().front(), file::read_only);
+} catch (const boost::system::system_error& error) {
+    if (error.code() == asio_aio::errc::engine_unavailable)
+        throw bench::cannot_run(asio_aio::describe(context).error);
+    throw;
+}
+
+void run(bench::job& task, const settings& wanted) {
+    wanted.check(task.wanted);
+    asio::io_context probe;
+    configure(probe, wanted, task);
+    task.engine = to_string(*asio_aio::describe(probe).chosen);
+    task.notes = wanted.asio.token;
+    bench::run_asio<file>(task, wanted.asio, [&](asio::io_context& context) { configure(context, wanted, task); });
+}
+
+} // namespace
+
+int main(int argc, char* argv[]) {
+    bench::option_set options("asio_aio::random_access_file_aio.");
+    settings wanted;
+    wanted.add_to(options);
+    return bench::run_contestant(argc, argv, "asio_aio", options, [&](bench::job& task) { run(task, wanted); });
+}

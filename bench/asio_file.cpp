@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSL-1.0
+// Asio's own file. Built twice: with epoll beside io_uring, as most programs have it, and for io_uring alone.
+#include <boost/asio/random_access_file.hpp>
+
+#include "asio_worker.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <algorithm>
+
+namespace {
+
+namespace asio = boost::asio;
+
+// Seen with Boost 1.81: of reads started on 1000 objects at once, 128 complete.
+constexpr unsigned most_objects_at_once = 128;
+
+/// Asio makes its ring with the first file, and throws where it is refused.
+void check_ring(asio::io_context& context) try {
+    asio::random_access_file file(context);
+} catch (const boost::system::system_error& error) {
+    throw bench::cannot_run(error.what());
+}
+
+void run(bench::job& task, const bench::asio_settings& settings) {
+    if (std::min(task.wanted.files, task.wanted.depth * task.wanted.threads) > most_objects_at_once)
+        throw bench::cannot_run("asio::random_access_file stalls with operations on more than 128 objects at once");
+#if defined(BOOST_ASIO_HAS_IO_URING_AS_DEFAULT)
+    task.engine = "io_uring alone";
+#else
+    task.engine = "io_uring beside epoll";
+#endif
+    task.notes = settings.token;
+    bench::run_asio<asio::random_access_file>(task, settings, check_ring);
+}
+
+} // namespace
+
+int main(int argc, char* argv[]) {
+    bench::option_set options("boost::asio::random_access_file.");
+    bench::asio_settings settings;
+    settings.add_to(options);
+    return bench::run_contestant(
+        argc, argv, "asio::random_access_file", options, [&](bench::job& task) { run(task, settings); });
+}

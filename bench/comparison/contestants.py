@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: BSL-1.0
+"""Who is compared: a program of the build folder, or fio, with options of its own."""
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True)
+class Contestant:
+    name: str
+    program: str  # bench_<program>, or fio
+    options: dict = field(default_factory=dict)
+    environment: dict = field(default_factory=dict)
+    # The share of a case's operations that it does: less for those that would take many times as long.
+    pace: float = 1.0
+
+    def having(self, name, **options):
+        return replace(self, name=name, options={**self.options, **options})
+
+
+def _ours(name, engine, token="callback", **more):
+    return Contestant(name, "asio_aio", {"engine": engine, "token": token, **more})
+
+
+URING = _ours("ours, io_uring", "io_uring")
+URING_AWAITABLE = _ours("ours, io_uring, use_awaitable", "io_uring", "use_awaitable")
+URING_FUTURE = Contestant(
+    "ours, io_uring, use_future", "asio_aio", {"engine": "io_uring", "token": "use_future"}, pace=0.3)
+URING_SINGLE = _ours("ours, io_uring, single_issuer", "io_uring", **{"single-issuer": True})
+LIBAIO = _ours("ours, libaio", "libaio")
+POOL = _ours("ours, thread_pool", "thread_pool")
+POOL_AWAITABLE = _ours("ours, thread_pool, use_awaitable", "thread_pool", "use_awaitable")
+
+ASIO_FILE = Contestant("asio::random_access_file", "asio_file", pace=0.4)
+ASIO_FILE_URING = Contestant("asio::random_access_file, no epoll", "asio_file_io_uring", pace=0.4)
+BARE_URING = Contestant("bare liburing", "liburing")
+BARE_URING_SINGLE = Contestant("bare liburing, single issuer", "liburing", {"single-issuer": True})
+BARE_LIBAIO = Contestant("bare libaio", "libaio")
+PREAD = Contestant("pread loop", "pread")
+LIBUV = Contestant("libuv, 4 threads (default)", "libuv", pace=0.2)
+LIBUV_32 = Contestant("libuv, 32 threads", "libuv", environment={"UV_THREADPOOL_SIZE": "32"}, pace=0.2)
+FIO_URING = Contestant("fio, io_uring", "fio", {"ioengine": "io_uring"})
+FIO_LIBAIO = Contestant("fio, libaio", "fio", {"ioengine": "libaio"})
+
+OURS = (URING, URING_AWAITABLE, URING_FUTURE, URING_SINGLE, LIBAIO, POOL, POOL_AWAITABLE)
+OTHERS = (ASIO_FILE, ASIO_FILE_URING, BARE_URING, BARE_URING_SINGLE, BARE_LIBAIO, LIBUV, LIBUV_32)
+FIO = (FIO_URING, FIO_LIBAIO)
+
+# The loop that the timer waits in is idle, or beside it threads write, or its own files are written to.
+TIMER_IDLE = Contestant("idle loop", "timer_delay", {"load": "idle"})
+TIMER_THREADS = Contestant("threads beside the loop", "timer_delay", {"load": "threads"})
+TIMER_URING = Contestant("ours, io_uring", "timer_delay", {"load": "asio_aio", "engine": "io_uring"})
+TIMER_POOL = Contestant("ours, thread_pool", "timer_delay", {"load": "asio_aio", "engine": "thread_pool"})

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: BSL-1.0
+"""Runs contestants round by round."""
+import json
+import os
+import subprocess
+
+from . import fio
+from .outcome import Failed, NotRun
+
+CANNOT_RUN = 77
+
+
+def _complaint(done):
+    """The last line that a program wrote, without its name."""
+    line = (done.stderr.strip().splitlines() or ["no message"])[-1]
+    return line.split(": ", 1)[-1]
+
+
+def _arguments(options):
+    arguments = []
+    for name, value in options.items():
+        if value is True:
+            arguments.append(f"--{name}")
+        elif value is not False:
+            arguments += [f"--{name}", str(value)]
+    return arguments
+
+
+# Not every program knows them, and a case may give them to all.
+_OPTIONS_OF_SOME = {"queue-depth": ("asio_aio", "liburing", "libaio")}
+
+
+def _command(settings, case, contestant, latency):
+    options = settings.options(case, contestant)
+    for name, programs in _OPTIONS_OF_SOME.items():
+        if contestant.program not in programs:
+            options.pop(name, None)
+    if contestant.program == "fio":
+        return fio.command(settings, options)
+    program = settings.build / "bench" / f"bench_{contestant.program}"
+    if not program.exists():
+        raise NotRun(f"{program.name} was not built: its library was not found")
+    return [str(program), "--json", *_arguments(options), *(["--latency"] if latency else [])]
+
+
+def _environment(contestant):
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("ASIO_AIO_") and k != "UV_THREADPOOL_SIZE"}
+    return {**kept, **contestant.environment}
+
+
+def run_once(settings, case, contestant, latency):
+    """One run of one contestant: the object that its program prints."""
+    command = _command(settings, case, contestant, latency)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, env=_environment(contestant), check=False,
+                              timeout=settings.seconds_for_one_run)
+    except subprocess.TimeoutExpired as error:
+        raise Failed(f"did not end within {settings.seconds_for_one_run} s: {' '.join(command)}") from error
+    if done.returncode == CANNOT_RUN:
+        raise NotRun(_complaint(done))
+    if contestant.program == "fio":
+        return {**fio.parse(done), "command": command}
+    if done.returncode != 0:
+        raise Failed(f"exit status {done.returncode}: {_complaint(done)} ({' '.join(command)})")
+    return {**json.loads(done.stdout), "command": command}
+
+
+def run_case(settings, case, progress):
+    """All rounds of a case: for each contestant its runs, or why there are none."""
+    results = {each.name: {"runs": [], "latency_runs": []} for each in case.contestants}
+    running = list(case.contestants)
+    for round_number in range(settings.rounds):
+        # Another one begins each round, so that nobody always comes after the same neighbour.
+        first = round_number % len(case.contestants)
+        for contestant in case.contestants[first:] + case.contestants[:first]:
+            if contestant not in running:
+                continue
+            progress(f"{case.name}: round {round_number + 1} of {settings.rounds}: {contestant.name}")
+            try:
+                _run_in_round(settings, case, contestant, round_number, results[contestant.name])
+            except NotRun as reason:
+                results[contestant.name]["not_run"] = str(reason)
+                running.remove(contestant)
+            except Failed as reason:
+                results[contestant.name]["failed"] = str(reason)
+                running.remove(contestant)
+    return results
+
+
+def _run_in_round(settings, case, contestant, round_number, result):
+    result["runs"].append(run_once(settings, case, contestant, latency=False))
+    if case.latency and not case.timer and round_number < settings.latency_rounds:
+        # fio measures latencies always.
+        own = contestant.program != "fio"
+        result["latency_runs"].append(
+            run_once(settings, case, contestant, latency=True) if own else result["runs"][-1])

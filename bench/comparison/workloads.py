@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSL-1.0
+"""What is compared: the table of named workloads, each of one case or more."""
+from dataclasses import dataclass, field
+
+from .contestants import (
+    ASIO_FILE, ASIO_FILE_URING, BARE_LIBAIO, BARE_URING, FIO, LIBAIO, LIBUV, OTHERS, OURS, POOL, PREAD,
+    TIMER_IDLE, TIMER_POOL, TIMER_THREADS, TIMER_URING, URING, URING_AWAITABLE)
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    about: str
+    operations: int
+    options: dict
+    contestants: tuple
+    reference: object = URING  # what "x ours" refers to
+    timer: bool = False
+    latency: bool = True
+    # Of a plot over the depth: which plots it is a point of.
+    series: str = ""
+
+
+def _case(name, about, operations, contestants, **options):
+    return Case(name, about, operations, options, tuple(contestants))
+
+
+def _block(block, direct):
+    most_bytes, most_operations = (1 << 30, 40_000) if direct else (2 << 30, 300_000)
+    kind = "direct" if direct else "cached"
+    size = f"{block} B" if block < 1024 else f"{block >> 10} KiB"
+    return _case(f"blocks-{kind}-{block}", f"{kind} random reads of {size}, 32 in flight",
+                 min(most_operations, most_bytes // block), (URING, POOL, ASIO_FILE, BARE_URING, LIBUV),
+                 block=block, depth=32, direct=direct)
+
+
+def _depth(depth, direct):
+    kind = "direct" if direct else "cached"
+    operations = 300_000 if not direct else min(30_000, 8_000 * depth)
+    contestants = (URING, POOL, ASIO_FILE, ASIO_FILE_URING, BARE_URING, LIBUV)
+    if direct:
+        contestants += (LIBAIO, BARE_LIBAIO)
+    return Case(f"depths-{kind}-{depth}", f"{kind} random 4 KiB reads, {depth} in flight", operations,
+                {"depth": depth, "direct": direct}, contestants, series=kind)
+
+
+def _many_files(files, at_once):
+    return Case(f"many-files-{files}", f"{at_once} cached 4 KiB reads started at once on {files} open files", at_once,
+                {"files": files, "depth": at_once, "warm-up": 0, "queue-depth": 256},
+                (URING, URING_AWAITABLE, POOL, BARE_URING), latency=False)
+
+
+def _threads():
+    ours_one = URING.having("ours, one thread", threads=1, contexts=1)
+    contestants = [ours_one]
+    for contestant, short in ((URING, "ours"), (ASIO_FILE, "asio::random_access_file")):
+        contestants += [contestant.having(f"{short}, 2 contexts, a thread each", threads=2, contexts=2),
+                        contestant.having(f"{short}, 2 threads in one run()", threads=2, contexts=1)]
+    for contestant in (BARE_URING, PREAD):
+        contestants += [contestant.having(f"{contestant.name}, {n}", threads=t)
+                        for t, n in ((1, "one thread"), (2, "2 threads"))]
+    return Case("threads-2", "cached random 4 KiB reads of two files, 32 in flight for each thread", 600_000,
+                {"depth": 32, "files": 2}, tuple(contestants), reference=ours_one)
+
+
+WORKLOADS = {
+    "cached-read-1": [_case("cached-read-1", "cached random 4 KiB reads, 1 in flight", 400_000,
+                            (*OURS, *OTHERS, PREAD, *FIO), depth=1)],
+    "cached-read-32": [_case("cached-read-32", "cached random 4 KiB reads, 32 in flight", 500_000,
+                             (*OURS, *OTHERS, PREAD, *FIO), depth=32)],
+    "direct-read-1": [_case("direct-read-1", "direct random 4 KiB reads, 1 in flight", 8_000,
+                            (*OURS, *OTHERS, PREAD, *FIO), depth=1, direct=True)],
+    "direct-read-32": [_case("direct-read-32", "direct random 4 KiB reads, 32 in flight", 40_000,
+                             (*OURS, *OTHERS, *FIO), depth=32, direct=True)],
+    "direct-write-32": [_case("direct-write-32", "direct random 4 KiB writes, 32 in flight", 30_000,
+                              (*OURS, *OTHERS, *FIO), operation="write", depth=32, direct=True)],
+    "cached-write-16": [_case("cached-write-16", "buffered random 4 KiB writes, 16 in flight", 150_000,
+                              (*OURS, *OTHERS, PREAD, *FIO), operation="write", depth=16)],
+    "mixed-32": [_case("mixed-32", "direct random 4 KiB operations, 70 % reads, 32 in flight", 30_000,
+                       (*OURS, *OTHERS, *FIO), operation="mixed", depth=32, direct=True)],
+    "many-files": [_many_files(1_000, 100_000), _many_files(10_000, 100_000)],
+    "threads-2": [_threads()],
+    "timer-delay": [Case("timer-delay", "a 1 ms timer beside 64 buffered 64 KiB writes and syncs in flight", 0, {},
+                         (TIMER_URING, TIMER_POOL, TIMER_THREADS, TIMER_IDLE), reference=TIMER_THREADS, timer=True)],
+    "blocks": [_block(block, direct) for direct in (False, True) for block in (512, 4096, 65536, 1 << 20)],
+    "depths": [_depth(depth, direct) for direct in (False, True) for depth in (1, 4, 16, 32, 64, 128, 256)],
+}
+
+# What runs when nothing is named: the two sweeps take longer than all the rest.
+DEFAULT = [name for name in WORKLOADS if name not in ("blocks", "depths")]

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "place.hpp"
+
+#include "outcome.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <new>
+
+namespace bench {
+
+namespace {
+
+// A page: what O_DIRECT wants on any disk, and what a program's own pool of buffers would give.
+constexpr std::size_t alignment = 4096;
+
+std::size_t stride(std::size_t block) {
+    return (block + alignment - 1) / alignment * alignment;
+}
+
+} // namespace
+
+void place::report(std::int64_t result) const noexcept {
+    char reason[160];
+    std::snprintf(
+        reason, sizeof reason, "%s (%lld of %zu bytes at %llu of file %u)",
+        result < 0 ? std::strerror(int(-result)) : "incomplete",
+        static_cast<long long>(std::max<std::int64_t>(result, 0)), block_, static_cast<unsigned long long>(now_.offset),
+        now_.file);
+    fail(call(), reason);
+}
+
+place_group::place_group(measurement& measured, const workload& wanted, unsigned count, std::uint64_t first_number) {
+    const std::size_t each = stride(wanted.block);
+    memory_.reset(static_cast<char*>(std::aligned_alloc(alignment, each * count)));
+    if (!memory_)
+        throw std::bad_alloc();
+    // Touched, so that no operation meets a page fault; random, so that what is written stays incompressible.
+    random_bits random(first_number + 1);
+    for (std::size_t i = 0; i != each * count; i += sizeof(std::uint64_t)) {
+        const std::uint64_t bits = random();
+        std::memcpy(memory_.get() + i, &bits, sizeof bits);
+    }
+    places_.reserve(count);
+    for (unsigned i = 0; i != count; ++i)
+        places_.emplace_back(measured, wanted, first_number + i, memory_.get() + i * each);
+}
+
+std::uint64_t place_group::completed() const noexcept {
+    std::uint64_t sum = 0;
+    for (const place& each : places_)
+        sum += each.completed();
+    return sum;
+}
+
+} // namespace bench

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "data_files.hpp"
+#include "option_set.hpp"
+#include "workload.hpp"
+
+#include <boost/asio/io_context.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace bench {
+
+struct timer_settings {
+    unsigned writes = 64;     ///< Writes and syncs in flight.
+    unsigned sync_every = 16; ///< Every so many writes of a place are followed by a sync; 0: no syncs.
+    std::string engine = "automatic";
+    unsigned max_threads = 32;
+
+    void add_to(option_set& options);
+};
+
+/// What is done while the timer runs. Ends with the loop.
+class timer_load {
+public:
+    timer_load() = default;
+    timer_load(const timer_load&) = delete;
+    timer_load& operator=(const timer_load&) = delete;
+    virtual ~timer_load() = default;
+
+    virtual void start() {}
+    /// Nothing new is started; what is in flight ends soon.
+    virtual void stop() {}
+
+    virtual std::uint64_t writes() const { return 0; }
+    virtual std::uint64_t syncs() const { return 0; }
+    virtual std::string engine() const { return "none"; }
+};
+
+/// `name`: idle, threads or asio_aio.
+std::unique_ptr<timer_load> make_timer_load(
+    const std::string& name, boost::asio::io_context& context, const timer_settings& wanted, const workload& given,
+    const data_files& files);
+
+} // namespace bench

@@ -12,41 +12,73 @@
 
 namespace asio_aio::detail {
 
+/// A small number that is the calling thread's alone as long as it lives; `count` where all are taken.
+class thread_number {
+public:
+    static constexpr unsigned count = 7;
+
+    static unsigned mine() noexcept {
+        thread_local const thread_number number;
+        return number.value_;
+    }
+
+private:
+    thread_number() noexcept {
+        unsigned taken = taken_.load(std::memory_order_relaxed);
+        do {
+            for (value_ = 0; value_ != count && (taken & 1u << value_) != 0; ++value_) {
+            }
+        } while (value_ != count &&
+                 !taken_.compare_exchange_weak(
+                     taken, taken | 1u << value_, std::memory_order_acquire, std::memory_order_relaxed));
+    }
+
+    ~thread_number() {
+        if (value_ != count)
+            taken_.fetch_and(~(1u << value_), std::memory_order_release);
+    }
+
+    static inline std::atomic<unsigned> taken_{0};
+    unsigned value_ = 0;
+};
+
 /// The counters behind `context_statistics`, cheap enough for the path of an inline read.
 /**
- * Threads count in different cache lines; a snapshot adds them up. Relaxed: nothing is concluded from a counter.
+ * A thread counts in cache lines of its own, without a locked instruction; those for which there are none share the
+ * last shard. A snapshot adds them up. Relaxed: nothing is concluded from a counter.
  */
 class counters {
 public:
     void inline_hit(std::size_t bytes) noexcept {
-        shard& mine = own();
-        add(mine.inline_hits, 1);
-        add(mine.inline_bytes, bytes);
+        const owned mine = own();
+        mine.add(&shard::inline_hits, 1);
+        mine.add(&shard::inline_bytes, bytes);
     }
 
-    void inline_miss() noexcept { add(own().inline_misses, 1); }
+    void inline_miss() noexcept { own().add(&shard::inline_misses, 1); }
 
     /// An operation that ended at initiation without any input or output: an error, or nothing to transfer.
     void ended_at_start(bool failed) noexcept {
-        shard& mine = own();
-        add(mine.ended_at_start, 1);
+        const owned mine = own();
+        mine.add(&shard::ended_at_start, 1);
         if (failed)
-            add(mine.failed, 1);
+            mine.add(&shard::failed, 1);
     }
 
-    void retried() noexcept { add(own().retried, 1); }
+    void retried() noexcept { own().add(&shard::retried, 1); }
 
     void completed(const operation& op, std::int64_t now) noexcept {
-        shard& mine = own();
-        add(mine.completed, 1);
+        const owned mine = own();
+        mine.add(&shard::completed, 1);
         if (op.result == -ECANCELED)
-            add(mine.cancelled, 1);
+            mine.add(&shard::cancelled, 1);
         else if (op.result < 0 && op.bytes_before == 0)
-            add(mine.failed, 1);
+            mine.add(&shard::failed, 1);
         else if (is_transfer(op.kind))
-            add(op.kind == op_kind::read ? mine.bytes_read : mine.bytes_written,
+            mine.add(
+                op.kind == op_kind::read ? &shard::bytes_read : &shard::bytes_written,
                 op.bytes_before + std::size_t(std::max(op.result, 0)));
-        add(mine.latency[std::size_t(group_of(op.kind))][bucket_of(now - op.started_at)], 1);
+        mine.add(mine.in.latency[std::size_t(group_of(op.kind))][bucket_of(now - op.started_at)], 1);
     }
 
     void add_to(context_statistics& sum) const noexcept {
@@ -64,15 +96,27 @@ private:
         std::array<std::array<counter, latency_histogram::bucket_count>, 4> latency{};
     };
 
-    static constexpr std::size_t shard_count = 4;
+    static constexpr std::size_t shard_count = thread_number::count + 1;
 
-    static void add(counter& to, std::uint64_t n) noexcept { to.fetch_add(n, std::memory_order_relaxed); }
+    /// The shard in which the calling thread counts.
+    struct owned {
+        shard& in;
+        bool alone;
+
+        void add(counter& to, std::uint64_t n) const noexcept {
+            if (alone)
+                to.store(to.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+            else
+                to.fetch_add(n, std::memory_order_relaxed);
+        }
+        void add(counter shard::*to, std::uint64_t n) const noexcept { add(in.*to, n); }
+    };
+
     static std::uint64_t get(const counter& from) noexcept { return from.load(std::memory_order_relaxed); }
 
-    shard& own() noexcept {
-        static std::atomic<std::size_t> next{0};
-        thread_local const std::size_t index = next.fetch_add(1, std::memory_order_relaxed) % shard_count;
-        return shards_[index];
+    owned own() noexcept {
+        const unsigned number = thread_number::mine();
+        return {shards_[number], number != thread_number::count};
     }
 
     static group group_of(op_kind kind) noexcept {
@@ -87,12 +131,10 @@ private:
     }
 
     static std::size_t bucket_of(std::int64_t nanoseconds) noexcept {
-        std::size_t bucket = 0;
-        while (nanoseconds > 1 && bucket != latency_histogram::bucket_count - 1) {
-            nanoseconds >>= 1;
-            ++bucket;
-        }
-        return bucket;
+        if (nanoseconds <= 1)
+            return 0;
+        const int highest_bit = 63 - __builtin_clzll(static_cast<unsigned long long>(nanoseconds));
+        return std::min(std::size_t(highest_bit), latency_histogram::bucket_count - 1);
     }
 
     static void add_to(context_statistics& sum, const shard& one) noexcept {

@@ -127,8 +127,9 @@ private:
     flush_state flush_ = flush_state::idle;
     bool wait_armed_ = false;
     bool stopped_ = false;
-    std::size_t with_engines_ = 0; ///< Submitted and not yet reaped.
-    std::size_t last_batch_ = 0;   ///< Operations of the last flush.
+    std::size_t with_engines_ = 0;   ///< Submitted and not yet reaped.
+    std::size_t last_batch_ = 0;     ///< Operations of the last flush.
+    std::int64_t pending_since_ = 0; ///< When the first of the pending operations was started.
     std::uint64_t started_ = 0, in_flight_ = 0, peak_in_flight_ = 0;
     std::vector<cancellation> late_cancels_; ///< Asked while drivers may have had the operation in hand.
     unsigned drivers_ = 0;                   ///< Threads in `drive`.

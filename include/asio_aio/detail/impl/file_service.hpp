@@ -144,7 +144,6 @@ inline error_code file_service::assign(int descriptor, file_ref& file) {
 }
 
 inline void file_service::start(operation* op) noexcept {
-    op->started_at = now();
     lock held(mutex_);
     if (stopped_) {
         held.unlock();
@@ -153,6 +152,10 @@ inline void file_service::start(operation* op) noexcept {
     ++started_;
     ++in_flight_;
     peak_in_flight_ = std::max(peak_in_flight_, in_flight_);
+    // What joins others is a turn of the loop younger than the first of them at most: one look at the clock for a batch.
+    if (pending_.empty())
+        pending_since_ = now();
+    op->started_at = pending_since_;
     pending_.push(op);
     if (flush_ != flush_state::idle)
         return;

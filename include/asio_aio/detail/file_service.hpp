@@ -13,6 +13,7 @@
 #include <asio_aio/error.hpp>
 #include <asio_aio/options.hpp>
 
+#include <boost/asio/defer.hpp>
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
@@ -102,6 +103,16 @@ private:
     void notify_fork(boost::asio::execution_context::fork_event event) override;
     error_code make_engines();
     void schedule_flush(lock&);
+    void flush_behind_handlers();
+    template <typename Visitor>
+    void visit_native(Visitor visit) {
+        std::visit(
+            [&](const auto& executor) {
+                if constexpr (!std::is_same_v<decltype(executor), const std::monostate&>)
+                    visit(executor);
+            },
+            native_);
+    }
     bool is_lone_operation() const noexcept;
     void drive(turn why);
     void settle(op_queue& retries, lock& held);

@@ -179,12 +179,7 @@ inline bool file_service::is_lone_operation() const noexcept {
 inline void file_service::schedule_flush(lock&) {
     if (knows_executor_.load(std::memory_order_relaxed)) {
         flush_ = flush_state::posted;
-        std::visit(
-            [this](const auto& executor) {
-                if constexpr (!std::is_same_v<decltype(executor), const std::monostate&>)
-                    boost::asio::post(executor, flush_handler{this});
-            },
-            native_);
+        visit_native([this](const auto& executor) { boost::asio::post(executor, flush_handler{this}); });
         return;
     }
     // A context of an unknown type: through its reactor, as if an engine had woken it.
@@ -194,6 +189,20 @@ inline void file_service::schedule_flush(lock&) {
         wait_.async_wait(boost::asio::posix::descriptor_base::wait_read, wait_handler{this});
     }
     engines_.wake();
+}
+
+/// Has a flush follow the handlers that were just delivered: what they start is handed over without an empty turn of the
+/// loop first.
+/**
+ * Where the last flush found nothing, handlers seem to start nothing, and the first that does schedules one; where it
+ * found one operation, the next may be a lone one.
+ */
+inline void file_service::flush_behind_handlers() {
+    const lock held(mutex_);
+    if (last_batch_ <= 1 || flush_ != flush_state::idle || stopped_ || !knows_executor_.load(std::memory_order_relaxed))
+        return;
+    flush_ = flush_state::posted;
+    visit_native([this](const auto& executor) { boost::asio::defer(executor, flush_handler{this}); });
 }
 
 /// One round of the engines: hands over what is pending, unless this round is for a wake-up only, and delivers what is
@@ -239,7 +248,10 @@ inline void file_service::drive(turn why) {
         settle(retries, held);
         cancel_late(held);
     }
+    const bool delivers = !done.empty();
     deliver(done);
+    if (why == turn::woken && delivers)
+        flush_behind_handlers();
 }
 
 /// Sees to it that whatever is left will be driven.

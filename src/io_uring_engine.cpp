@@ -121,8 +121,7 @@ void io_uring_engine::use_ring() {
         buffers_.clear();
 }
 
-// --- Submission
-// -------------------------------------------------------------------------------------------------------
+// --- Submission ------------------------------------------------------------------------------------------------------
 
 void io_uring_engine::submit(op_queue& batch) noexcept {
     const lock held(mutex_);
@@ -263,8 +262,7 @@ void io_uring_engine::refuse(op_queue& batch) noexcept {
         finish(op, wrong_thread);
 }
 
-// --- Completion
-// -------------------------------------------------------------------------------------------------------
+// --- Completion ------------------------------------------------------------------------------------------------------
 
 void io_uring_engine::reap(op_queue& done) noexcept {
     bool pauses = false;
@@ -381,8 +379,7 @@ void io_uring_engine::pass_on(operation* op, pass_reason why) noexcept {
     done_.push(op);
 }
 
-// --- Cancellation and end
-// ---------------------------------------------------------------------------------------------
+// --- Cancellation and end --------------------------------------------------------------------------------------------
 
 void io_uring_engine::cancel(const cancellation& which) noexcept {
     const auto covered = [&](const operation& op) { return which.covers(op); };

@@ -162,7 +162,7 @@ int io_uring_ring::register_buffers(const iovec* buffers, unsigned count) noexce
 }
 
 int io_uring_ring::submit() noexcept {
-    while (has_untaken()) {
+    while (io_uring_sq_ready(&ring_) != 0) {
         // The kernel's thread takes them in its time; it is called where it sleeps.
         enters_ += !sqpoll_ || (IO_URING_READ_ONCE(*ring_.sq.kflags) & IORING_SQ_NEED_WAKEUP) != 0;
         const int taken = io_uring_submit(&ring_);

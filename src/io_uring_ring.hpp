@@ -79,7 +79,8 @@ public:
     /// Enters the kernel until it has taken all submissions; 0 or the -errno of io_uring_enter(2) that stopped it.
     int submit() noexcept;
 
-    bool has_untaken() const noexcept { return io_uring_sq_ready(&ring_) != 0; }
+    /// Whether the kernel has yet to be entered for submissions. With `sqpoll` its thread sees to them.
+    bool has_untaken() const noexcept { return !sqpoll_ && io_uring_sq_ready(&ring_) != 0; }
 
     /// Waits for a completion: 0 or -errno.
     int wait() noexcept;

@@ -19,6 +19,8 @@
 #include <array>
 #include <cerrno>
 #include <deque>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -65,6 +67,20 @@ struct byte_read : plain_operation {
     iovec iov{&byte, 1};
 };
 
+/// Has a thread submit cold reads and end.
+void leave_in_kernel(engine_fixture& fixture, std::deque<byte_read>& reads) {
+    set_content(fixture.folder.file("file"), std::string(1 << 20, 'x'));
+    make_cold(fixture.folder.file("file"));
+    for (std::uint64_t i = 0; i != 64; ++i)
+        reads.emplace_back(fixture, i * 16384);
+    std::thread([&] {
+        op_queue batch;
+        for (byte_read& each : reads)
+            batch.push(&each);
+        fixture.engines.submit(batch);
+    }).join();
+}
+
 /// Runs `body` in a child process and says how it ended: 0 good, 77 could not.
 template <typename Body>
 int in_child(Body body) {
@@ -87,9 +103,11 @@ bool limit_locked_memory(rlim_t bytes) {
 constexpr long let_through = 0x7777; // the size of the signal mask, where there is none
 int answer = 0;
 int answers_left = 0;
+int calls_seen = 0;
 
 void on_trap(int, siginfo_t*, void* context) {
     auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
+    ++calls_seen;
     if (answers_left > 0) {
         --answers_left;
         registers[REG_RAX] = -answer;
@@ -211,6 +229,48 @@ BOOST_AUTO_TEST_CASE(a_kernel_that_asks_to_try_again_is_asked_again) {
                 return say_skipped("seccomp does not work here");
             BOOST_TEST(status == 0, "errno " << error << ", " << times << " times: status " << status);
         }
+}
+
+/// The entries of the ring among this process's descriptors, as the kernel shows it; 0: there is none.
+unsigned ring_entries_in_proc() {
+    for (const auto& each : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+        std::ifstream lines(each.path());
+        for (std::string line; std::getline(lines, line);)
+            if (line.rfind("SqMask:", 0) == 0)
+                return unsigned(std::stoul(line.substr(7), nullptr, 16)) + 1;
+    }
+    return 0;
+}
+
+BOOST_AUTO_TEST_CASE(describe_and_statistics_agree_with_what_the_kernel_sees) {
+    if (!has_io_uring())
+        return;
+    BOOST_TEST(ring_entries_in_proc() == 0u); // what was tried is closed again
+    const int status = in_child([] {
+        temporary_directory folder;
+        set_content(folder.file("file"), pattern(32));
+        asio::io_context ctx;
+        asio_aio::options opts = with_depth(64);
+        opts.choice = {backend::io_uring};
+        opts.inline_read_limit = 0;
+        asio_aio::configure(ctx, opts);
+        file f(ctx, folder.file("file"), file_base::read_only);
+        if (ring_entries_in_proc() != 64 || asio_aio::describe(ctx).chosen != backend::io_uring)
+            return 1;
+        if (!enter_answers(0))
+            return 77;
+        std::string bytes(32, '\0');
+        std::deque<outcome> results(bytes.size());
+        for (std::size_t i = 0; i != bytes.size(); ++i)
+            f.async_read_some_at(i, asio::buffer(&bytes[i], 1), results[i].handler());
+        ctx.run();
+        const asio_aio::context_statistics counted = asio_aio::statistics(ctx);
+        const bool one_batch = counted.batches == 1 && counted.largest_batch == 32;
+        return bytes == pattern(32) && one_batch && counted.kernel_entries == std::uint64_t(calls_seen) ? 0 : 2;
+    });
+    if (status == 77)
+        return say_skipped("seccomp does not work here");
+    BOOST_TEST(status == 0);
 }
 
 BOOST_AUTO_TEST_CASE(little_lockable_memory_gives_a_smaller_ring_and_none_gives_a_reason) {
@@ -365,16 +425,7 @@ BOOST_AUTO_TEST_CASE(what_the_only_thread_left_in_the_kernel_ends_when_another_c
         return;
     std::deque<byte_read> reads;
     engine_fixture fixture(backend::io_uring, opts);
-    set_content(fixture.folder.file("file"), std::string(1 << 20, 'x'));
-    make_cold(fixture.folder.file("file"));
-    for (std::uint64_t i = 0; i != 64; ++i)
-        reads.emplace_back(fixture, i * 16384);
-    std::thread([&] {
-        op_queue batch;
-        for (byte_read& each : reads)
-            batch.push(&each);
-        fixture.engines.submit(batch);
-    }).join();
+    leave_in_kernel(fixture, reads);
     fixture.reap(reads.size());
     for (const byte_read& each : reads)
         BOOST_TEST((each.result == 1 || each.result == detail::wrong_thread), each.result);
@@ -400,16 +451,7 @@ BOOST_AUTO_TEST_CASE(a_ring_of_one_thread_ends_on_another_with_operations_in_the
     for (int round = 0; round != 20; ++round) {
         std::deque<byte_read> reads;
         engine_fixture fixture(backend::io_uring, opts);
-        set_content(fixture.folder.file("file"), std::string(1 << 20, 'x'));
-        make_cold(fixture.folder.file("file"));
-        for (std::uint64_t i = 0; i != 64; ++i)
-            reads.emplace_back(fixture, i * 16384);
-        std::thread([&] {
-            op_queue batch;
-            for (byte_read& each : reads)
-                batch.push(&each);
-            fixture.engines.submit(batch);
-        }).join();
+        leave_in_kernel(fixture, reads);
         op_queue abandoned;
         fixture.engines.stop(abandoned);
         BOOST_TEST(abandoned.size() == reads.size());

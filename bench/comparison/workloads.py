@@ -66,11 +66,11 @@ def _threads():
 WORKLOADS = {
     "cached-read-1": [_case("cached-read-1", "cached random 4 KiB reads, 1 in flight", 400_000,
                             (*OURS, *OTHERS, PREAD, *FIO), depth=1)],
-    "cached-read-32": [_case("cached-read-32", "cached random 4 KiB reads, 32 in flight", 500_000,
+    "cached-read-32": [_case("cached-read-32", "cached random 4 KiB reads, 32 in flight", 1_000_000,
                              (*OURS, *OTHERS, PREAD, *FIO), depth=32)],
     "direct-read-1": [_case("direct-read-1", "direct random 4 KiB reads, 1 in flight", 8_000,
                             (*OURS, *OTHERS, PREAD, *FIO), depth=1, direct=True)],
-    "direct-read-32": [_case("direct-read-32", "direct random 4 KiB reads, 32 in flight", 40_000,
+    "direct-read-32": [_case("direct-read-32", "direct random 4 KiB reads, 32 in flight", 120_000,
                              (*OURS, *OTHERS, *FIO), depth=32, direct=True)],
     "direct-write-32": [_case("direct-write-32", "direct random 4 KiB writes, 32 in flight", 30_000,
                               (*OURS, *OTHERS, *FIO), operation="write", depth=32, direct=True)],

@@ -10,7 +10,8 @@ namespace asio_aio {
 
 /// How long operations of one kind took, from initiation to the hand-over to their executor.
 /**
- * Bucket i counts latencies of [2^i, 2^(i+1)) nanoseconds; the last one everything longer. Inline reads are not in it.
+ * Operations that are handed over together count from the start of the first of them. Bucket i counts latencies of
+ * [2^i, 2^(i+1)) nanoseconds; the last one everything longer. Inline reads are not in it.
  */
 struct latency_histogram {
     static constexpr std::size_t bucket_count = 40; // 2^40 ns is 18 minutes

@@ -52,10 +52,12 @@ const engine_entry& entry(backend which) {
 detail::engine_trial try_engine(const engine_entry& one, const options& opts) {
     if (one.attempt)
         return one.attempt(opts);
-    engine_report report{one.which, false, 0, "this asio_aio was built without it", {}};
-    if (*one.library)
-        report.remedy = std::string("build asio_aio where ") + one.library + " is installed";
-    return {std::move(report), {}};
+    if (!*one.library)
+        return {{one.which, false, 0, "this version of asio_aio does not have it yet", {}}, {}};
+    return {
+        {one.which, false, 0, "this asio_aio was built without it",
+         std::string("build asio_aio where ") + one.library + " is installed"},
+        {}};
 }
 
 /// The engine of `make`, and behind it the pool.
@@ -69,11 +71,11 @@ detail::engine_factory with_pool(detail::engine_maker make) {
     };
 }
 
-std::string join_reports(const std::vector<engine_report>& reports, bool with_remedies) {
+std::string join_reports(const std::vector<engine_report>& reports) {
     std::string text;
     for (const engine_report& each : reports) {
         text.append(text.empty() ? "" : "; ").append(to_string(each.which)).append(": ").append(each.reason);
-        if (with_remedies && !each.remedy.empty())
+        if (!each.remedy.empty())
             text.append(" (remedy: ").append(each.remedy).append(")");
     }
     return text;
@@ -106,7 +108,7 @@ std::string to_string(const description& what) {
         return "no engine yet: none is made before the first file is opened";
     std::string text = std::string(to_string(*what.chosen)) + " (chosen by: " + what.origin + ")";
     if (!what.passed_over.empty())
-        text += "; passed over: " + join_reports(what.passed_over, false);
+        text += "; passed over: " + join_reports(what.passed_over);
     return text;
 }
 
@@ -126,7 +128,7 @@ selection select_engine(const choice& wanted, const options& opts) {
         }
         what.passed_over.push_back(std::move(trial.report));
     }
-    what.error = "no engine chosen by " + what.origin + " is available: " + join_reports(what.passed_over, true);
+    what.error = "no engine chosen by " + what.origin + " is available: " + join_reports(what.passed_over);
     return result;
 }
 

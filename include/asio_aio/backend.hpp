@@ -46,7 +46,8 @@ struct description {
     std::string error;                      ///< Why there is no engine; empty where there is one.
 };
 
-/// One line for a log or a person: the engine, the source of the choice, and why better ones were passed over.
+/// One line for a log or a person: the engine, the source of the choice, and why better ones were passed over, with
+/// the remedies.
 std::string to_string(const description& what);
 
 } // namespace asio_aio

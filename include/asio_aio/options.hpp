@@ -16,28 +16,36 @@ struct options {
     /// The engines to try, best first; the first that works is used. Empty: environment, file, then automatic.
     std::vector<backend> choice;
 
-    /// Operations that the kernel's queue of io_uring or libaio holds at most; more wait in order. 1 to
-    /// `deepest_queue`.
-    /** The thread pool has no queue in the kernel: its bound is `max_threads`. */
+    /// Operations of one context that io_uring holds at most; more wait in order, in the library. 1 to `deepest_queue`.
+    /**
+     * Costs about 100 bytes each, of locked memory where the kernel counts it as such (Linux 6.14 to 6.18): where
+     * RLIMIT_MEMLOCK does not allow it, it is halved until it fits. The pool's bound is `max_threads`.
+     */
     unsigned queue_depth = 256;
 
-    /// Threads of the pool at most; made on demand, ended when idle. 1 to `most_threads`.
+    /// Threads of one context's pool at most; made on demand, ended when idle for 10 seconds. 1 to `most_threads`.
+    /** io_uring has a pool beside it, for what it cannot do, and as many workers of the kernel's at most. */
     unsigned max_threads = 32;
 
     /// io_uring: a thread of the kernel's submits, so that the program enters the kernel less often
     /// (IORING_SETUP_SQPOLL).
-    /** It spins for a second after the last operation: for a machine with a core to spare. */
+    /**
+     * One thread for each context. It keeps a core busy while there is work and for a second after, which counts as
+     * the process's CPU time: for one or two busy contexts on a machine with cores to spare.
+     */
     bool sqpoll = false;
 
     /// io_uring: one thread runs the context (IORING_SETUP_DEFER_TASKRUN, Linux 6.1), which spares it interruptions.
     /**
-     * The first thread that runs it is the one until it has ended; then another may be. Operations that are handed over
-     * on another thread meanwhile, or are in the kernel when theirs ends, fail with `errc::wrong_thread`. Where the
-     * kernel does not know the mode, the engine is not available. Not together with `sqpoll`.
+     * Any thread may open files and start operations. The first thread that runs the context is the one until it has
+     * ended, not only its `run()`; then another may be. What another thread hands over meanwhile, or what is in the
+     * kernel when the one ends, fails with `errc::wrong_thread`. Where the kernel does not know the mode, the engine is
+     * not available, and a choice that allows it falls back. Not together with `sqpoll`.
      */
     bool single_issuer = false;
 
     /// A buffered read of at most so many bytes, in up to eight buffers, is first tried without an engine. 0: never.
+    /** What is in memory is copied by the thread that starts the read: about 10 microseconds for 64 KiB. */
     std::size_t inline_read_limit = std::size_t(64) * 1024;
 };
 

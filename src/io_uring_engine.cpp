@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "io_uring_engine.hpp"
 
+#include "file_size_signal_guard.hpp"
 #include "io_uring_sqe.hpp"
 
 #include <asio_aio/detail/posix_file.hpp>
 
 #include <poll.h>
-#include <signal.h>
-#include <sys/resource.h>
 #include <algorithm>
 #include <cerrno>
-#include <ctime>
 #include <new>
 #include <utility>
 
@@ -19,40 +17,6 @@ namespace {
 
 // user_data of a cancellation: the slot of its target, with this bit.
 constexpr std::uint64_t cancel_bit = std::uint64_t(1) << 32;
-
-/// Where the size of files is limited, a write past the limit that is done inside io_uring_enter would send SIGXFSZ to
-/// the calling thread, and end the process: the pool and the kernel's workers answer EFBIG, and so does this.
-class file_size_signal_guard {
-public:
-    explicit file_size_signal_guard(bool needed) noexcept : needed_(needed) {
-        if (!needed_)
-            return;
-        sigemptyset(&signal_);
-        sigaddset(&signal_, SIGXFSZ);
-        pthread_sigmask(SIG_BLOCK, &signal_, &before_);
-    }
-    file_size_signal_guard(const file_size_signal_guard&) = delete;
-    file_size_signal_guard& operator=(const file_size_signal_guard&) = delete;
-    ~file_size_signal_guard() {
-        if (!needed_)
-            return;
-        constexpr timespec no_wait{0, 0};
-        if (sigismember(&before_, SIGXFSZ) == 0)
-            while (sigtimedwait(&signal_, nullptr, &no_wait) == SIGXFSZ) {
-            }
-        pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-    }
-
-private:
-    bool needed_;
-    sigset_t signal_;
-    sigset_t before_;
-};
-
-bool is_file_size_limited() noexcept {
-    rlimit limit;
-    return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
-}
 
 std::size_t total_bytes(const operation& op) noexcept {
     std::size_t bytes = 0;
@@ -230,7 +194,8 @@ void io_uring_engine::enter() noexcept {
     ring_->silence_event(true);
     int error = 0;
     {
-        const file_size_signal_guard guard(std::exchange(writes_encoded_, false) && is_file_size_limited());
+        const file_size_signal_guard guard(
+            std::exchange(writes_encoded_, false) && file_size_signal_guard::is_needed());
         error = ring_->submit();
     }
     ring_->silence_event(false);

@@ -16,68 +16,30 @@
 #include <thread>
 
 using namespace test;
-using detail::file_ref;
 using detail::op_kind;
 using detail::op_queue;
 
 namespace {
 
-/// A pool with its event, and a file to work on.
-struct pool_fixture {
-    explicit pool_fixture(unsigned max_threads = 4, bool gated = false) {
-        BOOST_REQUIRE_EQUAL(finished.open(), 0);
-        settings.max_threads = max_threads;
-        if (gated)
-            settings.before_call = &gate::pass;
-        pool.emplace(settings, finished);
-        const int fd = ::open(folder.file("file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        BOOST_REQUIRE(fd != -1);
-        file = file_ref::adopt(fd, file_key);
-    }
-
-    void prepare(detail::operation& op) {
-        op.file = file;
-        op.file_key = file_key;
-    }
-
-    void submit(std::initializer_list<detail::operation*> ops) {
-        op_queue batch;
-        for (detail::operation* op : ops)
-            batch.push(op);
-        pool->submit(batch);
-        BOOST_REQUIRE(batch.empty());
-    }
-
-    bool wait_for_event() {
-        pollfd waited{finished.descriptor(), POLLIN, 0};
-        return ::poll(&waited, 1, int(deadline_seconds) * 1000) == 1;
-    }
-
-    /// Waits until `count` more operations are finished.
-    void reap(std::size_t count) {
-        op_queue done;
-        while (done.size() < count) {
-            BOOST_REQUIRE(wait_for_event());
-            finished.clear();
-            pool->reap(done);
-        }
-        BOOST_REQUIRE_EQUAL(done.size(), count);
-        while (done.pop()) {
-        }
-    }
-
-    int perform(detail::operation& op) {
-        submit({&op});
-        reap(1);
-        return op.result;
-    }
-
-    static constexpr std::uint64_t file_key = 7;
-    temporary_directory folder;
-    detail::event finished;
+detail::thread_pool_settings with_threads(unsigned max_threads, bool gated = false) {
     detail::thread_pool_settings settings;
-    std::optional<detail::thread_pool_engine> pool;
-    file_ref file;
+    settings.max_threads = max_threads;
+    if (gated)
+        settings.before_call = &gate::pass;
+    return settings;
+}
+
+/// A pool with settings that `options` do not have.
+struct pool_fixture : engine_fixture {
+    explicit pool_fixture(const detail::thread_pool_settings& settings)
+        : engine_fixture([settings](const asio_aio::options&, detail::event& finished) {
+              detail::engine_list list;
+              list.push_back(std::make_unique<detail::thread_pool_engine>(settings, finished));
+              return list;
+          }) {}
+
+    explicit pool_fixture(unsigned max_threads = 4, bool gated = false)
+        : pool_fixture(with_threads(max_threads, gated)) {}
 };
 
 } // namespace
@@ -91,13 +53,13 @@ BOOST_AUTO_TEST_CASE(never_makes_more_threads_than_allowed) {
         fixture.prepare(ops.emplace_back(op_kind::size));
         batch.push(&ops.back());
     }
-    fixture.pool->submit(batch);
+    fixture.engines.submit(batch);
     BOOST_REQUIRE(stop.wait_for_arrivals(3));
-    BOOST_TEST(fixture.pool->counters().threads == 3u);
+    BOOST_TEST(fixture.engines.counters().threads == 3u);
     BOOST_TEST(stop.arrived().size() == 3u);
     stop.open();
     fixture.reap(20);
-    BOOST_TEST(fixture.pool->counters().kernel_entries == 20u);
+    BOOST_TEST(fixture.engines.counters().kernel_entries == 20u);
 }
 
 BOOST_AUTO_TEST_CASE(slow_operations_leave_half_of_the_threads_to_reads) {
@@ -109,7 +71,7 @@ BOOST_AUTO_TEST_CASE(slow_operations_leave_half_of_the_threads_to_reads) {
         fixture.prepare(syncs.emplace_back(op_kind::sync_data));
         batch.push(&syncs.back());
     }
-    fixture.pool->submit(batch);
+    fixture.engines.submit(batch);
     BOOST_REQUIRE(stop.wait_for_arrivals(2));
     plain_operation first(op_kind::size);
     plain_operation second(op_kind::size);
@@ -139,7 +101,7 @@ BOOST_AUTO_TEST_CASE(neither_slow_nor_fast_operations_starve) {
         fixture.prepare(ops.emplace_back(i % 2 == 0 ? op_kind::sync_data : op_kind::size));
         batch.push(&ops.back());
     }
-    fixture.pool->submit(batch);
+    fixture.engines.submit(batch);
     fixture.reap(200);
 }
 
@@ -152,15 +114,16 @@ BOOST_AUTO_TEST_CASE(many_completions_cost_one_wake_up) {
         fixture.prepare(ops.emplace_back(op_kind::size));
         batch.push(&ops.back());
     }
-    fixture.pool->submit(batch);
+    fixture.engines.submit(batch);
     BOOST_REQUIRE(stop.wait_for_arrivals(4));
     stop.open();
-    fixture.pool->prepare_fork(); // waits until everything is done
+    op_queue nothing_pending;
+    fixture.engines.prepare_fork(nothing_pending); // waits until everything is done
     eventfd_t count = 0;
-    BOOST_REQUIRE_EQUAL(::eventfd_read(fixture.finished.descriptor(), &count), 0);
+    BOOST_REQUIRE_EQUAL(::eventfd_read(fixture.engines.event_descriptor(), &count), 0);
     BOOST_TEST(count == 1u);
     op_queue done;
-    fixture.pool->reap(done);
+    fixture.engines.reap(done);
     BOOST_TEST(done.size() == 16u);
 }
 
@@ -175,7 +138,7 @@ BOOST_AUTO_TEST_CASE(a_queued_operation_is_cancelled_at_once_and_lets_go_of_its_
     queued.key = 2;
     fixture.submit({&running, &queued});
     BOOST_REQUIRE(stop.wait_for_arrivals(1));
-    fixture.pool->cancel({detail::cancellation::scope::operation, 2});
+    fixture.engines.cancel({detail::cancellation::scope::operation, 2});
     fixture.reap(1); // while the other is still held
     BOOST_TEST(queued.result == -ECANCELED);
     BOOST_TEST(queued.cancel_asked);
@@ -197,7 +160,7 @@ BOOST_AUTO_TEST_CASE(an_operation_that_is_there_to_have_its_file_closed_keeps_it
     written.passed = detail::pass_reason::to_close;
     fixture.submit({&running, &written});
     BOOST_REQUIRE(stop.wait_for_arrivals(1));
-    fixture.pool->cancel({detail::cancellation::scope::operation, 2});
+    fixture.engines.cancel({detail::cancellation::scope::operation, 2});
     stop.open();
     fixture.reap(2);
     BOOST_TEST(written.result == 4);
@@ -215,7 +178,7 @@ BOOST_AUTO_TEST_CASE(cancelling_a_file_leaves_other_files_alone) {
     other.file_key = 8;
     fixture.submit({&running, &mine, &other});
     BOOST_REQUIRE(stop.wait_for_arrivals(1));
-    fixture.pool->cancel({detail::cancellation::scope::file, fixture.file_key});
+    fixture.engines.cancel({detail::cancellation::scope::file, fixture.file_key});
     fixture.reap(1);
     BOOST_TEST(mine.result == -ECANCELED);
     BOOST_TEST(running.cancel_asked); // and completes with its result all the same
@@ -236,40 +199,41 @@ BOOST_AUTO_TEST_CASE(stopping_hands_back_what_is_queued_and_what_was_running) {
     BOOST_REQUIRE(stop.wait_for_arrivals(1));
     std::thread opener([&] { stop.open(); });
     op_queue abandoned;
-    fixture.pool->stop(abandoned);
+    fixture.engines.stop(abandoned);
     opener.join();
     BOOST_TEST(abandoned.size() == 2u);
-    BOOST_TEST(fixture.pool->counters().threads == 0u);
+    BOOST_TEST(fixture.engines.counters().threads == 0u);
     while (abandoned.pop()) {
     }
 }
 
 BOOST_AUTO_TEST_CASE(idle_threads_end) {
     const std::size_t threads_before = count_threads();
-    pool_fixture fixture;
-    fixture.settings.idle_time = std::chrono::milliseconds(1);
-    fixture.pool.emplace(fixture.settings, fixture.finished);
+    detail::thread_pool_settings settings;
+    settings.idle_time = std::chrono::milliseconds(1);
+    pool_fixture fixture(settings);
     for (int round = 0; round != 3; ++round) {
         plain_operation op(op_kind::size);
         fixture.prepare(op);
         BOOST_TEST(fixture.perform(op) == 0);
-        while (fixture.pool->counters().threads != 0) // the test's deadline bounds it
+        while (fixture.engines.counters().threads != 0) // the test's deadline bounds it
             std::this_thread::yield();
     }
-    fixture.pool.reset();
+    op_queue abandoned;
+    fixture.engines.stop(abandoned);
     BOOST_TEST(count_threads() == threads_before);
 }
 
 BOOST_AUTO_TEST_CASE(its_threads_receive_no_signals) {
     static std::atomic<bool> all_blocked;
     all_blocked = false;
-    pool_fixture fixture;
-    fixture.settings.before_call = [](const detail::operation&) {
+    detail::thread_pool_settings settings;
+    settings.before_call = [](const detail::operation&) {
         sigset_t mask;
         pthread_sigmask(SIG_SETMASK, nullptr, &mask);
         all_blocked = sigismember(&mask, SIGTERM) && sigismember(&mask, SIGXFSZ) && sigismember(&mask, SIGUSR1);
     };
-    fixture.pool.emplace(fixture.settings, fixture.finished);
+    pool_fixture fixture(settings);
     plain_operation op(op_kind::size);
     fixture.prepare(op);
     fixture.perform(op);
@@ -292,9 +256,9 @@ BOOST_AUTO_TEST_CASE(without_any_thread_operations_fail_and_none_is_lost) {
             fixture.prepare(op);
             batch.push(&op);
         }
-        fixture.pool->submit(batch);
+        fixture.engines.submit(batch);
         op_queue done;
-        fixture.pool->reap(done);
+        fixture.engines.reap(done);
         const bool good = done.size() == 2 && ops[0].result == -ENOMEM && ops[1].result == -ENOMEM && !ops[0].file;
         ::_exit(good ? 0 : 1);
     }

@@ -20,7 +20,8 @@ namespace asio_aio {
  *
  * @par Errors
  * `asio::error::already_open` once a file was opened: its engines are made and do not change; `invalid_argument` where
- * a value is out of its range, or options exclude each other. Whether an engine of the choice works is found out when the first file is opened.
+ * a value is out of its range, or options exclude each other. Whether an engine of the choice works is found out when
+ * the first file is opened.
  *
  * @par Thread safety
  * Safe.

@@ -28,7 +28,8 @@ choice find_choice(const std::vector<backend>& from_code);
 /// What is wrong with `opts`, in words that name the option and its value; empty where nothing is.
 std::string find_fault(const options& opts);
 
-/// Tries the engines of `wanted` in order, with the flags that `opts` ask for; `factory` then makes the first that works.
+/// Tries the engines of `wanted` in order, with the flags that `opts` ask for; `factory` then makes the first that
+/// works.
 struct selection {
     description what;
     engine_factory factory; ///< Empty where none works; `what.error` says why.

@@ -62,8 +62,8 @@ enum class file_type : unsigned char { regular, block_device, other };
 
 /// A descriptor with its count of users; the last one closes it.
 /**
- * The file object is one user; so is each operation that the kernel has not taken over or that a pool thread may be
- * running. While any of them is left the number stays open, so it cannot be given to another file under an operation's
+ * The file object is one user; so is each operation that an engine may yet give to the kernel, the first time or again.
+ * While any of them is left the number stays open, so it cannot be given to another file under an operation's
  * feet.
  */
 class file_handle {
@@ -82,8 +82,8 @@ public:
     /// A regular file or a block device: positions mean the same to every engine.
     bool is_storage() const noexcept { return type_ != file_type::other; }
 
-    /// The pool does all operations: the engine, or the filesystem behind it, refused one that the pool then did, or the
-    /// filesystem is known for it.
+    /// The pool does all operations: the engine, or the filesystem behind it, refused one that the pool then did, or
+    /// the filesystem is known for it.
     bool refused() const noexcept { return refused_.load(std::memory_order_relaxed); }
     void refuse() noexcept { refused_.store(true, std::memory_order_relaxed); }
 

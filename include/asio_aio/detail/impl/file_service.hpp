@@ -22,8 +22,8 @@ struct file_service::wait_handler {
     allocator_type get_allocator() const noexcept { return allocator_type(self->wait_memory_); }
     immediate_executor_type get_immediate_executor() const noexcept { return context_executor(self->context()); }
     void operator()(const error_code&) const {
-        self->drive(turn::woken);
-    } // also when the wait was cancelled: by a fork
+        self->drive(turn::woken); // also when the wait was cancelled: by a fork
+    }
 
     file_service* self;
 };

@@ -15,6 +15,9 @@ class Contestant:
     def having(self, name, **options):
         return replace(self, name=name, options={**self.options, **options})
 
+    def at_pace(self, pace):
+        return replace(self, pace=pace)
+
 
 def _ours(name, engine, token="callback", **more):
     return Contestant(name, "asio_aio", {"engine": engine, "token": token, **more})
@@ -48,4 +51,5 @@ FIO = (FIO_URING, FIO_LIBAIO)
 TIMER_IDLE = Contestant("idle loop", "timer_delay", {"load": "idle"})
 TIMER_THREADS = Contestant("threads beside the loop", "timer_delay", {"load": "threads"})
 TIMER_URING = Contestant("ours, io_uring", "timer_delay", {"load": "asio_aio", "engine": "io_uring"})
+TIMER_LIBAIO = Contestant("ours, libaio", "timer_delay", {"load": "asio_aio", "engine": "libaio"})
 TIMER_POOL = Contestant("ours, thread_pool", "timer_delay", {"load": "asio_aio", "engine": "thread_pool"})

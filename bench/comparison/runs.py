@@ -3,8 +3,10 @@
 import json
 import os
 import subprocess
+from dataclasses import replace
 
-from . import fio
+from . import fio, mounts
+from .contestants import PREAD
 from .outcome import Failed, NotRun
 
 CANNOT_RUN = 77
@@ -40,7 +42,8 @@ def _command(settings, case, contestant, latency):
     program = settings.build / "bench" / f"bench_{contestant.program}"
     if not program.exists():
         raise NotRun(f"{program.name} was not built: its library was not found")
-    return [str(program), "--json", *_arguments(options), *(["--latency"] if latency else [])]
+    command = [str(program), "--json", *_arguments(options), *(["--latency"] if latency else [])]
+    return mounts.command(case.mounted, settings.data, command) if case.mounted else command
 
 
 def _environment(contestant):
@@ -65,10 +68,22 @@ def run_once(settings, case, contestant, latency):
     return {**json.loads(done.stdout), "command": command}
 
 
+def _prepare_mounts(settings, case):
+    mounts.check(case.mounted, settings.data)
+    if case.mounted == mounts.OVERLAYFS:
+        # A run that made the files itself would make them in the upper layer.
+        run_once(settings, replace(case, mounted=""), PREAD, latency=False)
+
+
 def run_case(settings, case, progress):
     """All rounds of a case: for each contestant its runs, or why there are none."""
     results = {each.name: {"runs": [], "latency_runs": []} for each in case.contestants}
     running = list(case.contestants)
+    if case.mounted:
+        try:
+            _prepare_mounts(settings, case)
+        except (NotRun, Failed) as reason:
+            return {name: {**result, reason.key: str(reason)} for name, result in results.items()}
     for round_number in range(settings.rounds):
         # Another one begins each round, so that nobody always comes after the same neighbour.
         first = round_number % len(case.contestants)
@@ -78,11 +93,8 @@ def run_case(settings, case, progress):
             progress(f"{case.name}: round {round_number + 1} of {settings.rounds}: {contestant.name}")
             try:
                 _run_in_round(settings, case, contestant, round_number, results[contestant.name])
-            except NotRun as reason:
-                results[contestant.name]["not_run"] = str(reason)
-                running.remove(contestant)
-            except Failed as reason:
-                results[contestant.name]["failed"] = str(reason)
+            except (NotRun, Failed) as reason:
+                results[contestant.name][reason.key] = str(reason)
                 running.remove(contestant)
     return results
 

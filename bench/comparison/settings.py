@@ -23,7 +23,8 @@ class Settings:
 
     def options(self, case, contestant):
         """The options of one run, those of the contestant last."""
-        options = {**case.options, **contestant.options, "dir": str(self.data), "size": self.size_mib}
+        options = {**case.options, **contestant.options, "dir": str(self.data)}
+        options["size"] = min(self.size_mib, case.options.get("size", self.size_mib))
         if self.quick and "files" in case.options:
             options["files"] = max(2, case.options["files"] // 10)
         if case.timer:

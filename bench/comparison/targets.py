@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from .contestants import (
-    ASIO_FILE, BARE_LIBAIO, BARE_URING, LIBAIO, LIBUV, LIBUV_32, POOL, TIMER_POOL, TIMER_THREADS, TIMER_URING, URING,
-    URING_AWAITABLE)
+    ASIO_FILE, BARE_LIBAIO, BARE_URING, LIBAIO, LIBUV, LIBUV_32, POOL, TIMER_LIBAIO, TIMER_POOL, TIMER_THREADS,
+    TIMER_URING, URING, URING_AWAITABLE)
 from .figures import CPU, RATE, ratio
+from .mounts import OVERLAYFS, TMPFS
 from .tables import number
 
 _WORDS = {RATE: "rate", CPU: "CPU", "p99_us": "p99"}
@@ -43,6 +44,8 @@ TARGETS = [
     _target("direct-read-32", URING, BARE_URING, CPU, most=1.05),
     _target("direct-read-32", LIBAIO, BARE_LIBAIO, RATE, least=0.97),
     _target("direct-read-32", LIBAIO, BARE_LIBAIO, CPU, most=1.05),
+    _target("direct-write-32", LIBAIO, BARE_LIBAIO, RATE, least=0.97),
+    _target("direct-write-32", LIBAIO, BARE_LIBAIO, CPU, most=1.05),
     _target("cached-read-32", URING, BARE_URING, CPU, most=1.08),
     _target("cached-read-32", URING_AWAITABLE, BARE_URING, CPU, most=1.12),
     _target("cached-read-1", URING, BARE_URING, CPU, most=1.10),
@@ -53,10 +56,14 @@ TARGETS = [
     _target("direct-read-32", POOL, LIBUV_32, RATE, least=1),
     _target("direct-read-32", POOL, LIBUV_32, CPU, most=0.9),
     _target("direct-read-32", POOL, LIBUV, RATE, least=1.5),
+    *(_target(f"{filesystem}-read-1", ours, BARE_URING, CPU, most=1 / 10)
+      for filesystem in (OVERLAYFS, TMPFS) for ours in (URING, LIBAIO, POOL)),
     _target("threads-2", "ours, 2 contexts, a thread each", _ONE_THREAD, RATE, least=1.9),
     _target("threads-2", "ours, 2 threads in one run()", _ONE_THREAD, RATE, least=1.5),
     _target("many-files-10000", URING, BARE_URING, CPU, most=1.25),
     _target("timer-delay", TIMER_URING, TIMER_THREADS, "p99_us", most=1.1),
+    _target("timer-delay", TIMER_LIBAIO, TIMER_THREADS, "p99_us", most=1.1),
+    _target("timer-delay", TIMER_LIBAIO, TIMER_POOL, "p99_us", most=1.1),
     _target("timer-delay", TIMER_POOL, TIMER_THREADS, "p99_us", most=1.1),
 ]
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from .contestants import (
     ASIO_FILE, ASIO_FILE_URING, BARE_LIBAIO, BARE_URING, FIO, LIBAIO, LIBUV, OTHERS, OURS, POOL, PREAD,
-    TIMER_IDLE, TIMER_POOL, TIMER_THREADS, TIMER_URING, URING, URING_AWAITABLE)
+    TIMER_IDLE, TIMER_LIBAIO, TIMER_POOL, TIMER_THREADS, TIMER_URING, URING, URING_AWAITABLE)
+from .mounts import OVERLAYFS, TMPFS
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,26 @@ class Case:
     latency: bool = True
     # Of a plot over the depth: which plots it is a point of.
     series: str = ""
+    mounted: str = ""  # over the data folder, for each run; nothing: as it is
 
 
 def _case(name, about, operations, contestants, **options):
     return Case(name, about, operations, options, tuple(contestants))
+
+
+# Each run fills its own, in memory.
+_TMPFS_MIB = 256
+
+
+def _mounted(filesystem, depth):
+    options = {"depth": depth, **({"size": _TMPFS_MIB} if filesystem == TMPFS else {})}
+    operations, bare, libuv = 400_000, BARE_URING, LIBUV
+    if depth == 1:
+        # The bare ring gives each read to a thread of the kernel, libuv to one of its own: 30 times as long as a pread.
+        operations, bare, libuv = 200_000, BARE_URING.at_pace(0.05), LIBUV.at_pace(0.05)
+    about = f"cached random 4 KiB reads on {filesystem}, {depth} in flight"
+    contestants = (URING, URING_AWAITABLE, LIBAIO, POOL, bare, PREAD, libuv)
+    return Case(f"{filesystem}-read-{depth}", about, operations, options, contestants, mounted=filesystem)
 
 
 def _block(block, direct):
@@ -78,10 +95,13 @@ WORKLOADS = {
                               (*OURS, *OTHERS, PREAD, *FIO), operation="write", depth=16)],
     "mixed-32": [_case("mixed-32", "direct random 4 KiB operations, 70 % reads, 32 in flight", 30_000,
                        (*OURS, *OTHERS, *FIO), operation="mixed", depth=32, direct=True)],
+    **{case.name: [case] for case in (_mounted(filesystem, depth)
+                                      for filesystem in (OVERLAYFS, TMPFS) for depth in (1, 32))},
     "many-files": [_many_files(1_000, 100_000), _many_files(10_000, 100_000)],
     "threads-2": [_threads()],
     "timer-delay": [Case("timer-delay", "a 1 ms timer beside 64 buffered 64 KiB writes and syncs in flight", 0, {},
-                         (TIMER_URING, TIMER_POOL, TIMER_THREADS, TIMER_IDLE), reference=TIMER_THREADS, timer=True)],
+                         (TIMER_URING, TIMER_LIBAIO, TIMER_POOL, TIMER_THREADS, TIMER_IDLE), reference=TIMER_THREADS,
+                         timer=True)],
     "blocks": [_block(block, direct) for direct in (False, True) for block in (512, 4096, 65536, 1 << 20)],
     "depths": [_depth(depth, direct) for direct in (False, True) for depth in (1, 4, 16, 32, 64, 128, 256)],
 }

@@ -6,8 +6,12 @@
 #if defined(ASIO_AIO_HAS_IO_URING)
 # include "io_uring.hpp"
 #endif
+#if defined(ASIO_AIO_HAS_LIBAIO)
+# include "libaio.hpp"
+#endif
 #include "engine_trial.hpp"
 #include "thread_pool_engine.hpp"
+#include "trial_memory.hpp"
 
 #include <utility>
 
@@ -19,7 +23,7 @@ struct engine_entry {
     backend which;
     std::string_view name;
     const char* library;
-    detail::engine_trial (*attempt)(const options&);
+    detail::engine_trial (*attempt)(const options&, detail::trial_depth);
 };
 
 std::unique_ptr<detail::engine> make_thread_pool(const options& opts, detail::event& finished) {
@@ -28,7 +32,7 @@ std::unique_ptr<detail::engine> make_thread_pool(const options& opts, detail::ev
     return std::make_unique<detail::thread_pool_engine>(settings, finished);
 }
 
-detail::engine_trial try_thread_pool(const options&) {
+detail::engine_trial try_thread_pool(const options&, detail::trial_depth) {
     return {{backend::thread_pool, true, 0, {}, {}}, make_thread_pool};
 }
 
@@ -37,11 +41,16 @@ constexpr auto try_io_uring = detail::try_io_uring;
 #else
 constexpr auto try_io_uring = nullptr;
 #endif
+#if defined(ASIO_AIO_HAS_LIBAIO)
+constexpr auto try_libaio = detail::try_libaio;
+#else
+constexpr auto try_libaio = nullptr;
+#endif
 
 // In the order of the automatic choice, which is that of the enumeration.
 constexpr engine_entry engines[] = {
     {backend::io_uring, "io_uring", "liburing", try_io_uring},
-    {backend::libaio, "libaio", "", nullptr}, // not in this version
+    {backend::libaio, "libaio", "libaio", try_libaio},
     {backend::thread_pool, "thread_pool", "", try_thread_pool},
 };
 
@@ -49,15 +58,27 @@ const engine_entry& entry(backend which) {
     return engines[std::size_t(which)];
 }
 
+/// Tries an engine, unless it is known to be refused.
 detail::engine_trial try_engine(const engine_entry& one, const options& opts) {
-    if (one.attempt)
-        return one.attempt(opts);
-    if (!*one.library)
-        return {{one.which, false, 0, "this version of asio_aio does not have it yet", {}}, {}};
-    return {
-        {one.which, false, 0, "this asio_aio was built without it",
-         std::string("build asio_aio where ") + one.library + " is installed"},
-        {}};
+    if (!one.attempt)
+        return {
+            {one.which, false, 0, "this asio_aio was built without it",
+             std::string("build asio_aio where ") + one.library + " is installed"},
+            {}};
+    auto& memory = detail::trial_memory::instance();
+    const auto known = memory.find(one.which, opts);
+    if (known && !known->available)
+        return {*known, {}};
+    using detail::trial_depth;
+    detail::engine_trial trial = one.attempt(opts, known ? trial_depth::set_up : trial_depth::with_operations);
+    memory.keep(trial.report, opts);
+    return trial;
+}
+
+/// What is known of an engine with the default options, else what comes of trying it.
+engine_report report_on(const engine_entry& one) {
+    const auto known = detail::trial_memory::instance().find(one.which, options());
+    return known ? *known : try_engine(one, options()).report;
 }
 
 /// The engine of `make`, and behind it the pool.
@@ -97,7 +118,7 @@ std::optional<backend> backend_from_string(std::string_view name) noexcept {
 std::vector<engine_report> probe() {
     std::vector<engine_report> reports;
     for (const engine_entry& each : engines)
-        reports.push_back(try_engine(each, options()).report);
+        reports.push_back(report_on(each));
     return reports;
 }
 
@@ -107,6 +128,8 @@ std::string to_string(const description& what) {
     if (!what.chosen)
         return "no engine yet: none is made before the first file is opened";
     std::string text = std::string(to_string(*what.chosen)) + " (chosen by: " + what.origin + ")";
+    if (!what.failure.empty())
+        text += "; failed since, and thread_pool serves everything: " + what.failure;
     if (!what.passed_over.empty())
         text += "; passed over: " + join_reports(what.passed_over);
     return text;
@@ -115,7 +138,7 @@ std::string to_string(const description& what) {
 namespace detail {
 
 selection select_engine(const choice& wanted, const options& opts) {
-    selection result{{{}, wanted.source, wanted.origin, wanted.engines, {}, wanted.error}, {}};
+    selection result{{{}, wanted.source, wanted.origin, wanted.engines, {}, wanted.error, {}}, {}};
     description& what = result.what;
     if (!what.error.empty())
         return result;

@@ -22,11 +22,25 @@ file_type type_of(int descriptor) noexcept {
     return S_ISBLK(status.st_mode) ? file_type::block_device : file_type::other;
 }
 
+/// The magic number of the filesystem (statfs(2)); 0 where it is not known.
+long filesystem_of(int descriptor) noexcept {
+    struct statfs where;
+    return ::fstatfs(descriptor, &where) == 0 ? long(where.f_type) : 0;
+}
+
 /// Whether the kernel's queues do something else there than a thread's system call would.
 /** FUSE answers EIO to a write that a queue made and that came out short (fuse_get_res_by_io, Linux 6.18). */
-bool needs_thread(int descriptor) noexcept {
-    struct statfs where;
-    return ::fstatfs(descriptor, &where) == 0 && where.f_type == FUSE_SUPER_MAGIC;
+bool needs_thread(long filesystem) noexcept {
+    return filesystem == FUSE_SUPER_MAGIC;
+}
+
+memory_test test_of(long filesystem) noexcept {
+    switch (filesystem) {
+    case TMPFS_MAGIC:
+    case RAMFS_MAGIC: return memory_test::not_needed;
+    case OVERLAYFS_SUPER_MAGIC: return memory_test::mincore;
+    default: return memory_test::no_wait;
+    }
 }
 
 /// What reads and writes of a direct file are held to.
@@ -38,12 +52,18 @@ direct_alignment required_alignment(int descriptor) noexcept {
 
 } // namespace
 
-file_ref file_ref::adopt(int descriptor, std::uint64_t key) {
+file_ref file_ref::adopt(int descriptor, std::uint64_t key, bool finds_memory) {
     const int flags = ::fcntl(descriptor, F_GETFL);
-    const bool direct = flags != -1 && (flags & O_DIRECT) != 0;
-    const auto required = direct ? required_alignment(descriptor) : direct_alignment{1, 1};
-    file_ref file(new file_handle(descriptor, key, direct, type_of(descriptor), required));
-    if (needs_thread(descriptor))
+    const long filesystem = filesystem_of(descriptor);
+    file_traits traits;
+    traits.direct = flags != -1 && (flags & O_DIRECT) != 0;
+    traits.type = type_of(descriptor);
+    if (finds_memory && traits.type == file_type::regular)
+        traits.in_memory = test_of(filesystem);
+    if (traits.direct)
+        traits.required = required_alignment(descriptor);
+    file_ref file(new file_handle(descriptor, key, traits));
+    if (needs_thread(filesystem))
         file->refuse();
     return file;
 }

@@ -18,19 +18,6 @@ namespace {
 // user_data of a cancellation: the slot of its target, with this bit.
 constexpr std::uint64_t cancel_bit = std::uint64_t(1) << 32;
 
-std::size_t total_bytes(const operation& op) noexcept {
-    std::size_t bytes = 0;
-    for (unsigned i = 0; i != op.iovec_count; ++i)
-        bytes += op.iovecs[i].iov_len;
-    return bytes;
-}
-
-/// Whether a read ended before the end of a regular file: a device may answer in pieces, and the caller sees the sum.
-bool is_short_of_end(const operation& op, int result) noexcept {
-    return op.kind == op_kind::read && result > 0 && std::size_t(result) < total_bytes(op) && op.file &&
-        op.file->regular() && posix_file::known_size(op.descriptor()) > op.offset + std::uint64_t(result);
-}
-
 /// How the kernel ends operations whose submitting thread has ended (Linux 5.10 to 7.3): they were not done, and nobody
 /// asked for that.
 bool may_be_orphaned(const operation& op, int result) noexcept {
@@ -44,10 +31,6 @@ bool may_be_orphaned(const operation& op, int result) noexcept {
 bool is_refusal(const operation& op, int result) noexcept {
     return (result == -EAGAIN || result == -EBUSY || result == -EOPNOTSUPP || result == -EINVAL) &&
         op.kind != op_kind::open && op.kind != op_kind::close;
-}
-
-bool may_exceed_file_size(const operation& op) noexcept {
-    return op.kind == op_kind::write || op.kind == op_kind::resize || op.kind == op_kind::allocate;
 }
 
 } // namespace
@@ -71,8 +54,8 @@ io_uring_engine::~io_uring_engine() {
 
 /// Where the kernel refuses now what it allowed to the trial, everything goes to the pool.
 void io_uring_engine::open_ring() {
-    broken_ = bool(ring_->open(settings_, finished_.descriptor()));
-    if (!broken_)
+    failure_ = ring_->open(settings_, finished_.descriptor());
+    if (!failure_)
         use_ring();
 }
 
@@ -83,6 +66,15 @@ void io_uring_engine::use_ring() {
         free_slots_.push_back(std::uint16_t(i));
     if (ring_->register_buffers(buffers_.data(), unsigned(buffers_.size())) != 0)
         buffers_.clear();
+}
+
+bool io_uring_engine::serves(const file_handle& file) const noexcept {
+    return file.is_storage() && !file.refused() && !failure();
+}
+
+refusal io_uring_engine::failure() const noexcept {
+    const lock held(mutex_);
+    return failure_;
 }
 
 // --- Submission ------------------------------------------------------------------------------------------------------
@@ -113,7 +105,7 @@ void io_uring_engine::encode_waiting() noexcept {
 
 /// Encodes the oldest operation that waits; false where there is no room.
 bool io_uring_engine::encode_next() noexcept {
-    if (broken_) {
+    if (failure_) {
         pass_on(waiting_.pop(), pass_reason::unsupported);
         return true;
     }
@@ -137,7 +129,7 @@ bool io_uring_engine::encode_next() noexcept {
     encode(entry, *op, where.status.get(), buffers_.size());
     if (copies_too_much(*op))
         entry->flags |= IOSQE_ASYNC;
-    writes_encoded_ |= may_exceed_file_size(*op);
+    writes_encoded_ |= may_extend(op->kind);
     io_uring_sqe_set_data64(entry, index);
     return true;
 }
@@ -147,7 +139,7 @@ bool io_uring_engine::copies_too_much(const operation& op) noexcept {
     constexpr std::size_t most_bytes = std::size_t(1) << 20; // some 100 microseconds
     if (!is_transfer(op.kind) || !op.file || op.file->direct())
         return false;
-    bytes_to_copy_ += total_bytes(op);
+    bytes_to_copy_ += op.total_bytes();
     return bytes_to_copy_ > most_bytes;
 }
 
@@ -161,7 +153,7 @@ bool io_uring_engine::can_serve(const operation& op, slot& where) const noexcept
 }
 
 void io_uring_engine::encode_cancellations() noexcept {
-    if (broken_ || !std::exchange(cancels_wanted_, false))
+    if (failure_ || !std::exchange(cancels_wanted_, false))
         return;
     for (std::size_t index = 0; index != slots_.size(); ++index)
         if (slots_[index].cancel_wanted && !encode_cancellation(index)) {
@@ -189,7 +181,7 @@ bool io_uring_engine::encode_cancellation(std::size_t index) noexcept {
 /// Has the kernel take everything that is encoded. Completions during that are taken by the caller: they need no
 /// wake-up.
 void io_uring_engine::enter() noexcept {
-    if (broken_)
+    if (failure_)
         return;
     ring_->silence_event(true);
     int error = 0;
@@ -202,12 +194,12 @@ void io_uring_engine::enter() noexcept {
     if (error == -EAGAIN || error == -EBUSY)
         finished_.raise(); // out of memory, or completions first (before 5.13): once more at the next turn
     else if (error != 0)
-        give_up_ring();
+        give_up_ring(error);
 }
 
 /// The kernel refuses to be entered for good: what it has not taken goes to the pool, as does everything from now on.
-void io_uring_engine::give_up_ring() noexcept {
-    broken_ = true;
+void io_uring_engine::give_up_ring(int error) noexcept {
+    failure_ = {-error, "io_uring_enter"};
     ring_->for_each_untaken([this](const io_uring_sqe& entry) {
         slot& target = slots_[entry.user_data & ~cancel_bit];
         if (entry.user_data & cancel_bit) {
@@ -265,7 +257,7 @@ bool io_uring_engine::takes_over() noexcept {
     }
     in_kernel_ = cancels_in_flight_ = 0;
     open_ring();
-    return broken_ || ring_->admits_caller();
+    return failure_ || ring_->admits_caller();
 }
 
 /// Of a ring that is another thread's only what lies in the completion queue can be taken: the wake-up is handed on to
@@ -319,7 +311,7 @@ void io_uring_engine::finish(operation* op, int result, slot& where) noexcept {
             return pass_on(op, pass_reason::unsupported); // only an ioctl knows
         op->length = where.status->stx_size;
     }
-    if (is_short_of_end(*op, result) && !op->cancel_asked) {
+    if (result > 0 && posix_file::is_short_of_end(*op, result) && !op->cancel_asked) {
         op->advance(std::size_t(result));
         return submit_again(op);
     }
@@ -327,10 +319,7 @@ void io_uring_engine::finish(operation* op, int result, slot& where) noexcept {
 }
 
 void io_uring_engine::finish(operation* op, int result) noexcept {
-    op->result = result;
-    // To close a file may wait. Where this is its last user, a thread of the pool does it.
-    if (op->file && !op->file.reset_if_shared())
-        op->passed = pass_reason::to_close;
+    op->take_result(result);
     done_.push(op);
 }
 
@@ -370,7 +359,7 @@ void io_uring_engine::cancel(const cancellation& which) noexcept {
 
 int io_uring_engine::register_buffers(const iovec* buffers, unsigned count) noexcept {
     const lock held(mutex_);
-    if (broken_)
+    if (failure_)
         return -EOPNOTSUPP;
     buffers_.clear();
     const int error = ring_->register_buffers(buffers, count);

@@ -27,6 +27,8 @@ public:
     ~io_uring_engine() override;
 
     backend kind() const noexcept override { return backend::io_uring; }
+    bool serves(const file_handle& file) const noexcept override;
+    refusal failure() const noexcept override;
     void submit(op_queue& batch) noexcept override;
     void reap(op_queue& done) noexcept override;
     void cancel(const cancellation& which) noexcept override;
@@ -57,12 +59,12 @@ private:
     void encode_cancellations() noexcept;
     bool encode_cancellation(std::size_t index) noexcept;
     void enter() noexcept;
-    void give_up_ring() noexcept;
+    void give_up_ring(int error) noexcept;
     bool copies_too_much(const operation& op) noexcept;
     bool admits_caller() noexcept { return !ring_->is_open() || ring_->admits_caller() || takes_over(); }
     bool may_reap() noexcept { return !ring_->is_open() || ring_->is_known_issuer() || takes_over(); }
     bool takes_over() noexcept;
-    bool has_untaken() const noexcept { return !broken_ && ring_->has_untaken(); }
+    bool has_untaken() const noexcept { return !failure_ && ring_->has_untaken(); }
     bool work_again() noexcept;
     bool leave_to_issuer() noexcept;
     void refuse(op_queue& batch) noexcept;
@@ -91,7 +93,7 @@ private:
     bool cancels_wanted_ = false;
     std::size_t bytes_to_copy_ = 0; ///< By the batch that is being encoded.
     bool writes_encoded_ = false;   ///< SIGXFSZ must not reach the thread that enters.
-    bool broken_ = false;           ///< The kernel refuses to be entered: everything goes to the pool.
+    refusal failure_;               ///< The kernel refuses the ring: everything goes to the pool.
     std::vector<iovec> buffers_;    ///< Registered; a child process registers them again.
     std::uint64_t resubmitted_ = 0;
 };

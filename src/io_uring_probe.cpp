@@ -2,13 +2,10 @@
 #include "io_uring.hpp"
 #include "io_uring_engine.hpp"
 #include "io_uring_ring.hpp"
+#include "system_facts.hpp"
 
-#include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
-#include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -17,88 +14,99 @@
 namespace asio_aio::detail {
 namespace {
 
-std::string read_line(const char* path) {
-    char text[64] = {};
-    const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
-    if (fd == -1)
-        return {};
-    const ssize_t n = ::read(fd, text, sizeof(text) - 1);
-    ::close(fd);
-    const std::string line(text, n > 0 ? std::size_t(n) : 0);
-    return line.substr(0, line.find('\n'));
-}
-
-engine_report unavailable(const ring_refusal& refusal) {
-    engine_report report{backend::io_uring, false, refusal.error, {}, {}};
-    report.reason = std::string(refusal.call) + ": " + std::strerror(refusal.error);
+engine_report unavailable(const refusal& found) {
+    engine_report report{backend::io_uring, false, found.error, {}, {}};
+    report.reason = std::string(found.call) + ": " + std::strerror(found.error);
     const std::string disabled = read_line("/proc/sys/kernel/io_uring_disabled");
-    if (refusal.error == EPERM && !disabled.empty() && disabled != "0") {
+    if (found.error == EPERM && !disabled.empty() && disabled != "0") {
         report.reason += "; kernel.io_uring_disabled is " + disabled;
         report.remedy = "sysctl kernel.io_uring_disabled=0";
-    } else if (refusal.error == EPERM || refusal.error == EACCES) {
-        report.reason += "; a seccomp profile or a security module refuses it";
-        report.remedy = "allow io_uring_setup, io_uring_enter and io_uring_register in the container's seccomp profile";
-    } else if (refusal.error == ENOSYS) {
-        report.remedy = "a kernel with CONFIG_IO_URING, and a seccomp profile that allows it";
-    } else if (refusal.error == ENOMEM) {
+        if (disabled == "1")
+            report.remedy += ", or a process in the group of kernel.io_uring_group";
+    } else if (const std::string who = who_refuses(found.error); !who.empty()) {
+        report.reason += "; " + who;
+        report.remedy = has_seccomp_filter()
+            ? "allow io_uring_setup, io_uring_enter and io_uring_register in the container's seccomp profile"
+            : "a kernel with CONFIG_IO_URING, and a security policy that allows it";
+    } else if (found.error == ENOMEM) {
         report.remedy = "raise RLIMIT_MEMLOCK (ulimit -l)";
-    } else if (refusal.error == EMFILE) {
+    } else if (found.error == EMFILE) {
         report.remedy = "raise RLIMIT_NOFILE (ulimit -n)";
+    } else if (found.error == EOPNOTSUPP) {
+        report.remedy = "Linux 5.15 or newer";
     }
     return report;
 }
 
-bool wait_for(int event_descriptor) {
-    using std::chrono::steady_clock;
-    constexpr auto patience = std::chrono::seconds(2);
-    const auto end = steady_clock::now() + patience;
-    pollfd woken{event_descriptor, POLLIN, 0};
-    for (;;) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - steady_clock::now());
-        const int ready = ::poll(&woken, 1, std::max(0, int(left.count())));
-        if (ready != -1 || errno != EINTR)
-            return ready == 1;
-    }
-}
-
-/// One operation on a worker of the kernel's, back through the event: a sandbox may allow the set-up and forbid the
-/// rest, or the threads.
-ring_refusal try_operation(io_uring_ring& trial, int event_descriptor) {
-    if (!trial.admits_caller())
-        return {EPERM, "io_uring_register(IORING_REGISTER_ENABLE_RINGS)"};
-    io_uring_sqe* entry = trial.next_entry();
-    io_uring_prep_nop(entry);
-    entry->flags |= IOSQE_ASYNC;
+/// Waits for the answer to what was submitted; `call` says in words what that was.
+refusal take_answer(io_uring_ring& trial, event& finished, io_uring_ring::completion& answer, const char* call) {
     if (const int error = trial.submit())
         return {-error, "io_uring_enter"};
-    io_uring_ring::completion answer{};
-    if (!wait_for(event_descriptor) || trial.take(&answer, 1) != 1)
-        return {ETIMEDOUT, "a trial operation, which did not come back"};
-    if (answer.result < 0)
-        return {-answer.result, "a trial operation"};
+    if (!wait_for_event(finished.descriptor()) || trial.take(&answer, 1) != 1)
+        return {ETIMEDOUT, call};
+    finished.clear();
     return {};
+}
+
+/// A read on a worker of the kernel's, back through the event: a sandbox may allow the set-up and forbid the rest, or
+/// the threads.
+refusal try_read(io_uring_ring& trial, event& finished, int file) {
+    constexpr char call[] = "a trial read by a worker of the kernel's";
+    static char landing; // may be written to after we have given up
+    io_uring_sqe* entry = trial.next_entry();
+    io_uring_prep_read(entry, file, &landing, 1, 0);
+    entry->flags |= IOSQE_ASYNC;
+    io_uring_ring::completion answer{};
+    if (const refusal found = take_answer(trial, finished, answer, call))
+        return found;
+    return answer.result < 0 ? refusal{-answer.result, call} : refusal{};
+}
+
+refusal try_cancellation(io_uring_ring& trial, event& finished) {
+    constexpr char call[] = "a trial cancellation";
+    io_uring_sqe* entry = trial.next_entry();
+    io_uring_prep_cancel64(entry, 1, 0);
+    io_uring_sqe_set_data64(entry, 2);
+    io_uring_ring::completion answer{};
+    if (const refusal found = take_answer(trial, finished, answer, call))
+        return found;
+    return answer.result == -ENOENT || answer.result >= 0 ? refusal{} : refusal{-answer.result, call};
+}
+
+refusal try_operations(io_uring_ring& trial, event& finished) {
+    if (!trial.admits_caller())
+        return {EPERM, "io_uring_register(IORING_REGISTER_ENABLE_RINGS)"};
+    const int file = open_trial_file();
+    if (file < 0)
+        return {-file, "memfd_create, and opening /proc/self/exe"};
+    refusal found = try_read(trial, finished, file);
+    // A signal may come while the kernel makes the worker.
+    for (int more = 3; (found.error == ECANCELED || found.error == EINTR) && more != 0; --more)
+        found = try_read(trial, finished, file);
+    ::close(file);
+    return found ? found : try_cancellation(trial, finished);
 }
 
 } // namespace
 
-engine_trial try_io_uring(const options& opts) {
+engine_trial try_io_uring(const options& opts, trial_depth depth) {
     event finished;
     if (const int error = finished.open())
         return {unavailable({-error, "eventfd"}), {}};
     // Shared, since a std::function is copied; the first call takes the ring. (Locked memory of a ring that is closed
     // is given back later: a second one might not find enough.)
     const auto trial = std::make_shared<std::unique_ptr<io_uring_ring>>(std::make_unique<io_uring_ring>());
-    if (const ring_refusal refusal = (*trial)->open(ring_settings::of(opts), finished.descriptor()))
-        return {unavailable(refusal), {}};
-    ring_refusal refusal = try_operation(**trial, finished.descriptor());
-    for (int more = 3; (refusal.error == ECANCELED || refusal.error == EINTR) && more != 0; --more) {
-        finished.clear(); // a signal came while the kernel made the worker
-        refusal = try_operation(**trial, finished.descriptor());
+    const ring_settings settings = ring_settings::of(opts);
+    refusal found = (*trial)->open(settings, finished.descriptor());
+    if (!found && depth == trial_depth::with_operations) {
+        found = try_operations(**trial, finished);
+        if (!found && settings.single_issuer) { // this thread's now, and the context's thread is not known yet
+            (*trial)->close();
+            found = (*trial)->open(settings, finished.descriptor());
+        }
     }
-    if (refusal)
-        return {unavailable(refusal), {}};
-    if (opts.single_issuer)
-        trial->reset(); // this thread's now, and the context's thread is not known yet
+    if (found)
+        return {unavailable(found), {}};
     return {{backend::io_uring, true, 0, {}, {}}, [trial](const options& wanted, event& raised) {
                 return std::make_unique<io_uring_engine>(ring_settings::of(wanted), raised, std::move(*trial));
             }};

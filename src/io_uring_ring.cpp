@@ -32,7 +32,7 @@ pid_t this_thread() noexcept {
 
 } // namespace
 
-ring_refusal io_uring_ring::open(const ring_settings& settings, int event_descriptor) {
+refusal io_uring_ring::open(const ring_settings& settings, int event_descriptor) {
     sqpoll_ = settings.sqpoll;
     single_issuer_ = settings.single_issuer;
     has_buffers_ = false;
@@ -44,20 +44,20 @@ ring_refusal io_uring_ring::open(const ring_settings& settings, int event_descri
         return {-error, sqpoll_ ? "io_uring_setup with IORING_SETUP_SQPOLL (option sqpoll)" : "io_uring_setup"};
     }
     open_ = true;
-    ring_refusal refusal = check_features();
-    if (!refusal)
+    refusal found = check_features();
+    if (!found)
         if (const int error = io_uring_register_eventfd(&ring_, event_descriptor))
-            refusal = {-error, "io_uring_register(IORING_REGISTER_EVENTFD)"};
-    if (!refusal && single_issuer_)
-        refusal = watch_end();
+            found = {-error, "io_uring_register(IORING_REGISTER_EVENTFD)"};
+    if (!found && single_issuer_)
+        found = watch_end();
     // As many as the pool would have: the kernel's own limit is four for each processor. Where it does not know this
     // (before 5.15) that limit stays.
     unsigned workers[2] = {settings.max_workers, 0};
-    if (!refusal)
+    if (!found)
         io_uring_register_iowq_max_workers(&ring_, workers);
-    if (refusal)
+    if (found)
         close();
-    return refusal;
+    return found;
 }
 
 int io_uring_ring::set_up(const ring_settings& settings) noexcept {
@@ -80,7 +80,7 @@ int io_uring_ring::set_up(unsigned entries, unsigned flags) noexcept {
     return io_uring_queue_init_params(entries, &ring_, &params);
 }
 
-ring_refusal io_uring_ring::check_features() noexcept {
+refusal io_uring_ring::check_features() noexcept {
     if ((ring_.features & needed_features) != needed_features)
         return {EOPNOTSUPP, "the features of Linux 5.15's io_uring"};
     constexpr unsigned most_opcodes = 256; // they have 8 bits
@@ -98,7 +98,7 @@ ring_refusal io_uring_ring::check_features() noexcept {
 }
 
 /// Has the ring hold the only writing end of a pipe. A ring lets go of its files when the last request has ended.
-ring_refusal io_uring_ring::watch_end() noexcept {
+refusal io_uring_ring::watch_end() noexcept {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0)
         return {errno, "pipe2"};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/engine.hpp>
 #include <asio_aio/options.hpp>
 
 #include <liburing.h>
@@ -11,14 +12,6 @@
 #include <cstdint>
 
 namespace asio_aio::detail {
-
-/// Why a ring could not be had: the errno, and the call that was refused; no call: it could.
-struct ring_refusal {
-    int error = 0;
-    const char* call = nullptr;
-
-    explicit operator bool() const noexcept { return call != nullptr; }
-};
 
 struct ring_settings {
     unsigned depth = 0;         ///< Entries of the submission queue; rounded up to a power of two.
@@ -41,7 +34,7 @@ public:
 
     /// Makes a ring whose completions raise `event_descriptor`; of fewer entries than asked for where memory is limited
     /// (RLIMIT_MEMLOCK is charged again on Linux 6.14 to 6.18).
-    ring_refusal open(const ring_settings& settings, int event_descriptor);
+    refusal open(const ring_settings& settings, int event_descriptor);
 
     /// Has another event raised; 0 or -errno.
     int move_to_event(int event_descriptor) noexcept;
@@ -111,8 +104,8 @@ public:
 private:
     int set_up(const ring_settings& settings) noexcept;
     int set_up(unsigned entries, unsigned flags) noexcept;
-    ring_refusal check_features() noexcept;
-    ring_refusal watch_end() noexcept;
+    refusal check_features() noexcept;
+    refusal watch_end() noexcept;
     bool has_hidden_completions() const noexcept;
 
     io_uring ring_{};

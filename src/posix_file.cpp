@@ -121,10 +121,13 @@ int size(int descriptor, std::uint64_t& bytes) noexcept {
     return 0;
 }
 
-std::uint64_t known_size(int descriptor) noexcept {
+bool is_short_of_end(const operation& op, int result) noexcept {
+    if (op.kind != op_kind::read || result < 0 || std::size_t(result) >= op.total_bytes())
+        return false;
     struct statx status;
-    const int result = ::statx(descriptor, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_SIZE, &status);
-    return result == 0 ? status.stx_size : 0;
+    return op.file && op.file->regular() &&
+        ::statx(op.descriptor(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_SIZE, &status) == 0 &&
+        status.stx_size > op.offset + std::uint64_t(result);
 }
 
 int resize(int descriptor, std::uint64_t bytes) noexcept {
@@ -133,11 +136,30 @@ int resize(int descriptor, std::uint64_t bytes) noexcept {
     return until_ready([&] { return ::ftruncate(descriptor, off_t(bytes)); });
 }
 
+namespace {
+
+/// Whether a regular file ends at `offset` or before. fstat does not wait on the filesystems that inline reads are for.
+bool ends_at(int descriptor, std::uint64_t offset) noexcept {
+    struct stat status;
+    return ::fstat(descriptor, &status) == 0 && std::uint64_t(status.st_size) <= offset;
+}
+
+/// Whether all that there is of these bytes, up to the end of the file, is in memory.
+bool is_resident(file_handle& file, std::uint64_t offset, std::size_t wanted) noexcept {
+    const auto found = file.residency().count(file.descriptor(), offset, wanted);
+    return found && (*found == wanted || ends_at(file.descriptor(), offset + *found));
+}
+
+} // namespace
+
 cached_read read_cached(
     file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count, std::size_t wanted) noexcept {
     using outcome = cached_read::outcome;
     const int fd = file.descriptor();
-    const ssize_t got = ::preadv2(fd, iovecs, int(count), off_t(offset), RWF_NOWAIT);
+    if (file.in_memory() == memory_test::mincore && !is_resident(file, offset, wanted))
+        return {outcome::part, 0};
+    const int flags = file.in_memory() == memory_test::no_wait ? RWF_NOWAIT : 0;
+    const ssize_t got = ::preadv2(fd, iovecs, int(count), off_t(offset), flags);
     if (got == ssize_t(wanted))
         return {outcome::whole, int(got)};
     if (got == -1) {
@@ -146,10 +168,8 @@ cached_read read_cached(
         return {retry ? outcome::part : outcome::refused, 0};
     }
     // Fewer bytes: the rest is not in memory, or not in the file. The size decides, since Linux 5.9 and 5.10 may answer
-    // 0 where there is more (preadv2(2), BUGS). fstat does not wait on the local filesystems, and others refuse
-    // RWF_NOWAIT.
-    struct stat status;
-    if (file.regular() && ::fstat(fd, &status) == 0 && std::uint64_t(status.st_size) <= offset + std::uint64_t(got))
+    // 0 where there is more (preadv2(2), BUGS).
+    if (file.regular() && ends_at(fd, offset + std::uint64_t(got)))
         return {outcome::whole, int(got)};
     return {outcome::part, int(got)};
 }

@@ -30,6 +30,7 @@ public:
     ~thread_pool_engine() override;
 
     backend kind() const noexcept override { return backend::thread_pool; }
+    bool serves(const file_handle&) const noexcept override { return true; }
     void submit(op_queue& batch) noexcept override;
     void reap(op_queue& done) noexcept override;
     void cancel(const cancellation& which) noexcept override;

@@ -17,17 +17,18 @@ struct plain_operation : detail::operation {
 
 /// Engines with their event, and a file to work on: no Asio, only poll(2).
 struct engine_fixture {
-    explicit engine_fixture(const detail::engine_factory& make, asio_aio::options opts = {}) {
+    explicit engine_fixture(const detail::engine_factory& make, asio_aio::options opts = {}, int file_flags = 0) {
         BOOST_REQUIRE_EQUAL(engines.open_event(), 0);
         engines.start(opts, make);
-        const int fd = ::open(folder.file("file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        const int fd = ::open(folder.file("file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | file_flags, 0600);
         BOOST_REQUIRE(fd != -1);
         file = detail::file_ref::adopt(fd, file_key);
     }
 
-    explicit engine_fixture(backend which, asio_aio::options opts = {})
+    explicit engine_fixture(backend which, asio_aio::options opts = {}, int file_flags = 0)
         : engine_fixture(
-              detail::select_engine({{which}, asio_aio::choice_source::code, "this test", {}}, opts).factory, opts) {}
+              detail::select_engine({{which}, asio_aio::choice_source::code, "this test", {}}, opts).factory, opts,
+              file_flags) {}
 
     ~engine_fixture() {
         detail::op_queue abandoned;

@@ -101,6 +101,7 @@ public:
         : real_(std::move(real)), finished_(finished), decide_(std::move(decide)) {}
 
     backend kind() const noexcept override { return real_->kind(); }
+    bool serves(const detail::file_handle& what) const noexcept override { return real_->serves(what); }
 
     void submit(detail::op_queue& batch) noexcept override {
         detail::op_queue passed;

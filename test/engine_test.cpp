@@ -21,6 +21,7 @@ public:
     explicit refusing_engine(detail::event& finished) : finished_(finished) {}
 
     backend kind() const noexcept override { return backend::io_uring; }
+    bool serves(const detail::file_handle& what) const noexcept override { return !what.refused(); }
     void submit(op_queue& batch) noexcept override {
         batch.for_each([](detail::operation& op) { op.passed = pass_reason::refused; });
         refused_.splice(batch);
@@ -218,7 +219,7 @@ ENGINE_TEST(what_is_in_flight_at_a_fork_is_done_once_and_delivered_in_both_proce
 }
 
 ENGINE_TEST(the_last_user_of_a_file_closes_it_and_no_loop_waits_for_that) {
-    engine_fixture fixture(env.engine);
+    engine_fixture fixture(env.engine, {}, O_DIRECT); // which libaio serves
     const int number = fixture.file->descriptor();
     plain_operation sync(op_kind::sync_data);
     fixture.prepare(sync);

@@ -80,6 +80,7 @@ public:
     ~holding_engine() override { state_->set_event(nullptr); }
 
     backend kind() const noexcept override { return real_->kind(); }
+    bool serves(const asio_aio::detail::file_handle& what) const noexcept override { return real_->serves(what); }
 
     void submit(op_queue& batch) noexcept override {
         const auto locked = state_->lock();

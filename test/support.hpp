@@ -111,6 +111,11 @@ std::size_t count_maps();
 /// The engines under test: ASIO_AIO_TEST_ENGINES (comma separated) where it is set, else all that work here.
 std::vector<backend> engines_under_test();
 
+/// The engine that serves files opened without `direct` where `chosen` is the context's.
+constexpr backend serves_buffered(backend chosen) {
+    return chosen == backend::libaio ? backend::thread_pool : chosen;
+}
+
 using engine_test = void (*)(environment&);
 
 /// Registers `body` as test case `name/<engine>` for each engine under test.

@@ -26,10 +26,13 @@ struct engine_report {
     std::string remedy; ///< What makes it available; empty where nothing is known.
 };
 
-/// Tries every engine on this machine, in the order of the automatic choice.
+/// What trying each engine on this machine found, in the order of the automatic choice.
 /**
+ * An engine is tried once in a process, by doing what it will do: set up, submit a read, be woken, reap, cancel. What is
+ * found is kept, but for refusals that come and go: for want of memory, of descriptors, of places of `fs.aio-max-nr`.
+ *
  * @par Thread safety
- * Safe. Makes system calls; no thread that runs a loop should call it often.
+ * Safe. The first call takes some 50 ms, since the kernel ends a context of Linux AIO slowly.
  */
 std::vector<engine_report> probe();
 
@@ -44,6 +47,7 @@ struct description {
     std::vector<backend> choice;            ///< The list as it was given, best first.
     std::vector<engine_report> passed_over; ///< The engines of the list that come before the chosen one.
     std::string error;                      ///< Why there is no engine; empty where there is one.
+    std::string failure; ///< With what the chosen engine failed since: the pool serves everything then. Else empty.
 };
 
 /// One line for a log or a person: the engine, the source of the choice, and why better ones were passed over, with

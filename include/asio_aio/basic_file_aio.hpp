@@ -282,8 +282,15 @@ public:
 
     error_code sync_data(error_code& ec) { return ec = call(detail::posix_file::sync_data); }
 
-    /// The engine that serves this file; `thread_pool` for a file that is not open.
-    asio_aio::backend backend() const noexcept { return file_ ? service_->chosen() : asio_aio::backend::thread_pool; }
+    /// The engine that reads and writes this file; `thread_pool` for a file that is not open.
+    /**
+     * The context's (`describe`), or `thread_pool` for a file that this engine does not serve: under libaio each that was
+     * opened without `direct`, and under both kernel engines one whose filesystem refused them. That is learnt from
+     * the first operation, so the answer can change.
+     */
+    asio_aio::backend backend() const noexcept {
+        return file_ ? service_->backend_of(*file_.operator->()) : asio_aio::backend::thread_pool;
+    }
 
     /// The alignment that direct I/O on this file asks for.
     /** From statx(2) since Linux 6.1, else a block device's sector, else 4096. */

@@ -16,10 +16,12 @@ struct options {
     /// The engines to try, best first; the first that works is used. Empty: environment, file, then automatic.
     std::vector<backend> choice;
 
-    /// Operations of one context that io_uring holds at most; more wait in order, in the library. 1 to `deepest_queue`.
+    /// Operations of one context that the kernel holds at most; more wait in order, in the library. 1 to
+    /// `deepest_queue`.
     /**
-     * Costs about 100 bytes each, of locked memory where the kernel counts it as such (Linux 6.14 to 6.18): where
-     * RLIMIT_MEMLOCK does not allow it, it is halved until it fits. The pool's bound is `max_threads`.
+     * io_uring: costs about 100 bytes each, of locked memory where the kernel counts it as such (Linux 6.14 to 6.18).
+     * libaio: counts against the system's `fs.aio-max-nr` (65536 by default). Where RLIMIT_MEMLOCK or that limit does
+     * not allow it, it is halved until it fits. The pool's bound is `max_threads`.
      */
     unsigned queue_depth = 256;
 
@@ -47,6 +49,15 @@ struct options {
     /// A buffered read of at most so many bytes, in up to eight buffers, is first tried without an engine. 0: never.
     /** What is in memory is copied by the thread that starts the read: about 10 microseconds for 64 KiB. */
     std::size_t inline_read_limit = std::size_t(64) * 1024;
+
+    /// Whether that is done, too, where the filesystem refuses RWF_NOWAIT: on tmpfs and overlayfs, the root of a container.
+    /**
+     * tmpfs: all of it is taken to be in memory (a page that was swapped out is waited for). overlayfs: the file is
+     * mapped, without ever being touched, to ask mincore(2) what is in memory: address space of twice its size and 64 MiB
+     * at least, for as long as it is open. It is not where RLIMIT_AS is set, for more than 8192 files, and where the
+     * process may not write the file (the kernel does not tell then).
+     */
+    bool inline_reads_without_nowait = true;
 };
 
 } // namespace asio_aio

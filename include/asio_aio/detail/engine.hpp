@@ -17,6 +17,14 @@ struct engine_counters {
     std::uint64_t resubmitted = 0; ///< Beside those that the service submits again.
 };
 
+/// Why an engine cannot be had, or cannot go on: the errno, and the call that was refused; no call: it can.
+struct refusal {
+    int error = 0;
+    const char* call = nullptr;
+
+    explicit operator bool() const noexcept { return call != nullptr; }
+};
+
 /// One way to have operations done. Passive and thread-safe; it never calls back and knows no executor.
 /**
  * An engine is made with the `event` that it raises when finished operations are waiting to be reaped.
@@ -29,6 +37,12 @@ public:
     virtual ~engine() = default;
 
     virtual backend kind() const noexcept = 0;
+
+    /// Whether reads and writes of `file` are its own to do; the pool does them otherwise.
+    virtual bool serves(const file_handle& file) const noexcept = 0;
+
+    /// What the kernel refused since, for good: the pool does everything then.
+    virtual refusal failure() const noexcept { return {}; }
 
     /// Takes over all of `batch`. Never fails and never waits: what cannot be done comes back finished, with its errno.
     virtual void submit(op_queue& batch) noexcept = 0;

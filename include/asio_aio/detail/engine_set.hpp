@@ -37,6 +37,13 @@ public:
 
     bool started() const noexcept { return !engines_.empty(); }
     backend chosen() const noexcept { return engines_.front()->kind(); }
+    refusal failure() const noexcept { return engines_.front()->failure(); }
+
+    /// The engine that reads and writes `file`.
+    backend backend_of(const file_handle& file) const noexcept {
+        return (engines_.front()->serves(file) ? engines_.front() : engines_.back())->kind();
+    }
+
     int event_descriptor() const noexcept { return event_.descriptor(); }
 
     void submit(op_queue& batch) noexcept;
@@ -72,7 +79,7 @@ private:
     engine_list engines_;
     std::atomic<std::uint64_t> batches_{0};
     std::atomic<std::uint64_t> largest_batch_{0};
-    std::array<std::atomic<std::uint64_t>, 4> passed_{}; ///< By pass_reason.
+    std::array<std::atomic<std::uint64_t>, pass_reason_count> passed_{}; ///< By pass_reason.
 };
 
 } // namespace asio_aio::detail

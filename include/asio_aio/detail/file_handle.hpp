@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/residency_map.hpp>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -18,12 +20,12 @@ struct direct_alignment {
 
 namespace asio_aio::detail {
 
-/// Decides, per file, whether it pays to try a read at initiation.
+/// Decides, per file, whether it pays to try what must not wait: a read at initiation, a write by libaio.
 /**
- * Each miss in a row doubles the number of reads that are not tried, up to 63: a file that is not in memory pays one
- * short system call in 64 reads. The counts are hints: threads may overwrite each other's.
+ * Each miss in a row doubles the number of operations that are not tried, up to 63: a file that is not in memory pays
+ * one short system call in 64 reads. The counts are hints: threads may overwrite each other's.
  */
-class inline_read_gate {
+class no_wait_gate {
 public:
     bool try_next() noexcept {
         const unsigned skip = skip_.load(std::memory_order_relaxed);
@@ -46,11 +48,11 @@ public:
         skip_.store(std::uint8_t((1u << misses) - 1), std::memory_order_relaxed);
     }
 
-    /// The filesystem refuses RWF_NOWAIT: not tried again on this file.
+    /// The filesystem cannot do it without waiting: not tried again on this file.
     void refuse() noexcept { skip_.store(never, std::memory_order_relaxed); }
 
 private:
-    static constexpr unsigned max_doublings = 6; // 2^6 - 1 = 63 reads between two tries
+    static constexpr unsigned max_doublings = 6; // 2^6 - 1 = 63 between two tries
     static constexpr std::uint8_t never = 255;
 
     std::atomic<std::uint8_t> misses_{0};
@@ -60,6 +62,21 @@ private:
 /// What matters of a file's type.
 enum class file_type : unsigned char { regular, block_device, other };
 
+/// How a read can do without waiting for a disk.
+enum class memory_test : unsigned char {
+    no_wait,   ///< RWF_NOWAIT, which the filesystem may refuse.
+    mincore,   ///< By asking first: overlayfs refuses RWF_NOWAIT.
+    not_needed ///< All of the file is in memory, but for swap: tmpfs, which refuses RWF_NOWAIT.
+};
+
+/// What was learned of a file when it was opened.
+struct file_traits {
+    bool direct = false; ///< Opened with O_DIRECT.
+    file_type type = file_type::other;
+    memory_test in_memory = memory_test::no_wait;
+    direct_alignment required{1, 1}; ///< Powers of two; 1 where nothing is required or known.
+};
+
 /// A descriptor with its count of users; the last one closes it.
 /**
  * The file object is one user; so is each operation that an engine may yet give to the kernel, the first time or again.
@@ -68,19 +85,20 @@ enum class file_type : unsigned char { regular, block_device, other };
  */
 class file_handle {
 public:
-    file_handle(int descriptor, std::uint64_t key, bool direct, file_type type, direct_alignment required) noexcept
-        : descriptor_(descriptor), key_(key), direct_(direct), type_(type), required_(required) {}
+    file_handle(int descriptor, std::uint64_t key, const file_traits& traits) noexcept
+        : descriptor_(descriptor), key_(key), traits_(traits) {}
 
     file_handle(const file_handle&) = delete;
     file_handle& operator=(const file_handle&) = delete;
 
     int descriptor() const noexcept { return descriptor_; }
     std::uint64_t key() const noexcept { return key_; }
-    bool direct() const noexcept { return direct_; }
-    bool regular() const noexcept { return type_ == file_type::regular; }
+    bool direct() const noexcept { return traits_.direct; }
+    bool regular() const noexcept { return traits_.type == file_type::regular; }
+    memory_test in_memory() const noexcept { return traits_.in_memory; }
 
     /// A regular file or a block device: positions mean the same to every engine.
-    bool is_storage() const noexcept { return type_ != file_type::other; }
+    bool is_storage() const noexcept { return traits_.type != file_type::other; }
 
     /// The pool does all operations: the engine, or the filesystem behind it, refused one that the pool then did, or
     /// the filesystem is known for it.
@@ -94,21 +112,26 @@ public:
      * the alignment that it reports are refused here, in the same way everywhere.
      */
     bool accepts(std::uintptr_t addresses, std::uint64_t offsets) const noexcept {
-        return (addresses & (required_.memory - 1)) == 0 && (offsets & (required_.offset - 1)) == 0;
+        return (addresses & (traits_.required.memory - 1)) == 0 && (offsets & (traits_.required.offset - 1)) == 0;
     }
 
-    inline_read_gate& inline_reads() noexcept { return inline_reads_; }
+    /// Whether it pays to try to read, or to write, without waiting.
+    no_wait_gate& reads() noexcept { return reads_; }
+    no_wait_gate& writes() noexcept { return writes_; }
+
+    /// Which bytes are in memory; for `memory_test::mincore`.
+    residency_map& residency() noexcept { return residency_; }
 
 private:
     friend class file_ref;
 
     int descriptor_; // -1 once it was given away
     const std::uint64_t key_;
-    const bool direct_;
-    const file_type type_;
+    const file_traits traits_;
     std::atomic<bool> refused_{false};
-    const direct_alignment required_; ///< Powers of two; 1 where nothing is required or known.
-    inline_read_gate inline_reads_;
+    no_wait_gate reads_;
+    no_wait_gate writes_;
+    residency_map residency_;
     std::atomic<unsigned> users_{1};
 };
 
@@ -118,7 +141,8 @@ public:
     file_ref() = default;
 
     /// Becomes the first user of `descriptor` and owns it; throws std::bad_alloc and leaves it alone.
-    static file_ref adopt(int descriptor, std::uint64_t key);
+    /** Without `finds_memory` no other way than RWF_NOWAIT is taken to read what is in memory. */
+    static file_ref adopt(int descriptor, std::uint64_t key, bool finds_memory = true);
 
     file_ref(const file_ref& other) noexcept : handle_(other.handle_) {
         if (handle_)

@@ -22,6 +22,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -76,7 +77,7 @@ public:
     /// Takes over a descriptor; on failure it stays the caller's.
     error_code assign(int descriptor, file_ref& file);
 
-    backend chosen() const noexcept { return engines_.chosen(); }
+    backend backend_of(const file_handle& file) const noexcept { return engines_.backend_of(file); }
     std::size_t inline_read_limit() const noexcept { return inline_read_limit_.load(std::memory_order_relaxed); }
     counters& counts() noexcept { return counts_; }
 
@@ -102,6 +103,7 @@ private:
     void shutdown() override;
     void notify_fork(boost::asio::execution_context::fork_event event) override;
     error_code make_engines();
+    bool finds_memory() const noexcept { return finds_memory_.load(std::memory_order_relaxed); }
     void schedule_flush(lock&);
     void flush_behind_handlers();
     template <typename Visitor>
@@ -125,6 +127,7 @@ private:
     counters counts_;
     std::atomic<std::uint64_t> next_key_{1};
     std::atomic<std::size_t> inline_read_limit_{options().inline_read_limit};
+    std::atomic<bool> finds_memory_{options().inline_reads_without_nowait};
     std::atomic<bool> knows_executor_{false};
     native_executor native_; ///< Written once, before `knows_executor_`.
     const std::shared_ptr<cancel_gate> gate_;

@@ -34,6 +34,12 @@ constexpr bool is_transfer(op_kind kind) noexcept {
     return kind == op_kind::read || kind == op_kind::write;
 }
 
+/// True for kinds that may make a file larger: beyond RLIMIT_FSIZE that is a signal, where it is done on the caller's
+/// thread.
+constexpr bool may_extend(op_kind kind) noexcept {
+    return kind == op_kind::write || kind == op_kind::resize || kind == op_kind::allocate;
+}
+
 /// True for results with which the kernel asks to try again; no user ever sees one.
 /** But an open that is refused with EBUSY has its answer, and a closed number is gone: those are not repeated. */
 constexpr bool is_to_be_repeated(op_kind kind, int result) noexcept {
@@ -46,8 +52,12 @@ enum class pass_reason : unsigned char {
     none,
     unsupported, ///< The engine does not know the operation.
     refused,     ///< The engine, or the filesystem behind it, refused it for this file.
+    buffered,    ///< The engine would do it on the calling thread: the file was not opened with `direct`.
+    would_wait,  ///< The kernel would have waited on the calling thread: for a block, a lock, or a device's full queue.
     to_close     ///< It has its result, and is the last user of its file: to close a file may wait.
 };
+
+constexpr std::size_t pass_reason_count = std::size_t(pass_reason::to_close) + 1;
 
 /// A result that is no errno (they end at 4095): the options promise one thread, and another one runs the context.
 constexpr int wrong_thread = -4096;
@@ -76,6 +86,22 @@ public:
         cancel_asked = true;
         result = -ECANCELED;
         file.reset();
+    }
+
+    /// Takes the result that the kernel gave, and lets go of the file.
+    /** To close a file may wait: where this is its last user, a thread of the pool is to do it. */
+    void take_result(int answer) noexcept {
+        result = answer;
+        if (file && !file.reset_if_shared())
+            passed = pass_reason::to_close;
+    }
+
+    /// What a transfer has yet to move.
+    std::size_t total_bytes() const noexcept {
+        std::size_t bytes = 0;
+        for (unsigned i = 0; i != iovec_count; ++i)
+            bytes += iovecs[i].iov_len;
+        return bytes;
     }
 
     /// Takes away what has been moved at the front of a transfer; `bytes` are fewer than all.

@@ -26,8 +26,10 @@ int sync_data(int descriptor) noexcept;
 /// The size in bytes of a regular file or a block device.
 int size(int descriptor, std::uint64_t& bytes) noexcept;
 
-/// The size of a regular file as far as this machine knows it, without asking a server; 0 where it does not.
-std::uint64_t known_size(int descriptor) noexcept;
+/// Whether a read ended before the end of a regular file, as far as this machine knows the size without asking a
+/// server: a device may answer in pieces, and the caller sees the sum.
+bool is_short_of_end(const operation& op, int result) noexcept;
+
 int resize(int descriptor, std::uint64_t bytes) noexcept;
 
 /// What a read that must not wait found.
@@ -42,7 +44,7 @@ struct cached_read {
     int bytes;
 };
 
-/// Reads what is in memory (preadv2(2) with RWF_NOWAIT, Linux 4.14).
+/// Reads what is in memory (preadv2(2) with RWF_NOWAIT, Linux 4.14; else as the file's `memory_test` says).
 cached_read read_cached(
     file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count, std::size_t wanted) noexcept;
 

@@ -59,19 +59,19 @@ inline std::optional<transfer_result> try_inline_read(
     file_service& service, const file_ref& file, std::uint64_t offset, const iovec* iovecs, std::size_t count,
     std::size_t bytes, std::size_t& moved) {
     using outcome = posix_file::cached_read::outcome;
-    if (bytes > service.inline_read_limit() || file->direct() || !file->inline_reads().try_next())
+    if (bytes > service.inline_read_limit() || file->direct() || !file->reads().try_next())
         return std::nullopt;
     const auto found = posix_file::read_cached(*file.operator->(), offset, iovecs, unsigned(count), bytes);
     if (found.what == outcome::whole) {
-        file->inline_reads().hit();
+        file->reads().hit();
         service.counts().inline_hit(std::size_t(found.bytes));
         return to_transfer(op_kind::read, found.bytes);
     }
     service.counts().inline_miss();
     if (found.what == outcome::refused)
-        file->inline_reads().refuse();
+        file->reads().refuse();
     else if (found.bytes == 0)
-        file->inline_reads().miss();
+        file->reads().miss();
     moved = std::size_t(found.bytes);
     return std::nullopt;
 }

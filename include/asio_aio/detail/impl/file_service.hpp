@@ -64,12 +64,17 @@ inline error_code file_service::configure(const options& opts) {
         return boost::asio::error::invalid_argument;
     options_ = opts;
     inline_read_limit_.store(opts.inline_read_limit, std::memory_order_relaxed);
+    finds_memory_.store(opts.inline_reads_without_nowait, std::memory_order_relaxed);
     return {};
 }
 
 inline description file_service::describe() const {
     const lock held(mutex_);
-    return description_;
+    description what = description_;
+    if (engines_.started())
+        if (const refusal failure = engines_.failure())
+            what.failure = std::string(failure.call) + ": " + std::strerror(failure.error);
+    return what;
 }
 
 inline context_statistics file_service::count() const {
@@ -90,6 +95,8 @@ inline context_statistics file_service::count() const {
     sum.wake_ups = engines_.wake_ups();
     sum.passed_unsupported = engines_.passed(pass_reason::unsupported);
     sum.passed_refused = engines_.passed(pass_reason::refused);
+    sum.passed_buffered = engines_.passed(pass_reason::buffered);
+    sum.passed_would_wait = engines_.passed(pass_reason::would_wait);
     return sum;
 }
 
@@ -128,7 +135,7 @@ inline error_code file_service::open(const char* path, int flags, mode_t permiss
     if (descriptor < 0)
         return to_error(descriptor);
     try {
-        file = file_ref::adopt(descriptor, make_key());
+        file = file_ref::adopt(descriptor, make_key(), finds_memory());
     } catch (...) {
         posix_file::close(descriptor);
         throw;
@@ -139,7 +146,7 @@ inline error_code file_service::open(const char* path, int flags, mode_t permiss
 inline error_code file_service::assign(int descriptor, file_ref& file) {
     if (const error_code ec = make_engines())
         return ec;
-    file = file_ref::adopt(descriptor, make_key());
+    file = file_ref::adopt(descriptor, make_key(), finds_memory());
     return {};
 }
 

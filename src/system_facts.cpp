@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "system_facts.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <fstream>
+
+namespace asio_aio::detail {
+
+std::string read_line(const char* path) {
+    std::string line;
+    std::ifstream file(path);
+    std::getline(file, line);
+    return line;
+}
+
+bool has_seccomp_filter() {
+    std::ifstream status("/proc/self/status"); // proc(5): "Seccomp: 2" is a filter
+    for (std::string line; std::getline(status, line);)
+        if (line.rfind("Seccomp:", 0) == 0)
+            return line.find('2') != line.npos;
+    return false;
+}
+
+std::string who_refuses(int error) {
+    const bool filtered = has_seccomp_filter();
+    if (error == ENOSYS)
+        return filtered ? "a seccomp profile answers so, or the kernel was built without it"
+                        : "the kernel was built without it";
+    if (error == EPERM || error == EACCES)
+        return filtered ? "a seccomp profile refuses it" : "a security module of the system refuses it";
+    return {};
+}
+
+int open_trial_file() noexcept {
+    // Empty: what was written to it would count against RLIMIT_FSIZE.
+    const int in_memory = ::memfd_create("asio_aio-trial", MFD_CLOEXEC);
+    if (in_memory != -1)
+        return in_memory;
+    const int program = ::open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    return program != -1 ? program : -errno;
+}
+
+bool wait_for_event(int event_descriptor) noexcept {
+    using std::chrono::steady_clock;
+    constexpr auto patience = std::chrono::seconds(2);
+    const auto end = steady_clock::now() + patience;
+    pollfd woken{event_descriptor, POLLIN, 0};
+    for (;;) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - steady_clock::now());
+        const int ready = ::poll(&woken, 1, std::max(0, int(left.count())));
+        if (ready != -1 || errno != EINTR)
+            return ready == 1;
+    }
+}
+
+} // namespace asio_aio::detail

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "trial_memory.hpp"
+
+#include <unistd.h>
+#include <cerrno>
+
+namespace asio_aio::detail {
+namespace {
+
+bool comes_and_goes(int error) {
+    switch (error) {
+    case EAGAIN:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ETIMEDOUT: return true;
+    default: return false;
+    }
+}
+
+} // namespace
+
+trial_memory& trial_memory::instance() {
+    static auto& memory = *new trial_memory;
+    return memory;
+}
+
+std::optional<engine_report> trial_memory::find(backend which, const options& opts) const {
+    const std::lock_guard<std::mutex> held(mutex_);
+    const auto one = found_.find(key_of(which, opts));
+    return one == found_.end() ? std::nullopt : std::optional<engine_report>(one->second);
+}
+
+void trial_memory::keep(const engine_report& report, const options& opts) {
+    if (comes_and_goes(report.error))
+        return;
+    const std::lock_guard<std::mutex> held(mutex_);
+    found_[key_of(report.which, opts)] = report;
+}
+
+/// The options that change what the kernel is asked for.
+trial_memory::key trial_memory::key_of(backend which, const options& opts) {
+    const bool is_uring = which == backend::io_uring;
+    return {::getpid(), which, is_uring && opts.sqpoll, is_uring && opts.single_issuer};
+}
+
+} // namespace asio_aio::detail

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <asio_aio/backend.hpp>
+#include <asio_aio/options.hpp>
+
+#include <sys/types.h>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <tuple>
+
+namespace asio_aio::detail {
+
+/// What trials of engines found, kept for the process; a child process finds out anew. Thread-safe.
+/**
+ * A refusal for want of something that comes and goes (memory, descriptors, places of fs.aio-max-nr) is not kept.
+ */
+class trial_memory {
+public:
+    /// The one of this process. Never destroyed: a context of static storage may outlive all that is.
+    static trial_memory& instance();
+
+    std::optional<engine_report> find(backend which, const options& opts) const;
+    void keep(const engine_report& report, const options& opts);
+
+private:
+    using key = std::tuple<pid_t, backend, bool, bool>;
+    static key key_of(backend which, const options& opts);
+
+    mutable std::mutex mutex_; ///< Guards everything below.
+    std::map<key, engine_report> found_;
+};
+
+} // namespace asio_aio::detail

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "report.hpp"
+
+#include <ostream>
+
+namespace info {
+
+/// For a person, in 100 columns.
+void print_text(const report& found, bool coloured, std::ostream& out);
+
+} // namespace info

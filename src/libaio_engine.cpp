@@ -206,9 +206,9 @@ void libaio_engine::reap(op_queue& done) noexcept {
 
 /// Returns whether the kernel takes nothing although it has nothing: it is out of memory.
 bool libaio_engine::work_again() noexcept {
-    const bool tries = !waiting_.empty() && is_idle();
+    const std::size_t before = waiting_.size();
     work();
-    return tries && !waiting_.empty() && is_idle();
+    return before != 0 && waiting_.size() == before && is_idle();
 }
 
 void libaio_engine::take_completions() noexcept {

@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 // The io_uring engine and its ring: what no other engine has.
+#include "child.hpp"
 #include "engine_fixture.hpp"
+#include "seccomp.hpp"
 #include "threads.hpp"
 
 #include "../src/io_uring.hpp"
 #include "../src/io_uring_ring.hpp"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <ucontext.h>
 #include <unistd.h>
 #include <array>
 #include <cerrno>
@@ -81,60 +75,22 @@ void leave_in_kernel(engine_fixture& fixture, std::deque<byte_read>& reads) {
     }).join();
 }
 
-/// Runs `body` in a child process and says how it ended: 0 good, 77 could not.
-template <typename Body>
-int in_child(Body body) {
-    const pid_t child = ::fork();
-    if (child == 0)
-        ::_exit(body());
-    int status = -1;
-    BOOST_REQUIRE_EQUAL(::waitpid(child, &status, 0), child);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
+// --- io_uring_enter(2) that fails on demand
 
-/// Becomes a user without privileges who may lock `bytes` of memory.
-bool limit_locked_memory(rlim_t bytes) {
-    const rlimit limit{bytes, bytes};
-    return ::setrlimit(RLIMIT_MEMLOCK, &limit) == 0 && (::geteuid() != 0 || ::setresuid(65534, 65534, 65534) == 0);
-}
-
-// --- io_uring_enter(2) that fails on demand: a seccomp filter traps it, and the handler decides.
-
-constexpr long let_through = 0x7777; // the size of the signal mask, where there is none
 int answer = 0;
 int answers_left = 0;
 int calls_seen = 0;
 
-void on_trap(int, siginfo_t*, void* context) {
-    auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
-    ++calls_seen;
-    if (answers_left > 0) {
-        --answers_left;
-        registers[REG_RAX] = -answer;
-        return;
-    }
-    const long result = ::syscall(
-        SYS_io_uring_enter, registers[REG_RDI], registers[REG_RSI], registers[REG_RDX], registers[REG_R10], 0L,
-        let_through);
-    registers[REG_RAX] = result == -1 ? -errno : result;
-}
-
 /// From now on `answers_left` calls are answered with `error`; false where that cannot be arranged.
 bool enter_answers(int error) {
     answer = error;
-    struct sigaction action {};
-    action.sa_sigaction = on_trap;
-    action.sa_flags = SA_SIGINFO | SA_NODEFER;
-    sock_filter program[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_enter, 0, 3),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[5])),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, let_through, 1, 0),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-    const sock_fprog filter{std::size(program), program};
-    return ::sigaction(SIGSYS, &action, nullptr) == 0 && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-        ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+    return trapped_call::set(SYS_io_uring_enter, [](const trapped_call::arguments&) -> std::optional<long> {
+        ++calls_seen;
+        if (answers_left == 0)
+            return std::nullopt;
+        --answers_left;
+        return -answer;
+    });
 }
 
 } // namespace
@@ -214,7 +170,7 @@ BOOST_AUTO_TEST_CASE(a_kernel_that_asks_to_try_again_is_asked_again) {
                 fixture.prepare(sync);
                 fixture.prepare(left);
                 if (!enter_answers(error))
-                    return 77;
+                    return could_not;
                 answers_left = times;
                 if (fixture.perform(sync) != 0)
                     return 1;
@@ -225,7 +181,7 @@ BOOST_AUTO_TEST_CASE(a_kernel_that_asks_to_try_again_is_asked_again) {
                 fixture.engines.stop(abandoned);
                 return abandoned.size() == 1 && abandoned.pop() == &left ? 0 : 2;
             });
-            if (status == 77)
+            if (status == could_not)
                 return say_skipped("seccomp does not work here");
             BOOST_TEST(status == 0, "errno " << error << ", " << times << " times: status " << status);
         }
@@ -258,7 +214,7 @@ BOOST_AUTO_TEST_CASE(describe_and_statistics_agree_with_what_the_kernel_sees) {
         if (ring_entries_in_proc() != 64 || asio_aio::describe(ctx).chosen != backend::io_uring)
             return 1;
         if (!enter_answers(0))
-            return 77;
+            return could_not;
         std::string bytes(32, '\0');
         std::deque<outcome> results(bytes.size());
         for (std::size_t i = 0; i != bytes.size(); ++i)
@@ -268,7 +224,7 @@ BOOST_AUTO_TEST_CASE(describe_and_statistics_agree_with_what_the_kernel_sees) {
         const bool one_batch = counted.batches == 1 && counted.largest_batch == 32;
         return bytes == pattern(32) && one_batch && counted.kernel_entries == std::uint64_t(calls_seen) ? 0 : 2;
     });
-    if (status == 77)
+    if (status == could_not)
         return say_skipped("seccomp does not work here");
     BOOST_TEST(status == 0);
 }
@@ -280,19 +236,19 @@ BOOST_AUTO_TEST_CASE(little_lockable_memory_gives_a_smaller_ring_and_none_gives_
         return say_skipped("only root can become a user who has locked nothing yet");
     const int small = in_child([] {
         if (!limit_locked_memory(64 * 1024))
-            return 77;
+            return could_not;
         return detail::try_io_uring(with_depth(1024)).report.available ? 0 : 1;
     });
     BOOST_TEST(small == 0);
     const int none = in_child([] {
         if (!limit_locked_memory(0))
-            return 77;
+            return could_not;
         const asio_aio::engine_report found = detail::try_io_uring({}).report;
         if (found.available)
-            return 77; // this kernel does not charge rings
+            return could_not; // this kernel does not charge rings
         return found.error == ENOMEM && found.remedy.find("RLIMIT_MEMLOCK") != std::string::npos ? 0 : 1;
     });
-    if (none == 77)
+    if (none == could_not)
         return say_skipped("this kernel does not count rings as locked memory");
     BOOST_TEST(none == 0);
 }

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSL-1.0
+// What a test does to itself in a child process: nothing of it outlives the child.
+#pragma once
+
+#include "support.hpp"
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace test {
+
+/// The exit status of a child that could not do its test.
+constexpr int could_not = 77;
+
+/// Runs `body` in a child process and says how it ended: 0 good, `could_not`, -1 where it was killed.
+template <typename Body>
+int in_child(Body body) {
+    const pid_t child = ::fork();
+    if (child == 0)
+        ::_exit(body());
+    int status = -1;
+    BOOST_REQUIRE_EQUAL(::waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/// Becomes a user without privileges who may lock `bytes` of memory.
+inline bool limit_locked_memory(rlim_t bytes) {
+    const rlimit limit{bytes, bytes};
+    return ::setrlimit(RLIMIT_MEMLOCK, &limit) == 0 && (::geteuid() != 0 || ::setresuid(65534, 65534, 65534) == 0);
+}
+
+} // namespace test

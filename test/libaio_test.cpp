@@ -1,0 +1,603 @@
+// SPDX-License-Identifier: BSL-1.0
+// The libaio engine and its queue: what no other engine has.
+#include "child.hpp"
+#include "engine_fixture.hpp"
+#include "seccomp.hpp"
+#include "threads.hpp"
+
+#include "../src/libaio.hpp"
+#include "../src/libaio_queue.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+#include <algorithm>
+#include <cerrno>
+#include <deque>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+using namespace test;
+using detail::libaio_queue;
+using detail::op_kind;
+using detail::op_queue;
+using detail::pass_reason;
+
+namespace {
+
+constexpr std::size_t block_bytes = 4096;
+
+/// Memory that direct I/O accepts anywhere.
+struct alignas(block_bytes) block {
+    char bytes[block_bytes] = {};
+
+    std::string text() const { return {bytes, block_bytes}; }
+    void fill(unsigned seed) { std::ranges::copy(pattern(block_bytes, seed), bytes); }
+};
+
+/// Whether this test can run: says so where it cannot.
+bool has_libaio() {
+    const asio_aio::engine_report found = detail::try_libaio({}).report;
+    if (!found.available)
+        say_skipped(found.reason);
+    return found.available;
+}
+
+asio_aio::options with_depth(unsigned depth) {
+    asio_aio::options opts;
+    opts.queue_depth = depth;
+    return opts;
+}
+
+/// The engine and a direct file of so many blocks, each filled with the pattern of its number.
+struct direct_fixture : engine_fixture {
+    explicit direct_fixture(unsigned blocks, asio_aio::options opts = {})
+        : engine_fixture(backend::libaio, opts, O_DIRECT) {
+        std::string all;
+        for (unsigned i = 0; i != blocks; ++i)
+            all += pattern(block_bytes, i);
+        set_content(folder.file("file"), all);
+        make_cold(folder.file("file")); // pages in memory would make the kernel wait, to write them back
+    }
+};
+
+/// A read or write of one block.
+struct block_operation : plain_operation {
+    block_operation(op_kind what, engine_fixture& fixture, std::uint64_t index) : plain_operation(what) {
+        fixture.prepare(*this);
+        offset = index * block_bytes;
+        iovecs = &iov;
+        iovec_count = 1;
+    }
+    block_operation(const block_operation&) = delete;
+    block_operation& operator=(const block_operation&) = delete;
+
+    block memory;
+    iovec iov{memory.bytes, block_bytes};
+};
+
+struct block_read : block_operation {
+    block_read(engine_fixture& fixture, std::uint64_t index) : block_operation(op_kind::read, fixture, index) {}
+    bool is_right() const { return result == int(block_bytes) && memory.text() == pattern(block_bytes, seed()); }
+    unsigned seed() const { return unsigned(offset / block_bytes); }
+};
+
+struct block_write : block_operation {
+    block_write(engine_fixture& fixture, std::uint64_t index, unsigned seed)
+        : block_operation(op_kind::write, fixture, index) {
+        memory.fill(seed);
+    }
+};
+
+template <typename Operation>
+void push_all(std::deque<Operation>& from, op_queue& to) {
+    for (Operation& each : from)
+        to.push(&each);
+}
+
+// --- io_submit(2) that fails on demand
+
+long answer = 0;
+int answers_left = 0;
+int calls_seen = 0;
+constexpr long only_the_first = 0; // not an answer of the kernel's: it takes one operation of a batch
+
+/// From now on `answers_left` calls are answered; false where that cannot be arranged.
+bool submit_answers(long with) {
+    answer = with;
+    return trapped_call::set(SYS_io_submit, [](const trapped_call::arguments& a) -> std::optional<long> {
+        ++calls_seen;
+        if (answers_left == 0)
+            return std::nullopt;
+        --answers_left;
+        if (answer != only_the_first)
+            return answer;
+        const trapped_call::arguments one = {a[0], 1, a[2], a[3], a[4]};
+        return trapped_call::perform(one);
+    });
+}
+
+} // namespace
+
+// --- The queue --------------------------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_queue_of_four_wraps_around_a_million_times) {
+    if (!has_libaio())
+        return;
+    direct_fixture fixture(1, with_depth(4));
+    constexpr std::size_t operations = 1'000'000, at_once = 1000;
+    std::deque<block_read> reads;
+    for (std::size_t i = 0; i != at_once; ++i)
+        reads.emplace_back(fixture, 1); // at the end: the kernel answers without asking the device
+    std::size_t right = 0;
+    for (std::size_t started = 0; started != operations; started += at_once) {
+        op_queue batch, done;
+        for (block_read& each : reads) {
+            fixture.prepare(each); // the engine let go of the file
+            each.result = -EINPROGRESS;
+            batch.push(&each);
+        }
+        fixture.engines.submit(batch);
+        fixture.reap(done, at_once);
+        while (detail::operation* op = done.pop())
+            right += op->result == 0;
+    }
+    BOOST_TEST(right == operations);
+    BOOST_TEST(fixture.engines.passed(pass_reason::would_wait) == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(where_the_kernel_shares_no_ring_it_is_asked) {
+    if (!has_libaio())
+        return;
+    const int status = in_child([] {
+        // As gVisor does: what lies at the address of the context is no ring.
+        const bool trapped =
+            trapped_call::set(SYS_io_setup, [](const trapped_call::arguments& a) -> std::optional<long> {
+                const long result = trapped_call::perform(a);
+                if (result == 0)
+                    (*reinterpret_cast<unsigned**>(a[1]))[4] = 0; // the magic number
+                return result;
+            });
+        if (!trapped)
+            return could_not;
+        direct_fixture fixture(64, with_depth(8));
+        std::deque<block_read> reads;
+        for (unsigned i = 0; i != 64; ++i)
+            reads.emplace_back(fixture, i);
+        op_queue batch, done;
+        push_all(reads, batch);
+        fixture.engines.submit(batch);
+        fixture.reap(done, 64);
+        while (done.pop()) {
+        }
+        return std::ranges::all_of(reads, [](const block_read& each) { return each.is_right(); }) ? 0 : 1;
+    });
+    if (status == could_not)
+        return say_skipped("seccomp does not work here");
+    BOOST_TEST(status == 0);
+}
+
+// --- Submission -------------------------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_batch_enters_the_kernel_once) {
+    if (!has_libaio())
+        return;
+    direct_fixture fixture(32);
+    std::deque<block_read> reads;
+    for (unsigned i = 0; i != 32; ++i)
+        reads.emplace_back(fixture, i);
+    op_queue batch;
+    push_all(reads, batch);
+    fixture.engines.submit(batch);
+    BOOST_TEST(fixture.engines.counters().kernel_entries == 1u);
+    fixture.reap(32);
+    BOOST_TEST(fixture.engines.counters().kernel_entries == 1u); // taken from the ring
+    for (const block_read& each : reads)
+        BOOST_TEST(each.is_right());
+}
+
+BOOST_AUTO_TEST_CASE(a_submission_that_is_taken_in_parts_or_later_loses_nothing) {
+    if (!has_libaio())
+        return;
+    for (long with : {only_the_first, long(-EAGAIN)})
+        for (int times : {1, 5}) {
+            const int status = in_child([&] {
+                direct_fixture fixture(32);
+                std::deque<block_read> reads;
+                for (unsigned i = 0; i != 32; ++i)
+                    reads.emplace_back(fixture, i);
+                if (!submit_answers(with))
+                    return could_not;
+                answers_left = times;
+                op_queue batch, done;
+                push_all(reads, batch);
+                fixture.engines.submit(batch);
+                fixture.reap(done, 32);
+                while (done.pop()) {
+                }
+                const bool right = std::ranges::all_of(reads, [](const block_read& each) { return each.is_right(); });
+                const bool by_the_pool = fixture.engines.passed(pass_reason::unsupported) != 0;
+                return right && !by_the_pool && calls_seen > times && answers_left == 0 ? 0 : 1;
+            });
+            if (status == could_not)
+                return say_skipped("seccomp does not work here");
+            BOOST_TEST(status == 0, "answer " << with << ", " << times << " times: status " << status);
+        }
+}
+
+BOOST_AUTO_TEST_CASE(an_operation_that_io_submit_refuses_stops_no_other) {
+    if (!has_libaio())
+        return;
+    for (int error : {EINVAL, EBADF, EOPNOTSUPP}) {
+        const int status = in_child([&] {
+            direct_fixture fixture(3);
+            std::deque<block_read> reads;
+            for (unsigned i = 0; i != 3; ++i)
+                reads.emplace_back(fixture, i);
+            if (!submit_answers(-error))
+                return could_not;
+            answers_left = 1;
+            op_queue batch, done;
+            push_all(reads, batch);
+            fixture.engines.submit(batch);
+            fixture.reap(done, 3);
+            while (done.pop()) {
+            }
+            const bool right = std::ranges::all_of(reads, [](const block_read& each) { return each.is_right(); });
+            // The pool could read it: this file is not the engine's any more.
+            const bool remembered = fixture.engines.backend_of(*fixture.file.operator->()) == backend::thread_pool;
+            return right && remembered && fixture.engines.passed(pass_reason::refused) == 1 ? 0 : 1;
+        });
+        if (status == could_not)
+            return say_skipped("seccomp does not work here");
+        BOOST_TEST(status == 0, "errno " << error);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_kernel_that_stops_taking_operations_leaves_everything_to_the_pool) {
+    if (!has_libaio())
+        return;
+    const int status = in_child([] {
+        temporary_directory folder;
+        set_content(folder.file("file"), pattern(block_bytes));
+        asio::io_context ctx;
+        asio_aio::options opts;
+        opts.choice = {backend::libaio};
+        asio_aio::configure(ctx, opts);
+        file f(ctx, folder.file("file"), file_base::read_only | file_base::direct);
+        if (f.backend() != backend::libaio || !asio_aio::describe(ctx).failure.empty())
+            return 1;
+        if (!refuse_calls({SYS_io_submit}, EPERM))
+            return could_not;
+        block memory;
+        outcome first, second;
+        f.async_read_some_at(0, asio::buffer(memory.bytes), first.handler());
+        ctx.run();
+        const asio_aio::description what = asio_aio::describe(ctx);
+        const bool told = what.failure.find("io_submit") != std::string::npos &&
+            to_string(what).find("failed since") != std::string::npos;
+        ctx.restart();
+        f.async_read_some_at(0, asio::buffer(memory.bytes), second.handler());
+        ctx.run();
+        const bool read = first.bytes == block_bytes && second.bytes == block_bytes;
+        return read && told && f.backend() == backend::thread_pool && memory.text() == pattern(block_bytes) ? 0 : 2;
+    });
+    if (status == could_not)
+        return say_skipped("seccomp does not work here");
+    BOOST_TEST(status == 0);
+}
+
+// --- What would wait --------------------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(no_buffered_file_is_submitted_and_a_direct_one_is) {
+    if (!has_libaio())
+        return;
+    const int status = in_child([] {
+        temporary_directory folder;
+        set_content(folder.file("file"), pattern(block_bytes));
+        asio::io_context ctx;
+        asio_aio::options opts;
+        opts.choice = {backend::libaio};
+        opts.inline_read_limit = 0;
+        asio_aio::configure(ctx, opts);
+        file buffered(ctx, folder.file("file"), file_base::read_write);
+        file direct(ctx, folder.file("file"), file_base::read_only | file_base::direct);
+        if (buffered.backend() != backend::thread_pool || direct.backend() != backend::libaio)
+            return 1;
+        if (!submit_answers(0))
+            return could_not;
+        block memory;
+        std::deque<outcome> results(3);
+        buffered.async_read_some_at(0, asio::buffer(memory.bytes), results[0].handler());
+        buffered.async_write_some_at(0, asio::buffer("a", 1), results[1].handler());
+        ctx.run();
+        if (calls_seen != 0 || asio_aio::statistics(ctx).passed_buffered != 2 || results[1].bytes != 1)
+            return 2;
+        ctx.restart();
+        direct.async_read_some_at(0, asio::buffer(memory.bytes), results[2].handler());
+        ctx.run();
+        return calls_seen == 1 && results[2].bytes == block_bytes ? 0 : 3;
+    });
+    if (status == could_not)
+        return say_skipped("seccomp does not work here");
+    BOOST_TEST(status == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_write_that_needs_blocks_is_done_by_the_pool_and_lands) {
+    if (!has_libaio())
+        return;
+    direct_fixture fixture(1);
+    std::deque<block_write> writes;
+    for (unsigned i = 0; i != 8; ++i)
+        writes.emplace_back(fixture, 1 + i, 100 + i);
+    op_queue batch;
+    push_all(writes, batch);
+    fixture.engines.submit(batch);
+    fixture.reap(8);
+    // Not tried any more after some misses in a row, and counted all the same.
+    BOOST_TEST(fixture.engines.passed(pass_reason::would_wait) == 8u);
+    std::string expected = pattern(block_bytes, 0);
+    for (unsigned i = 0; i != 8; ++i)
+        expected += pattern(block_bytes, 100 + i);
+    BOOST_TEST((content(fixture.folder.file("file")) == expected));
+    // That says nothing of its reads.
+    make_cold(fixture.folder.file("file"));
+    block_read read(fixture, 0);
+    BOOST_TEST(fixture.perform(read) == int(block_bytes));
+    BOOST_TEST(read.is_right());
+    BOOST_TEST(fixture.engines.passed(pass_reason::would_wait) == 8u);
+}
+
+BOOST_AUTO_TEST_CASE(overwriting_is_done_by_the_kernel) {
+    if (!has_libaio())
+        return;
+    direct_fixture fixture(8);
+    std::deque<block_write> writes;
+    for (unsigned i = 0; i != 8; ++i)
+        writes.emplace_back(fixture, i, 50 + i);
+    op_queue batch;
+    push_all(writes, batch);
+    fixture.engines.submit(batch);
+    fixture.reap(8);
+    std::string expected;
+    for (unsigned i = 0; i != 8; ++i)
+        expected += pattern(block_bytes, 50 + i);
+    BOOST_TEST((content(fixture.folder.file("file")) == expected));
+    // Where the filesystem has its map of the file in memory; the first one may wait for that.
+    BOOST_TEST(fixture.engines.passed(pass_reason::would_wait) <= 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_read_across_the_end_is_short_and_one_after_it_reads_nothing) {
+    if (!has_libaio())
+        return;
+    direct_fixture fixture(2);
+    BOOST_REQUIRE_EQUAL(::truncate(fixture.folder.file("file").c_str(), block_bytes + 512), 0);
+    block_read across(fixture, 1), after(fixture, 2);
+    BOOST_TEST(fixture.perform(across) == 512);
+    BOOST_TEST(fixture.perform(after) == 0);
+    BOOST_TEST(across.memory.text().substr(0, 512) == pattern(block_bytes, 1).substr(0, 512));
+}
+
+BOOST_AUTO_TEST_CASE(several_buffers_are_one_operation) {
+    if (!has_libaio())
+        return;
+    direct_fixture fixture(4);
+    std::vector<block> memory(4);
+    iovec parts[4];
+    for (std::size_t i = 0; i != 4; ++i)
+        parts[i] = {memory[i].bytes, block_bytes};
+    plain_operation read(op_kind::read);
+    fixture.prepare(read);
+    read.iovecs = parts;
+    read.iovec_count = 4;
+    BOOST_TEST(fixture.perform(read) == int(4 * block_bytes));
+    for (unsigned i = 0; i != 4; ++i)
+        BOOST_TEST(memory[i].text() == pattern(block_bytes, i));
+    BOOST_TEST(fixture.engines.counters().kernel_entries == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(syncs_are_the_kernels_and_other_kinds_are_the_pools) {
+    if (!has_libaio())
+        return;
+    direct_fixture fixture(1);
+    plain_operation all(op_kind::sync_all), data(op_kind::sync_data), size(op_kind::size), range(op_kind::sync_range);
+    for (plain_operation* each : {&all, &data, &size, &range}) {
+        fixture.prepare(*each);
+        BOOST_TEST(fixture.perform(*each) == 0);
+    }
+    BOOST_TEST(size.length == block_bytes);
+    BOOST_TEST(fixture.engines.passed(pass_reason::unsupported) == 2u);
+    BOOST_TEST(!fixture.file->refused());
+}
+
+BOOST_AUTO_TEST_CASE(a_kernel_without_syncs_still_reads) {
+    if (!has_libaio())
+        return;
+    const int status = in_child([] { // as before Linux 4.18
+        direct_fixture fixture(1);
+        const bool trapped =
+            trapped_call::set(SYS_io_submit, [](const trapped_call::arguments& a) -> std::optional<long> {
+                ++calls_seen;
+                const iocb& first = **reinterpret_cast<iocb**>(a[2]);
+                const bool is_sync = first.aio_lio_opcode == IO_CMD_FSYNC || first.aio_lio_opcode == IO_CMD_FDSYNC;
+                return is_sync ? std::optional<long>(-EINVAL) : std::nullopt;
+            });
+        if (!trapped)
+            return could_not;
+        for (int i = 0; i != 3; ++i) {
+            plain_operation sync(op_kind::sync_data);
+            fixture.prepare(sync);
+            if (fixture.perform(sync) != 0)
+                return 1;
+        }
+        block_read read(fixture, 0);
+        fixture.perform(read);
+        const bool remembered = calls_seen == 2; // the first sync, and the read
+        return read.is_right() && remembered && !fixture.file->refused() ? 0 : 2;
+    });
+    if (status == could_not)
+        return say_skipped("seccomp does not work here");
+    BOOST_TEST(status == 0);
+}
+
+// --- Cancellation and end ---------------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(what_waits_for_a_place_is_cancelled_at_once_and_what_the_kernel_has_ends_as_it_does) {
+    if (!has_libaio())
+        return;
+    const int status = in_child([] {
+        direct_fixture fixture(8, with_depth(2));
+        if (!submit_answers(-EAGAIN))
+            return could_not;
+        std::deque<block_read> reads;
+        for (unsigned i = 0; i != 8; ++i)
+            reads.emplace_back(fixture, i);
+        op_queue batch, done;
+        push_all(reads, batch);
+        fixture.engines.submit(batch); // two are with the kernel
+        const std::size_t ended = [&] {
+            op_queue early;
+            fixture.engines.reap(early);
+            const std::size_t count = early.size();
+            done.splice(early);
+            return count;
+        }();
+        fixture.engines.cancel({detail::cancellation::scope::file, engine_fixture::file_key});
+        fixture.reap(done, 8);
+        while (done.pop()) {
+        }
+        std::size_t cancelled = 0, right = 0;
+        for (const block_read& each : reads) {
+            cancelled += each.result == -ECANCELED && !each.file;
+            right += each.is_right();
+        }
+        return cancelled + right == 8 && right >= ended && right < 8 ? 0 : 1;
+    });
+    if (status == could_not)
+        return say_skipped("seccomp does not work here");
+    BOOST_TEST(status == 0);
+}
+
+BOOST_AUTO_TEST_CASE(stopping_with_operations_in_the_kernel_gives_them_all_back) {
+    if (!has_libaio())
+        return;
+    for (int round = 0; round != 10; ++round) {
+        direct_fixture fixture(64, with_depth(32));
+        std::deque<block_read> reads;
+        for (unsigned i = 0; i != 64; ++i)
+            reads.emplace_back(fixture, i);
+        op_queue batch, abandoned;
+        push_all(reads, batch);
+        fixture.engines.submit(batch);
+        fixture.engines.stop(abandoned);
+        BOOST_TEST(abandoned.size() == 64u);
+        while (abandoned.pop()) {
+        }
+        std::vector<std::string> before;
+        for (const block_read& each : reads)
+            before.push_back(each.memory.text());
+        // The kernel has let go of the memory: a read of another descriptor ends later than any of these would.
+        make_cold(fixture.folder.file("file"));
+        BOOST_TEST(content(fixture.folder.file("file")).size() == 64 * block_bytes);
+        for (std::size_t i = 0; i != reads.size(); ++i)
+            BOOST_TEST(reads[i].memory.text() == before[i]);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_child_process_gets_a_queue_of_its_own_and_the_parent_keeps_its) {
+    if (!has_libaio())
+        return;
+    direct_fixture fixture(64, with_depth(16));
+    std::deque<block_read> reads;
+    for (unsigned i = 0; i != 64; ++i)
+        reads.emplace_back(fixture, i);
+    op_queue pending;
+    push_all(reads, pending);
+    fixture.engines.prepare_fork(pending);
+    const auto arrives = [&] {
+        op_queue done;
+        fixture.reap(done, 64);
+        while (done.pop()) {
+        }
+        block_read again(fixture, 7);
+        fixture.perform(again);
+        return again.is_right() && fixture.engines.passed(pass_reason::refused) == 0 &&
+            std::ranges::all_of(reads, [](const block_read& each) { return each.is_right(); });
+    };
+    const int status = in_child([&] {
+        const std::size_t maps = count_maps();
+        if (fixture.engines.become_child() != 0)
+            return 1;
+        if (count_maps() > maps) // the parent's is gone, ours is there
+            return 2;
+        return arrives() ? 0 : 3;
+    });
+    BOOST_TEST(status == 0);
+    BOOST_TEST(arrives());
+}
+
+BOOST_AUTO_TEST_CASE(writes_past_the_limit_of_file_sizes_are_an_error_and_no_signal) {
+    if (!has_libaio())
+        return;
+    const int status = in_child([] {
+        direct_fixture fixture(4);
+        const rlimit limit{2 * block_bytes, 2 * block_bytes};
+        if (::setrlimit(RLIMIT_FSIZE, &limit) != 0)
+            return could_not;
+        block_write within(fixture, 1, 9), beyond(fixture, 3, 9);
+        return fixture.perform(within) == int(block_bytes) && fixture.perform(beyond) == -EFBIG ? 0 : 1;
+    });
+    BOOST_TEST(status == 0);
+}
+
+// --- A model of everything at once ------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_random_mix_of_direct_reads_and_writes_does_what_the_model_says) {
+    if (!has_libaio())
+        return;
+    constexpr unsigned blocks = 256, steps = 20'000, at_once = 64;
+    direct_fixture fixture(blocks, with_depth(16));
+    std::vector<unsigned> model(2 * blocks); // the seed of each block; beyond `written` there is none
+    for (unsigned i = 0; i != blocks; ++i)
+        model[i] = i;
+    unsigned written = blocks;
+    std::mt19937 random(7);
+    for (unsigned step = 0; step < steps; step += at_once) {
+        std::deque<block_read> reads;
+        std::deque<block_write> writes;
+        std::vector<bool> taken(model.size());
+        std::vector<std::pair<unsigned, unsigned>> changes;
+        op_queue batch;
+        for (unsigned i = 0; i != at_once; ++i) {
+            const auto index = unsigned(random() % written);
+            if (taken[index]) // what overlaps has no order
+                continue;
+            taken[index] = true;
+            if (random() % 3 != 0) {
+                batch.push(&reads.emplace_back(fixture, index));
+            } else {
+                // Now and then one more block at the end.
+                const bool grows = random() % 20 == 0 && written != model.size() && !taken[written];
+                const unsigned where = grows ? written : index;
+                taken[where] = true;
+                changes.emplace_back(where, unsigned(random()));
+                batch.push(&writes.emplace_back(fixture, where, changes.back().second));
+            }
+        }
+        const std::size_t count = batch.size();
+        fixture.engines.submit(batch);
+        fixture.reap(count);
+        for (const block_read& each : reads)
+            BOOST_REQUIRE(
+                each.result == int(block_bytes) && each.memory.text() == pattern(block_bytes, model[each.seed()]));
+        for (const auto& [where, seed] : changes) {
+            model[where] = seed;
+            written = std::max(written, where + 1);
+        }
+        for (const block_write& each : writes)
+            BOOST_REQUIRE_EQUAL(each.result, int(block_bytes));
+    }
+    BOOST_TEST(written > blocks);
+    BOOST_TEST(fixture.engines.passed(pass_reason::refused) == 0u);
+}

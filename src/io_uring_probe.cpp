@@ -30,6 +30,8 @@ engine_report unavailable(const refusal& found) {
             : "a kernel with CONFIG_IO_URING, and a security policy that allows it";
     } else if (found.error == ENOMEM) {
         report.remedy = "raise RLIMIT_MEMLOCK (ulimit -l)";
+    } else if (found.error == EAGAIN) { // which no kernel answers
+        report.remedy = "look for a seccomp profile or a sandbox that answers so";
     } else if (found.error == EMFILE) {
         report.remedy = "raise RLIMIT_NOFILE (ulimit -n)";
     } else if (found.error == EOPNOTSUPP) {

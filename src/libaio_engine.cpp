@@ -63,6 +63,7 @@ bool is_refusal_of_call(int error) noexcept {
 
 libaio_engine::libaio_engine(std::unique_ptr<libaio_queue> queue, event& finished)
     : finished_(finished), queue_(std::move(queue)) {
+    queue_->count_from_now(); // and not its trial
     make_slots();
 }
 

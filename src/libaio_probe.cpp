@@ -28,6 +28,8 @@ engine_report unavailable(const refusal& found) {
         if (!used.empty() && !most.empty())
             report.reason += "; " + used + " of the system's " + most + " places are in use";
         report.remedy = "raise fs.aio-max-nr (sysctl fs.aio-max-nr=1048576)";
+    } else if (found.error == ENOMEM) {
+        report.remedy = "raise the memory limit of the process or its control group";
     } else if (found.error == EMFILE) {
         report.remedy = "raise RLIMIT_NOFILE (ulimit -n)";
     } else if (found.error == EINVAL) {

@@ -52,8 +52,9 @@ public:
     /// 0, or -errno where the kernel refuses io_getevents(2), by which is waited.
     int ask_kernel() noexcept;
 
-    /// Number of calls of io_submit(2) and io_getevents(2).
+    /// Number of calls of io_submit(2) and io_getevents(2), and from when on they count.
     std::uint64_t calls() const noexcept { return calls_; }
+    void count_from_now() noexcept { calls_ = 0; }
 
 private:
     /// What the kernel shares with the program at the address that it calls the context (fs/aio.c, struct aio_ring).

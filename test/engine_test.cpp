@@ -223,8 +223,8 @@ ENGINE_TEST(the_last_user_of_a_file_closes_it_and_no_loop_waits_for_that) {
     const int number = fixture.file->descriptor();
     plain_operation sync(op_kind::sync_data);
     fixture.prepare(sync);
-    fixture.submit({&sync});
     fixture.file.reset(); // the operation is the last user
+    fixture.submit({&sync});
     fixture.reap(1);
     BOOST_TEST(sync.result == 0);
     BOOST_TEST(!sync.file);

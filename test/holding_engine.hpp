@@ -159,7 +159,9 @@ public:
             detail::select_engine({{which}, asio_aio::choice_source::code, "this test", {}}, {}).factory;
         const auto make = [selected, state = state_](const asio_aio::options& opts, detail::event& finished) {
             detail::engine_list engines = selected(opts, finished);
-            engines.front() = std::make_unique<holding_engine>(std::move(engines.front()), state, finished);
+            // The tests' files are buffered: under libaio the pool serves them.
+            auto& serving = engines.front()->kind() == backend::libaio ? engines.back() : engines.front();
+            serving = std::make_unique<holding_engine>(std::move(serving), state, finished);
             return engines;
         };
         asio::use_service<detail::file_service>(context).use_engines(make);

@@ -162,9 +162,14 @@ std::vector<backend> engines_under_test() {
         }
         return engines;
     }
-    for (const asio_aio::engine_report& each : asio_aio::probe())
-        if (each.available)
-            engines.push_back(each.which);
+    const char* refused = std::getenv("ASIO_AIO_TEST_REFUSED"); // by test/refuse
+    for (const asio_aio::engine_report& each : asio_aio::probe()) {
+        if (!each.available)
+            continue;
+        if (refused && std::string_view(refused).find(to_string(each.which)) != std::string_view::npos)
+            throw std::runtime_error("an engine that is refused here is available: " + std::string(refused));
+        engines.push_back(each.which);
+    }
     return engines;
 }
 

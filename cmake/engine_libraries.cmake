@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 # The libraries of the kernel's engines as targets: for the build, and for whoever links an installed static asio_aio.
 
-# asio_aio_find_engine_library(<name> <header> <static>): target asio_aio::<name> for lib<name>, where it is found.
+# asio_aio_find_engine_library(<name> <header> <static>): target asio_aio::lib<name>, where it is found.
 function(asio_aio_find_engine_library name header static)
     if(TARGET asio_aio::lib${name})
         return()
@@ -22,4 +22,14 @@ function(asio_aio_find_engine_library name header static)
             IMPORTED_LOCATION ${ASIO_AIO_${name}_${kind}_library}
             INTERFACE_INCLUDE_DIRECTORIES ${ASIO_AIO_${name}_include_dir})
     endif()
+endfunction()
+
+# asio_aio_describe_engine_library(<name> <header> <static> <result>): what is looked for, for messages.
+function(asio_aio_describe_engine_library name header static result)
+    if(static)
+        set(file lib${name}.a)
+    else()
+        set(file lib${name}.so)
+    endif()
+    set(${result} "${file} with ${header} (on Debian: lib${name}-dev)" PARENT_SCOPE)
 endfunction()

@@ -15,6 +15,12 @@ struct plain_operation : detail::operation {
     explicit plain_operation(detail::op_kind what) : operation(what, [](operation*, fate) {}) {}
 };
 
+inline asio_aio::options with_depth(unsigned depth) {
+    asio_aio::options opts;
+    opts.queue_depth = depth;
+    return opts;
+}
+
 /// Engines with their event, and a file to work on: no Asio, only poll(2).
 struct engine_fixture {
     explicit engine_fixture(const detail::engine_factory& make, asio_aio::options opts = {}, int file_flags = 0) {

@@ -34,12 +34,6 @@ bool has_io_uring(const asio_aio::options& opts = {}) {
     return found.available;
 }
 
-asio_aio::options with_depth(unsigned depth) {
-    asio_aio::options opts;
-    opts.queue_depth = depth;
-    return opts;
-}
-
 asio_aio::options for_one_thread() {
     asio_aio::options opts;
     opts.single_issuer = true;

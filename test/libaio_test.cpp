@@ -44,12 +44,6 @@ bool has_libaio() {
     return found.available;
 }
 
-asio_aio::options with_depth(unsigned depth) {
-    asio_aio::options opts;
-    opts.queue_depth = depth;
-    return opts;
-}
-
 /// The engine and a direct file of so many blocks, each filled with the pattern of its number.
 struct direct_fixture : engine_fixture {
     explicit direct_fixture(unsigned blocks, asio_aio::options opts = {})
@@ -94,6 +88,25 @@ template <typename Operation>
 void push_all(std::deque<Operation>& from, op_queue& to) {
     for (Operation& each : from)
         to.push(&each);
+}
+
+template <typename Operation>
+void submit_all(engine_fixture& fixture, std::deque<Operation>& ops) {
+    op_queue batch;
+    push_all(ops, batch);
+    fixture.engines.submit(batch);
+}
+
+/// Reads of the first blocks of the file, in order.
+std::deque<block_read> reads_of(engine_fixture& fixture, unsigned blocks) {
+    std::deque<block_read> reads;
+    for (unsigned i = 0; i != blocks; ++i)
+        reads.emplace_back(fixture, i);
+    return reads;
+}
+
+bool are_right(const std::deque<block_read>& reads) {
+    return std::ranges::all_of(reads, [](const block_read& each) { return each.is_right(); });
 }
 
 // --- io_submit(2) that fails on demand
@@ -162,16 +175,10 @@ BOOST_AUTO_TEST_CASE(where_the_kernel_shares_no_ring_it_is_asked) {
         if (!trapped)
             return could_not;
         direct_fixture fixture(64, with_depth(8));
-        std::deque<block_read> reads;
-        for (unsigned i = 0; i != 64; ++i)
-            reads.emplace_back(fixture, i);
-        op_queue batch, done;
-        push_all(reads, batch);
-        fixture.engines.submit(batch);
-        fixture.reap(done, 64);
-        while (done.pop()) {
-        }
-        return std::ranges::all_of(reads, [](const block_read& each) { return each.is_right(); }) ? 0 : 1;
+        auto reads = reads_of(fixture, 64);
+        submit_all(fixture, reads);
+        fixture.reap(64);
+        return are_right(reads) ? 0 : 1;
     });
     if (status == could_not)
         return say_skipped("seccomp does not work here");
@@ -184,12 +191,8 @@ BOOST_AUTO_TEST_CASE(a_batch_enters_the_kernel_once) {
     if (!has_libaio())
         return;
     direct_fixture fixture(32);
-    std::deque<block_read> reads;
-    for (unsigned i = 0; i != 32; ++i)
-        reads.emplace_back(fixture, i);
-    op_queue batch;
-    push_all(reads, batch);
-    fixture.engines.submit(batch);
+    auto reads = reads_of(fixture, 32);
+    submit_all(fixture, reads);
     BOOST_TEST(fixture.engines.counters().kernel_entries == 1u);
     fixture.reap(32);
     BOOST_TEST(fixture.engines.counters().kernel_entries == 1u); // taken from the ring
@@ -204,19 +207,13 @@ BOOST_AUTO_TEST_CASE(a_submission_that_is_taken_in_parts_or_later_loses_nothing)
         for (int times : {1, 5}) {
             const int status = in_child([&] {
                 direct_fixture fixture(32);
-                std::deque<block_read> reads;
-                for (unsigned i = 0; i != 32; ++i)
-                    reads.emplace_back(fixture, i);
+                auto reads = reads_of(fixture, 32);
                 if (!submit_answers(with))
                     return could_not;
                 answers_left = times;
-                op_queue batch, done;
-                push_all(reads, batch);
-                fixture.engines.submit(batch);
-                fixture.reap(done, 32);
-                while (done.pop()) {
-                }
-                const bool right = std::ranges::all_of(reads, [](const block_read& each) { return each.is_right(); });
+                submit_all(fixture, reads);
+                fixture.reap(32);
+                const bool right = are_right(reads);
                 const bool by_the_pool = fixture.engines.passed(pass_reason::unsupported) != 0;
                 return right && !by_the_pool && calls_seen > times && answers_left == 0 ? 0 : 1;
             });
@@ -232,19 +229,13 @@ BOOST_AUTO_TEST_CASE(an_operation_that_io_submit_refuses_stops_no_other) {
     for (int error : {EINVAL, EBADF, EOPNOTSUPP}) {
         const int status = in_child([&] {
             direct_fixture fixture(3);
-            std::deque<block_read> reads;
-            for (unsigned i = 0; i != 3; ++i)
-                reads.emplace_back(fixture, i);
+            auto reads = reads_of(fixture, 3);
             if (!submit_answers(-error))
                 return could_not;
             answers_left = 1;
-            op_queue batch, done;
-            push_all(reads, batch);
-            fixture.engines.submit(batch);
-            fixture.reap(done, 3);
-            while (done.pop()) {
-            }
-            const bool right = std::ranges::all_of(reads, [](const block_read& each) { return each.is_right(); });
+            submit_all(fixture, reads);
+            fixture.reap(3);
+            const bool right = are_right(reads);
             // The pool could read it: this file is not the engine's any more.
             const bool remembered = fixture.engines.backend_of(*fixture.file.operator->()) == backend::thread_pool;
             return right && remembered && fixture.engines.passed(pass_reason::refused) == 1 ? 0 : 1;
@@ -331,9 +322,7 @@ BOOST_AUTO_TEST_CASE(a_write_that_needs_blocks_is_done_by_the_pool_and_lands) {
     std::deque<block_write> writes;
     for (unsigned i = 0; i != 8; ++i)
         writes.emplace_back(fixture, 1 + i, 100 + i);
-    op_queue batch;
-    push_all(writes, batch);
-    fixture.engines.submit(batch);
+    submit_all(fixture, writes);
     fixture.reap(8);
     // Not tried any more after some misses in a row, and counted all the same.
     BOOST_TEST(fixture.engines.passed(pass_reason::would_wait) == 8u);
@@ -356,9 +345,7 @@ BOOST_AUTO_TEST_CASE(overwriting_is_done_by_the_kernel) {
     std::deque<block_write> writes;
     for (unsigned i = 0; i != 8; ++i)
         writes.emplace_back(fixture, i, 50 + i);
-    op_queue batch;
-    push_all(writes, batch);
-    fixture.engines.submit(batch);
+    submit_all(fixture, writes);
     fixture.reap(8);
     std::string expected;
     for (unsigned i = 0; i != 8; ++i)
@@ -450,9 +437,7 @@ BOOST_AUTO_TEST_CASE(what_waits_for_a_place_is_cancelled_at_once_and_what_the_ke
         direct_fixture fixture(8, with_depth(2));
         if (!submit_answers(-EAGAIN))
             return could_not;
-        std::deque<block_read> reads;
-        for (unsigned i = 0; i != 8; ++i)
-            reads.emplace_back(fixture, i);
+        auto reads = reads_of(fixture, 8);
         op_queue batch, done;
         push_all(reads, batch);
         fixture.engines.submit(batch); // two are with the kernel
@@ -464,9 +449,7 @@ BOOST_AUTO_TEST_CASE(what_waits_for_a_place_is_cancelled_at_once_and_what_the_ke
             return count;
         }();
         fixture.engines.cancel({detail::cancellation::scope::file, engine_fixture::file_key});
-        fixture.reap(done, 8);
-        while (done.pop()) {
-        }
+        fixture.reap(8);
         std::size_t cancelled = 0, right = 0;
         for (const block_read& each : reads) {
             cancelled += each.result == -ECANCELED && !each.file;
@@ -484,9 +467,7 @@ BOOST_AUTO_TEST_CASE(stopping_with_operations_in_the_kernel_gives_them_all_back)
         return;
     for (int round = 0; round != 10; ++round) {
         direct_fixture fixture(64, with_depth(32));
-        std::deque<block_read> reads;
-        for (unsigned i = 0; i != 64; ++i)
-            reads.emplace_back(fixture, i);
+        auto reads = reads_of(fixture, 64);
         op_queue batch, abandoned;
         push_all(reads, batch);
         fixture.engines.submit(batch);
@@ -509,21 +490,16 @@ BOOST_AUTO_TEST_CASE(a_child_process_gets_a_queue_of_its_own_and_the_parent_keep
     if (!has_libaio())
         return;
     direct_fixture fixture(64, with_depth(16));
-    std::deque<block_read> reads;
-    for (unsigned i = 0; i != 64; ++i)
-        reads.emplace_back(fixture, i);
+    auto reads = reads_of(fixture, 64);
     op_queue pending;
     push_all(reads, pending);
     fixture.engines.prepare_fork(pending);
     const auto arrives = [&] {
         op_queue done;
-        fixture.reap(done, 64);
-        while (done.pop()) {
-        }
+        fixture.reap(64);
         block_read again(fixture, 7);
         fixture.perform(again);
-        return again.is_right() && fixture.engines.passed(pass_reason::refused) == 0 &&
-            std::ranges::all_of(reads, [](const block_read& each) { return each.is_right(); });
+        return again.is_right() && fixture.engines.passed(pass_reason::refused) == 0 && are_right(reads);
     };
     const int status = in_child([&] {
         const std::size_t maps = count_maps();

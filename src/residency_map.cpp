@@ -18,8 +18,8 @@ std::size_t page_bytes() noexcept {
     return bytes;
 }
 
-// A file may grow so much, or to twice its size, before it is mapped again. Also more than the largest folio of any page
-// cache (2 MiB, Linux 6.18 on x86): behind it no page can be in memory because a neighbour is.
+// A file may grow so much, or to twice its size, before it is mapped again. Also more than the largest folio of any
+// page cache (2 MiB, Linux 6.18 on x86): behind it no page can be in memory because a neighbour is.
 constexpr std::uint64_t least_room = std::uint64_t(64) << 20;
 
 // Of all files: an eighth of what the kernel allows a process by default (vm.max_map_count, 65530).
@@ -65,16 +65,34 @@ struct residency_map::mapping {
     char* begin;
     std::uint64_t length; ///< 0: there is none, and none will be tried.
     mapping* before;
+    std::atomic<unsigned> questions{0};
+
+    ~mapping() { unmap(); }
+
+    void unmap() noexcept {
+        if (length == 0)
+            return;
+        ::munmap(begin, length);
+        length = 0;
+        mappings.fetch_sub(1, std::memory_order_relaxed);
+    }
+
+    /// To a process that may not write the file, mincore says that all of it is in memory (Linux 5.2): also the last
+    /// page of the room, which is far behind the end.
+    bool tells_truth() const noexcept { return resident_pages(begin + length - page_bytes(), 1) == std::size_t(0); }
+
+    /// The same, from time to time: the process may have given up its rights, or the file may have grown to that page.
+    bool is_trusted() noexcept {
+        constexpr unsigned period = 64; // the question costs as much as the read that it is about
+        const unsigned asked = questions.load(std::memory_order_relaxed); // a hint: threads may overwrite each other's
+        questions.store(asked + 1, std::memory_order_relaxed);
+        return asked % period != period - 1 || tells_truth();
+    }
 };
 
 residency_map::~residency_map() {
-    for (mapping* each = newest_.load(std::memory_order_acquire); each;) {
-        if (each->length != 0) {
-            ::munmap(each->begin, each->length);
-            mappings.fetch_sub(1, std::memory_order_relaxed);
-        }
+    for (mapping* each = newest_.load(std::memory_order_acquire); each;)
         delete std::exchange(each, each->before);
-    }
 }
 
 std::optional<std::size_t> residency_map::count(int descriptor, std::uint64_t offset, std::size_t bytes) noexcept {
@@ -96,23 +114,24 @@ std::optional<std::size_t> residency_map::count(int descriptor, std::uint64_t of
 /// A mapping of the file up to `end`, or to its own end; null where there is none now.
 const residency_map::mapping* residency_map::find(int descriptor, std::uint64_t end) noexcept {
     mapping* newest = newest_.load(std::memory_order_acquire);
-    if (newest && (newest->length == 0 || end <= newest->length))
+    if (newest && newest->length == 0)
+        return newest;
+    const bool is_trusted = newest && newest->is_trusted();
+    if (is_trusted && end <= newest->length)
         return newest;
     const auto size = size_of(descriptor);
-    if (!size || (newest && *size <= newest->length))
+    if (!size)
+        return nullptr;
+    if (is_trusted && *size <= newest->length)
         return newest;
     mapping* const made = make(descriptor, *size, newest);
     if (!made || newest_.compare_exchange_strong(newest, made, std::memory_order_acq_rel))
         return made;
-    if (made->length != 0) { // another thread was faster
-        ::munmap(made->begin, made->length);
-        mappings.fetch_sub(1, std::memory_order_relaxed);
-    }
-    delete made;
+    delete made; // another thread was faster
     return newest;
 }
 
-/// Maps the file and room behind it; of length 0 where this file cannot be asked, null where it may be later.
+/// Maps the file and room behind it; of length 0 where this file cannot be asked, null where there is no memory.
 residency_map::mapping* residency_map::make(int descriptor, std::uint64_t size, mapping* before) noexcept {
     auto* const made = new (std::nothrow) mapping{nullptr, 0, before};
     constexpr std::uint64_t largest = std::numeric_limits<std::ptrdiff_t>::max() / 4;
@@ -120,24 +139,21 @@ residency_map::mapping* residency_map::make(int descriptor, std::uint64_t size, 
         return made;
     if (mappings.fetch_add(1, std::memory_order_relaxed) >= most_mappings) {
         mappings.fetch_sub(1, std::memory_order_relaxed);
-        delete made;
-        return nullptr;
+        return made;
     }
     const std::uint64_t length = round_up(size + std::max(size, least_room));
-    // Without any access, so that the pages are not brought in where the program has locked its memory (mlockall(2)).
+    // Where the program locks its memory (mlockall(2)): without any access, so that the pages are not brought in, and
+    // unlocked, so that it does not count against RLIMIT_MEMLOCK.
     void* const begin = ::mmap(nullptr, length, PROT_NONE, MAP_SHARED, descriptor, 0);
-    // To a process that may not write the file, mincore says that all of it is in memory (Linux 5.2): also the last page
-    // of the room, which is far behind the end.
-    const bool tells_truth =
-        begin != MAP_FAILED && resident_pages(static_cast<char*>(begin) + length - page_bytes(), 1) == std::size_t(0);
-    if (begin != MAP_FAILED && !tells_truth)
-        ::munmap(begin, length);
-    if (tells_truth) {
-        made->begin = static_cast<char*>(begin);
-        made->length = length;
-    } else {
+    if (begin == MAP_FAILED) {
         mappings.fetch_sub(1, std::memory_order_relaxed);
+        return made;
     }
+    ::munlock(begin, length);
+    made->begin = static_cast<char*>(begin);
+    made->length = length;
+    if (!made->tells_truth())
+        made->unmap();
     return made;
 }
 

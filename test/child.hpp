@@ -17,6 +17,7 @@ constexpr int could_not = 77;
 template <typename Body>
 int in_child(Body body) {
     const pid_t child = ::fork();
+    BOOST_REQUIRE(child != -1);
     if (child == 0)
         ::_exit(body());
     int status = -1;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Files, contexts and processes that end while operations are under way: cases 38 to 43 and 44a.
 #include "engine_support.hpp"
+#include "child.hpp"
 
 #include <boost/asio/post.hpp>
 
@@ -8,7 +9,6 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/time.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <atomic>
 #include <cerrno>
@@ -44,18 +44,6 @@ private:
     std::atomic<int>* called_;
     std::atomic<int>* destroyed_;
 };
-
-/// Runs `work` in a child process and returns its exit status.
-template <typename Work>
-int in_child(Work work) {
-    const pid_t child = ::fork();
-    BOOST_REQUIRE(child != -1);
-    if (child == 0)
-        ::_exit(work());
-    int status = -1;
-    BOOST_REQUIRE_EQUAL(::waitpid(child, &status, 0), child);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 /// What the process holds of the kernel, to be compared before and after.
 struct resources {

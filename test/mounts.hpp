@@ -6,13 +6,17 @@
 
 #include <fcntl.h>
 #include <linux/loop.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include <cerrno>
+#include <filesystem>
+#include <memory>
 #include <string>
 
 namespace test {
@@ -47,6 +51,50 @@ private:
     std::string folder_;
     bool works_;
 };
+
+/// An overlayfs on `folder`/overlay, whose layers are folders beside it.
+class overlay {
+public:
+    explicit overlay(const std::string& folder)
+        : layers_(make_layers(folder)),
+          mount_(
+              "overlay", folder + "/overlay",
+              "lowerdir=" + layers_ + "/lower,upperdir=" + layers_ + "/upper,workdir=" + layers_ + "/work") {}
+
+    bool works() const { return mount_.works(); }
+    std::string lower(const std::string& name) const { return layers_ + "/lower/" + name; }
+    std::string upper(const std::string& name) const { return layers_ + "/upper/" + name; }
+    std::string file(const std::string& name) const { return mount_.file(name); }
+
+private:
+    static std::string make_layers(const std::string& folder) {
+        for (const char* layer : {"lower", "upper", "work"})
+            std::filesystem::create_directory(folder + '/' + layer);
+        return folder;
+    }
+
+    std::string layers_;
+    mounted mount_;
+};
+
+/// An overlayfs in the test's folder; null, and a word about it, where there can be none.
+inline std::unique_ptr<overlay> mount_overlay(environment& env) {
+    if (!may_mount()) {
+        say_skipped("only root can mount an overlayfs");
+        return nullptr;
+    }
+    auto fs = std::make_unique<overlay>(env.folder.path().string());
+    if (fs->works())
+        return fs;
+    say_skipped("this kernel or the filesystem of the tests has no overlayfs");
+    return nullptr;
+}
+
+/// Whether `folder` is on a tmpfs, or inside one.
+inline bool is_tmpfs(const char* folder) {
+    struct statfs status {};
+    return ::statfs(folder, &status) == 0 && status.f_type == TMPFS_MAGIC;
+}
 
 /// A block device over a file, until the end of its life; the kernel ends it too if the process does.
 class loop_device {

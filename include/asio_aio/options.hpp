@@ -50,12 +50,13 @@ struct options {
     /** What is in memory is copied by the thread that starts the read: about 10 microseconds for 64 KiB. */
     std::size_t inline_read_limit = std::size_t(64) * 1024;
 
-    /// Whether that is done, too, where the filesystem refuses RWF_NOWAIT: on tmpfs and overlayfs, the root of a container.
+    /// Whether that is done, too, where the filesystem refuses RWF_NOWAIT: on tmpfs and on overlayfs, the root of a
+    /// container.
     /**
      * tmpfs: all of it is taken to be in memory (a page that was swapped out is waited for). overlayfs: the file is
-     * mapped, without ever being touched, to ask mincore(2) what is in memory: address space of twice its size and 64 MiB
-     * at least, for as long as it is open. It is not where RLIMIT_AS is set, for more than 8192 files, and where the
-     * process may not write the file (the kernel does not tell then).
+     * mapped, without ever being touched, to ask mincore(2) what is in memory: address space of twice its size and
+     * 64 MiB at least, for as long as it is open. It is not where RLIMIT_AS is set, for more than 8192 files, and where
+     * the process may not write the file (the kernel does not tell then).
      */
     bool inline_reads_without_nowait = true;
 };

@@ -13,6 +13,11 @@ namespace asio_aio::detail {
  * Thread-safe. The mapping is made when it is first asked, and once more each time that the file has outgrown it; those
  * before stay until the end, since another thread may be asking them. The file may shrink: what is cut off is then not
  * in memory, and an untouched mapping raises no signal.
+ *
+ * The kernel answers truly to who may write or owns the file. A process that gives up that right, as a daemon does, is
+ * told so by the 64th question at the latest, and no more after it. A descriptor that was opened on overlayfs for
+ * reading, before another one had the file copied up, reads the upper file, but maps the lower one: the answer may be
+ * wrong then, and a read wait.
  */
 class residency_map {
 public:

@@ -6,25 +6,35 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
-#include <fstream>
 
 namespace asio_aio::detail {
 
+namespace {
+
+/// The beginning of a small file, as one read gives it; empty where there is none.
+std::string read_file(const char* path) {
+    std::array<char, 4096> text;
+    const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+    if (fd == -1)
+        return {};
+    const ssize_t n = ::read(fd, text.data(), text.size());
+    ::close(fd);
+    return {text.data(), std::size_t(std::max<ssize_t>(n, 0))};
+}
+
+} // namespace
+
 std::string read_line(const char* path) {
-    std::string line;
-    std::ifstream file(path);
-    std::getline(file, line);
-    return line;
+    const std::string text = read_file(path);
+    return text.substr(0, text.find('\n'));
 }
 
 bool has_seccomp_filter() {
-    std::ifstream status("/proc/self/status"); // proc(5): "Seccomp: 2" is a filter
-    for (std::string line; std::getline(status, line);)
-        if (line.rfind("Seccomp:", 0) == 0)
-            return line.find('2') != line.npos;
-    return false;
+    const std::string status = read_file("/proc/self/status"); // proc(5): "Seccomp: 2" is a filter
+    return status.find("\nSeccomp:\t2") != status.npos;
 }
 
 std::string who_refuses(int error) {

@@ -26,15 +26,6 @@ long places_in_use() {
     return number_in("/proc/sys/fs/aio-nr");
 }
 
-/// The contexts of this process alone, by their rings.
-long contexts_in_use() {
-    std::ifstream maps("/proc/self/maps");
-    long count = 0;
-    for (std::string line; std::getline(maps, line);)
-        count += line.find("[aio]") != std::string::npos;
-    return count;
-}
-
 /// How the number of places in use changes while a context has `depth` of them: at best exactly so; programs beside this
 /// one may come and go, so it is looked for several times.
 template <typename Open>
@@ -150,7 +141,7 @@ BOOST_AUTO_TEST_CASE(statistics_agree_with_the_calls_that_are_made) {
         asio::io_context ctx;
         asio_aio::configure(ctx, only_libaio(64));
         file f(ctx, folder.file("file"), file_base::read_only | file_base::direct);
-        if (asio_aio::describe(ctx).chosen != backend::libaio || contexts_in_use() != 1)
+        if (asio_aio::describe(ctx).chosen != backend::libaio || count_aio_contexts() != 1)
             return 1;
         const bool trapped =
             trapped_call::set(SYS_io_submit, [](const trapped_call::arguments&) -> std::optional<long> {
@@ -188,7 +179,7 @@ BOOST_AUTO_TEST_CASE(a_hundred_contexts_leave_none_behind) {
         std::vector<std::unique_ptr<asio::io_context>> contexts;
         for (int j = 0; j != 5; ++j)
             contexts.push_back(open_context(folder.file("file"), 16));
-        BOOST_TEST(contexts_in_use() == 5);
+        BOOST_TEST(count_aio_contexts() == 5u);
     }
-    BOOST_TEST(contexts_in_use() == 0);
+    BOOST_TEST(count_aio_contexts() == 0u);
 }

@@ -9,6 +9,7 @@
 #include <iostream>
 #include <iterator>
 #include <random>
+#include <sstream>
 
 namespace test {
 namespace {
@@ -29,6 +30,15 @@ std::vector<registered_test>& registry() {
 
 std::size_t count_entries(const char* folder) {
     return std::size_t(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
+}
+
+/// The maps of this process whose line has `word` in it.
+std::size_t count_maps(std::string_view word) {
+    std::ifstream maps("/proc/self/maps");
+    std::size_t count = 0;
+    for (std::string line; std::getline(maps, line);)
+        count += line.find(word) != line.npos;
+    return count;
 }
 
 template <typename Start>
@@ -133,19 +143,29 @@ std::size_t count_descriptors() {
 }
 
 std::size_t count_threads() {
+    constexpr unsigned long io_worker = 0x10; // PF_IO_WORKER (Linux 5.12): the name comes only when it runs
     std::size_t count = 0;
     for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
-        std::ifstream name(task.path() / "comm"); // gone where the thread has ended meanwhile
-        std::string comm;
-        if (name >> comm && comm.rfind("iou-wrk-", 0) != 0)
-            ++count;
+        std::ifstream stat(task.path() / "stat"); // gone where the thread has ended meanwhile
+        std::string line;
+        if (!std::getline(stat, line))
+            continue;
+        // proc(5): the name in parentheses, state, ppid, pgrp, session, tty_nr, tpgid, flags
+        std::istringstream fields(line.substr(line.rfind(')') + 1));
+        std::string skipped;
+        unsigned long flags = 0;
+        fields >> skipped >> skipped >> skipped >> skipped >> skipped >> skipped >> flags;
+        count += (flags & io_worker) == 0;
     }
     return count;
 }
 
 std::size_t count_maps() {
-    std::ifstream maps("/proc/self/maps");
-    return std::size_t(std::count(std::istreambuf_iterator<char>(maps), {}, '\n'));
+    return count_maps("");
+}
+
+std::size_t count_aio_contexts() {
+    return count_maps("[aio]");
 }
 
 std::vector<backend> engines_under_test() {

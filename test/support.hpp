@@ -108,6 +108,9 @@ std::size_t count_descriptors();
 std::size_t count_threads();
 std::size_t count_maps();
 
+/// Number of this process's contexts of Linux AIO, each of which is a map.
+std::size_t count_aio_contexts();
+
 /// The engines under test: ASIO_AIO_TEST_ENGINES (comma separated) where it is set, else all that work here.
 std::vector<backend> engines_under_test();
 

@@ -163,7 +163,8 @@ engine_taste taste(asio_aio::backend engine, const subject& file, const taste_re
         return result; // that one has, or gets, a line of its own
     measurement(from, how.bytes / block, how.seconds).run(result);
     const asio_aio::context_statistics counted = asio_aio::statistics(from.context);
-    result.passed_to_pool = counted.passed_unsupported + counted.passed_refused + counted.passed_buffered;
+    result.passed_to_pool =
+        counted.passed_unsupported + counted.passed_refused + counted.passed_buffered + counted.passed_would_wait;
     return result;
 }
 

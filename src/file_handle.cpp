@@ -69,6 +69,7 @@ file_ref file_ref::adopt(int descriptor, std::uint64_t key, bool finds_memory) {
 }
 
 int file_ref::drop() noexcept {
+    end_writing();
     file_handle* handle = std::exchange(handle_, nullptr);
     // acq_rel: what other users did with the descriptor happens before its close.
     if (handle->users_.fetch_sub(1, std::memory_order_acq_rel) != 1)
@@ -79,6 +80,7 @@ int file_ref::drop() noexcept {
 }
 
 bool file_ref::reset_if_shared() noexcept {
+    end_writing();
     unsigned users = handle_->users_.load(std::memory_order_relaxed);
     while (users != 1)
         if (handle_->users_.compare_exchange_weak(users, users - 1, std::memory_order_acq_rel)) {

@@ -3,6 +3,7 @@
 
 #include "file_size_signal_guard.hpp"
 #include "io_uring_sqe.hpp"
+#include "trial_memory.hpp"
 
 #include <asio_aio/detail/posix_file.hpp>
 
@@ -200,6 +201,7 @@ void io_uring_engine::enter() noexcept {
 /// The kernel refuses to be entered for good: what it has not taken goes to the pool, as does everything from now on.
 void io_uring_engine::give_up_ring(int error) noexcept {
     failure_ = {-error, "io_uring_enter"};
+    trial_memory::instance().forget(backend::io_uring); // the next context tries anew
     ring_->for_each_untaken([this](const io_uring_sqe& entry) {
         slot& target = slots_[entry.user_data & ~cancel_bit];
         if (entry.user_data & cancel_bit) {

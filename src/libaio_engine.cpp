@@ -2,6 +2,7 @@
 #include "libaio_engine.hpp"
 
 #include "file_size_signal_guard.hpp"
+#include "trial_memory.hpp"
 
 #include <asio_aio/detail/posix_file.hpp>
 
@@ -52,11 +53,6 @@ bool is_unfinished(const operation& op, int result) noexcept {
     if (op.cancel_asked || !is_transfer(op.kind) || std::size_t(result) == op.total_bytes())
         return false;
     return op.kind == op_kind::write || posix_file::is_short_of_end(op, result);
-}
-
-/// Whether the kernel does not want to be asked at all, whatever the operation.
-bool is_refusal_of_call(int error) noexcept {
-    return error == -ENOSYS || error == -EPERM || error == -EACCES;
 }
 
 } // namespace
@@ -150,17 +146,17 @@ void libaio_engine::enter() noexcept {
             taken += std::size_t(result);
         } else if (result == 0 || result == -EAGAIN || result == -EINTR) {
             break; // out of places or memory: again when completions were taken
-        } else if (is_refusal_of_call(result)) {
-            failure_ = {-result, "io_submit"};
+        } else if (const int error = queue_->submit(nullptr, 0); error != 0) {
+            give_up({-error, "io_submit"}); // whatever the operation
             break;
         } else { // it speaks of the first alone
-            answer_submission(empty_slot(reinterpret_cast<std::size_t>(encoded_[taken]->data)), result);
-            ++taken;
+            answer_submission(empty_slot(reinterpret_cast<std::size_t>(encoded_[taken++]->data)), result);
+            if (result == -EOPNOTSUPP)
+                break; // or of all operations of its file
         }
     }
     put_back(taken);
-    if (failure_)
-        pass_on_waiting();
+    pass_on_waiting();
 }
 
 /// Has what the kernel has not taken wait again, before all others.
@@ -170,9 +166,18 @@ void libaio_engine::put_back(std::size_t taken) noexcept {
     encoded_.clear();
 }
 
+/// The kernel refuses to be entered: the pool does everything from now on, and the next context tries anew.
+void libaio_engine::give_up(const refusal& why) noexcept {
+    failure_ = why;
+    trial_memory::instance().forget(backend::libaio);
+}
+
+/// Gives to the pool what waits and cannot be given to the kernel any more.
 void libaio_engine::pass_on_waiting() noexcept {
-    while (operation* op = waiting_.pop())
-        pass_on(op, pass_reason::unsupported);
+    op_queue passed;
+    waiting_.extract_if([this](const operation& op) { return failure_ || op.file->refused(); }, passed);
+    while (operation* op = passed.pop())
+        pass_on(op, failure_ ? pass_reason::unsupported : pass_reason::refused);
 }
 
 operation* libaio_engine::empty_slot(std::size_t index) noexcept {
@@ -184,8 +189,11 @@ operation* libaio_engine::empty_slot(std::size_t index) noexcept {
 void libaio_engine::answer_submission(operation* op, int error) noexcept {
     if (op->cancel_asked)
         return finish(op, -ECANCELED);
-    if (is_transfer(op->kind)) // RWF_NOWAIT is refused with EOPNOTSUPP, for one
-        return pass_on(op, pass_reason::refused);
+    if (error == -EOPNOTSUPP && is_transfer(op->kind))
+        op->file->refuse(); // its filesystem does not know RWF_NOWAIT
+    const bool by_file = error == -EINVAL || error == -EOPNOTSUPP;
+    if (is_transfer(op->kind)) // else something that passes, or the pool finds it again
+        return pass_on(op, by_file ? pass_reason::refused : pass_reason::would_wait);
     has_syncs_ = has_syncs_ && error != -EINVAL;
     pass_on(op, pass_reason::unsupported);
 }
@@ -301,14 +309,15 @@ void libaio_engine::drain() noexcept {
     while (!is_idle()) {
         const std::size_t count = queue_->take_after_wait(batch, std::size(batch));
         if (count == 0)
-            return; // refused: the end of the context waits as well
+            return; // refused, and there is no ring to look at: the end of the context waits as well
         take(batch, count);
     }
 }
 
 void libaio_engine::prepare_fork() noexcept {
     const lock held(mutex_);
-    pass_on_waiting();
+    while (operation* op = waiting_.pop())
+        pass_on(op, pass_reason::unsupported);
     drain();
 }
 

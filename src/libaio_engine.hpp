@@ -18,7 +18,8 @@ namespace asio_aio::detail {
 /**
  * io_submit does on the calling thread what it cannot do otherwise: all of a buffered read or write, and of a direct one
  * whatever has to wait before a device has it. So buffered files go to the pool, and direct operations are submitted
- * with RWF_NOWAIT (Linux 4.14) and go to the pool where the kernel would wait.
+ * with RWF_NOWAIT (Linux 4.14) and go to the pool where the kernel says that it would wait. It does not say so of a
+ * device's full queue below a filesystem (seen on 6.18), nor of a write to a frozen filesystem: these wait.
  */
 class libaio_engine final : public engine {
 public:
@@ -53,7 +54,7 @@ private:
     void encode_waiting() noexcept;
     void enter() noexcept;
     void put_back(std::size_t taken) noexcept;
-    void give_up(int error) noexcept;
+    void give_up(const refusal& why) noexcept;
     void pass_on_waiting() noexcept;
     operation* empty_slot(std::size_t index) noexcept;
     bool is_idle() const noexcept { return free_slots_.size() == slots_.size(); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "libaio_queue.hpp"
 
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -68,8 +69,15 @@ std::size_t libaio_queue::take(completion* to, std::size_t room) noexcept {
 }
 
 std::size_t libaio_queue::take_after_wait(completion* to, std::size_t room) noexcept {
-    const std::size_t count = take(to, room);
-    return count != 0 ? count : take_from_kernel(to, room, 1);
+    std::size_t count = take(to, room);
+    if (count == 0)
+        count = take_from_kernel(to, room, 1);
+    constexpr int pause_ms = 1;
+    while (count == 0 && reads_ring_) { // the call is refused, to a program that has locked itself in since
+        ::poll(nullptr, 0, pause_ms);
+        count = take(to, room);
+    }
+    return count;
 }
 
 int libaio_queue::ask_kernel() noexcept {

@@ -27,8 +27,6 @@ public:
     /// In a child process, which has the parent's memory and not its context: unmaps what is left of it.
     void forget() noexcept;
 
-    bool is_open() const noexcept { return context_ != nullptr; }
-
     /// Operations that it holds at most.
     unsigned depth() const noexcept { return depth_; }
 
@@ -46,7 +44,7 @@ public:
     /// Takes up to `room` completions.
     std::size_t take(completion* to, std::size_t room) noexcept;
 
-    /// The same, and waits until there is one; 0 where the kernel refuses to.
+    /// The same, and waits until there is one; 0 where there is no way to wait.
     std::size_t take_after_wait(completion* to, std::size_t room) noexcept;
 
     /// 0, or -errno where the kernel refuses io_getevents(2), by which is waited.

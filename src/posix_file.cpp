@@ -144,8 +144,11 @@ bool ends_at(int descriptor, std::uint64_t offset) noexcept {
     return ::fstat(descriptor, &status) == 0 && std::uint64_t(status.st_size) <= offset;
 }
 
-/// Whether all that there is of these bytes, up to the end of the file, is in memory.
-bool is_resident(file_handle& file, std::uint64_t offset, std::size_t wanted) noexcept {
+/// Whether all that there is of these bytes, up to the end of the file, is in memory, and nothing of ours keeps them
+/// locked: XFS reads under a lock that a write holds until it is done.
+bool is_ready(file_handle& file, std::uint64_t offset, std::size_t wanted) noexcept {
+    if (file.is_written())
+        return false;
     const auto found = file.residency().count(file.descriptor(), offset, wanted);
     return found && (*found == wanted || ends_at(file.descriptor(), offset + *found));
 }
@@ -156,7 +159,7 @@ cached_read read_cached(
     file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count, std::size_t wanted) noexcept {
     using outcome = cached_read::outcome;
     const int fd = file.descriptor();
-    if (file.in_memory() == memory_test::mincore && !is_resident(file, offset, wanted))
+    if (file.in_memory() == memory_test::mincore && !is_ready(file, offset, wanted))
         return {outcome::part, 0};
     const int flags = file.in_memory() == memory_test::no_wait ? RWF_NOWAIT : 0;
     const ssize_t got = ::preadv2(fd, iovecs, int(count), off_t(offset), flags);

@@ -25,6 +25,29 @@ constexpr std::uint64_t least_room = std::uint64_t(64) << 20;
 // Of all files: an eighth of what the kernel allows a process by default (vm.max_map_count, 65530).
 constexpr int most_mappings = 8192;
 std::atomic<int> mappings{0};
+std::atomic<std::uint64_t> mapped_bytes{0};
+
+/// Of all files together: an eighth of the address space; the rest is the program's.
+std::uint64_t most_bytes() noexcept {
+    const char here = 0; // on a stack, in the upper half
+    const auto address = reinterpret_cast<std::uintptr_t>(&here);
+    return (std::uint64_t(1) << (64 - __builtin_clzll(address))) / 8;
+}
+
+void give_back(std::uint64_t bytes) noexcept {
+    mappings.fetch_sub(1, std::memory_order_relaxed);
+    mapped_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+}
+
+/// Counts one more mapping; false where that is one too many.
+bool take(std::uint64_t bytes) noexcept {
+    const bool too_many = mappings.fetch_add(1, std::memory_order_relaxed) >= most_mappings;
+    const std::uint64_t before = mapped_bytes.fetch_add(bytes, std::memory_order_relaxed);
+    if (!too_many && before + bytes <= most_bytes())
+        return true;
+    give_back(bytes);
+    return false;
+}
 
 std::uint64_t round_up(std::uint64_t bytes) noexcept {
     const std::size_t page = page_bytes();
@@ -73,8 +96,7 @@ struct residency_map::mapping {
         if (length == 0)
             return;
         ::munmap(begin, length);
-        length = 0;
-        mappings.fetch_sub(1, std::memory_order_relaxed);
+        give_back(std::exchange(length, 0));
     }
 
     /// To a process that may not write the file, mincore says that all of it is in memory (Linux 5.2): also the last
@@ -137,16 +159,14 @@ residency_map::mapping* residency_map::make(int descriptor, std::uint64_t size, 
     constexpr std::uint64_t largest = std::numeric_limits<std::ptrdiff_t>::max() / 4;
     if (!made || size > largest || is_address_space_limited())
         return made;
-    if (mappings.fetch_add(1, std::memory_order_relaxed) >= most_mappings) {
-        mappings.fetch_sub(1, std::memory_order_relaxed);
-        return made;
-    }
     const std::uint64_t length = round_up(size + std::max(size, least_room));
+    if (!take(length))
+        return made;
     // Where the program locks its memory (mlockall(2)): without any access, so that the pages are not brought in, and
     // unlocked, so that it does not count against RLIMIT_MEMLOCK.
     void* const begin = ::mmap(nullptr, length, PROT_NONE, MAP_SHARED, descriptor, 0);
     if (begin == MAP_FAILED) {
-        mappings.fetch_sub(1, std::memory_order_relaxed);
+        give_back(length);
         return made;
     }
     ::munlock(begin, length);

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 #include <cerrno>
+#include <iterator>
 
 namespace asio_aio::detail {
 namespace {
@@ -12,8 +13,7 @@ bool comes_and_goes(int error) {
     case EAGAIN:
     case EMFILE:
     case ENFILE:
-    case ENOMEM:
-    case ETIMEDOUT: return true;
+    case ENOMEM: return true;
     default: return false;
     }
 }
@@ -36,6 +36,12 @@ void trial_memory::keep(const engine_report& report, const options& opts) {
         return;
     const std::lock_guard<std::mutex> held(mutex_);
     found_[key_of(report.which, opts)] = report;
+}
+
+void trial_memory::forget(backend which) noexcept {
+    const std::lock_guard<std::mutex> held(mutex_);
+    for (auto each = found_.begin(); each != found_.end();)
+        each = std::get<backend>(each->first) == which ? found_.erase(each) : std::next(each);
 }
 
 /// The options that change what the kernel is asked for.

@@ -14,7 +14,8 @@ namespace asio_aio::detail {
 
 /// What trials of engines found, kept for the process; a child process finds out anew. Thread-safe.
 /**
- * A refusal for want of something that comes and goes (memory, descriptors, places of fs.aio-max-nr) is not kept.
+ * For all of its threads, although one may be in a sandbox of its own: an engine's operations are submitted by any of
+ * them. A refusal for want of something that comes and goes (memory, descriptors, places of fs.aio-max-nr) is not kept.
  */
 class trial_memory {
 public:
@@ -23,6 +24,9 @@ public:
 
     std::optional<engine_report> find(backend which, const options& opts) const;
     void keep(const engine_report& report, const options& opts);
+
+    /// To be called when an engine that worked does not any more.
+    void forget(backend which) noexcept;
 
 private:
     using key = std::tuple<pid_t, backend, bool, bool>;

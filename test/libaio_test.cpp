@@ -226,24 +226,52 @@ BOOST_AUTO_TEST_CASE(a_submission_that_is_taken_in_parts_or_later_loses_nothing)
 BOOST_AUTO_TEST_CASE(an_operation_that_io_submit_refuses_stops_no_other) {
     if (!has_libaio())
         return;
-    for (int error : {EINVAL, EBADF, EOPNOTSUPP}) {
+    struct refusal {
+        int error;
+        bool of_file; ///< Then the file is the pool's, which could read it.
+    };
+    // EPERM and EACCES may be a security module's word on one file.
+    for (const refusal& each :
+         {refusal{EINVAL, true},
+          {EOPNOTSUPP, true},
+          {EBADF, false},
+          {ENOMEM, false},
+          {EPERM, false},
+          {EACCES, false}}) {
         const int status = in_child([&] {
             direct_fixture fixture(3);
             auto reads = reads_of(fixture, 3);
-            if (!submit_answers(-error))
+            if (!submit_answers(-each.error))
                 return could_not;
             answers_left = 1;
             submit_all(fixture, reads);
             fixture.reap(3);
-            const bool right = are_right(reads);
-            // The pool could read it: this file is not the engine's any more.
-            const bool remembered = fixture.engines.backend_of(*fixture.file.operator->()) == backend::thread_pool;
-            return right && remembered && fixture.engines.passed(pass_reason::refused) == 1 ? 0 : 1;
+            const bool is_pools = fixture.engines.backend_of(*fixture.file.operator->()) == backend::thread_pool;
+            return are_right(reads) && is_pools == each.of_file && !fixture.engines.failure() ? 0 : 1;
         });
         if (status == could_not)
             return say_skipped("seccomp does not work here");
-        BOOST_TEST(status == 0, "errno " << error);
+        BOOST_TEST(status == 0, "errno " << each.error);
     }
+}
+
+BOOST_AUTO_TEST_CASE(a_filesystem_that_cannot_be_asked_not_to_wait_is_asked_once) {
+    if (!has_libaio())
+        return;
+    const int status = in_child([] {
+        direct_fixture fixture(200, with_depth(64));
+        auto reads = reads_of(fixture, 200);
+        if (!submit_answers(-EOPNOTSUPP))
+            return could_not;
+        answers_left = 1;
+        submit_all(fixture, reads);
+        fixture.reap(200);
+        const bool all_passed = fixture.engines.passed(pass_reason::refused) == 200;
+        return are_right(reads) && all_passed && calls_seen == 2 ? 0 : 1; // the second: whether the call is allowed
+    });
+    if (status == could_not)
+        return say_skipped("seccomp does not work here");
+    BOOST_TEST(status == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_kernel_that_stops_taking_operations_leaves_everything_to_the_pool) {
@@ -272,7 +300,15 @@ BOOST_AUTO_TEST_CASE(a_kernel_that_stops_taking_operations_leaves_everything_to_
         f.async_read_some_at(0, asio::buffer(memory.bytes), second.handler());
         ctx.run();
         const bool read = first.bytes == block_bytes && second.bytes == block_bytes;
-        return read && told && f.backend() == backend::thread_pool && memory.text() == pattern(block_bytes) ? 0 : 2;
+        if (!read || !told || f.backend() != backend::thread_pool || memory.text() != pattern(block_bytes))
+            return 2;
+        // What was found out before is not believed any more: a strict choice of this engine fails.
+        asio::io_context next;
+        asio_aio::configure(next, opts);
+        file g(next);
+        error_code ec;
+        g.open(folder.file("file"), file_base::read_only, ec);
+        return ec == asio_aio::errc::engine_unavailable ? 0 : 3;
     });
     if (status == could_not)
         return say_skipped("seccomp does not work here");
@@ -324,8 +360,8 @@ BOOST_AUTO_TEST_CASE(a_write_that_needs_blocks_is_done_by_the_pool_and_lands) {
         writes.emplace_back(fixture, 1 + i, 100 + i);
     submit_all(fixture, writes);
     fixture.reap(8);
-    // Not tried any more after some misses in a row, and counted all the same.
-    BOOST_TEST(fixture.engines.passed(pass_reason::would_wait) == 8u);
+    const std::uint64_t waited = fixture.engines.passed(pass_reason::would_wait);
+    BOOST_TEST(waited >= 1u); // how many, is the filesystem's affair
     std::string expected = pattern(block_bytes, 0);
     for (unsigned i = 0; i != 8; ++i)
         expected += pattern(block_bytes, 100 + i);
@@ -335,7 +371,7 @@ BOOST_AUTO_TEST_CASE(a_write_that_needs_blocks_is_done_by_the_pool_and_lands) {
     block_read read(fixture, 0);
     BOOST_TEST(fixture.perform(read) == int(block_bytes));
     BOOST_TEST(read.is_right());
-    BOOST_TEST(fixture.engines.passed(pass_reason::would_wait) == 8u);
+    BOOST_TEST(fixture.engines.passed(pass_reason::would_wait) == waited);
 }
 
 BOOST_AUTO_TEST_CASE(overwriting_is_done_by_the_kernel) {
@@ -351,8 +387,8 @@ BOOST_AUTO_TEST_CASE(overwriting_is_done_by_the_kernel) {
     for (unsigned i = 0; i != 8; ++i)
         expected += pattern(block_bytes, 50 + i);
     BOOST_TEST((content(fixture.folder.file("file")) == expected));
-    // Where the filesystem has its map of the file in memory; the first one may wait for that.
-    BOOST_TEST(fixture.engines.passed(pass_reason::would_wait) <= 1u);
+    // The map of the file may have to be read first, and XFS may want to note the time (Linux 6.0 to 6.19).
+    BOOST_TEST(fixture.engines.passed(pass_reason::would_wait) < 8u);
 }
 
 BOOST_AUTO_TEST_CASE(a_read_across_the_end_is_short_and_one_after_it_reads_nothing) {
@@ -405,6 +441,8 @@ BOOST_AUTO_TEST_CASE(a_kernel_without_syncs_still_reads) {
         direct_fixture fixture(1);
         const bool trapped =
             trapped_call::set(SYS_io_submit, [](const trapped_call::arguments& a) -> std::optional<long> {
+                if (a[1] == 0) // whether the call is allowed at all
+                    return std::nullopt;
                 ++calls_seen;
                 const iocb& first = **reinterpret_cast<iocb**>(a[2]);
                 const bool is_sync = first.aio_lio_opcode == IO_CMD_FSYNC || first.aio_lio_opcode == IO_CMD_FDSYNC;
@@ -462,28 +500,38 @@ BOOST_AUTO_TEST_CASE(what_waits_for_a_place_is_cancelled_at_once_and_what_the_ke
     BOOST_TEST(status == 0);
 }
 
-BOOST_AUTO_TEST_CASE(stopping_with_operations_in_the_kernel_gives_them_all_back) {
+BOOST_AUTO_TEST_CASE(stopping_waits_for_what_the_kernel_has_also_where_it_must_not_be_asked) {
     if (!has_libaio())
         return;
-    for (int round = 0; round != 10; ++round) {
-        direct_fixture fixture(64, with_depth(32));
-        auto reads = reads_of(fixture, 64);
-        op_queue batch, abandoned;
-        push_all(reads, batch);
-        fixture.engines.submit(batch);
-        fixture.engines.stop(abandoned);
-        BOOST_TEST(abandoned.size() == 64u);
-        while (abandoned.pop()) {
+    constexpr unsigned depth = 32, blocks = 64;
+    for (bool locked_in : {false, true})
+        for (int round = 0; round != 10; ++round) {
+            const int status = in_child([&] {
+                direct_fixture fixture(blocks, with_depth(depth));
+                auto reads = reads_of(fixture, blocks);
+                submit_all(fixture, reads);
+                if (locked_in && !refuse_calls({SYS_io_getevents, SYS_io_destroy}, EPERM))
+                    return could_not;
+                op_queue abandoned;
+                fixture.engines.stop(abandoned);
+                const std::size_t given_back = abandoned.size();
+                while (abandoned.pop()) {
+                }
+                // What the kernel had is there whole: it writes nothing afterwards.
+                const auto is_done = [](const block_read& each) { return each.is_right(); };
+                const auto is_untouched = [](const block_read& each) {
+                    return each.result != int(block_bytes) && each.memory.text() == block().text();
+                };
+                const auto done = std::ranges::count_if(reads, is_done);
+                return given_back == blocks && done >= long(depth) &&
+                        done + std::ranges::count_if(reads, is_untouched) == long(blocks)
+                    ? 0
+                    : 1;
+            });
+            if (status == could_not)
+                return say_skipped("seccomp does not work here");
+            BOOST_TEST(status == 0);
         }
-        std::vector<std::string> before;
-        for (const block_read& each : reads)
-            before.push_back(each.memory.text());
-        // The kernel has let go of the memory: a read of another descriptor ends later than any of these would.
-        make_cold(fixture.folder.file("file"));
-        BOOST_TEST(content(fixture.folder.file("file")).size() == 64 * block_bytes);
-        for (std::size_t i = 0; i != reads.size(); ++i)
-            BOOST_TEST(reads[i].memory.text() == before[i]);
-    }
 }
 
 BOOST_AUTO_TEST_CASE(a_child_process_gets_a_queue_of_its_own_and_the_parent_keeps_its) {

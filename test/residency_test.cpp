@@ -2,6 +2,7 @@
 // Reads of what is in memory where RWF_NOWAIT is refused, tmpfs and overlayfs, and the class that finds out what is.
 #include "results.hpp"
 #include "child.hpp"
+#include "engine_support.hpp"
 #include "mounts.hpp"
 #include "threads.hpp"
 
@@ -941,4 +942,37 @@ ENGINE_TEST(on_overlayfs_parent_and_child_read_a_mapped_file_after_a_fork) {
     const seen found = read(env, f, 0, 10);
     BOOST_TEST(found.bytes == "12345");
     BOOST_TEST(found.was_inline);
+}
+
+// --- Overlayfs and writes ---------------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_file_that_is_being_written_is_not_read_inline_on_overlayfs) {
+    environment env(backend::thread_pool);
+    const auto fs = mount_overlay(env);
+    if (!fs)
+        return;
+    asio::io_context ctx;
+    gate stop;
+    use_gated_pool(ctx, 2);
+    file f(ctx, fs->file("file"), file_base::read_write | file_base::create);
+    f.write_some_at(0, asio::buffer(std::string(2 * page, 'a')));
+    const auto hits = [&] { return asio_aio::statistics(ctx).inline_hits; };
+    std::string back(page, '\0');
+    outcome read_before, written, read_meanwhile, read_after;
+    f.async_read_some_at(0, asio::buffer(back), read_before.handler());
+    BOOST_TEST(hits() == 1u);
+    // XFS would have the loop wait until the write is done.
+    f.async_write_some_at(page, asio::buffer("b", 1), written.handler());
+    f.async_read_some_at(0, asio::buffer(back), read_meanwhile.handler());
+    BOOST_TEST(hits() == 1u);
+    ctx.poll();
+    BOOST_TEST(stop.wait_for_arrivals(2));
+    stop.open();
+    run_until_idle(ctx);
+    BOOST_TEST(written.bytes == 1u);
+    BOOST_TEST(read_meanwhile.bytes == page);
+    // The write has ended, and with it that.
+    f.async_read_some_at(0, asio::buffer(back), read_after.handler());
+    BOOST_TEST(hits() == 2u);
+    run_until_idle(ctx);
 }

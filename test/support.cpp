@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <functional>
@@ -168,27 +169,41 @@ std::size_t count_aio_contexts() {
     return count_maps("[aio]");
 }
 
-std::vector<backend> engines_under_test() {
+namespace {
+
+std::vector<backend> parse_engines(const std::string& names) {
     std::vector<backend> engines;
-    if (const char* list = std::getenv("ASIO_AIO_TEST_ENGINES")) {
-        std::string names(list);
-        for (std::size_t begin = 0; begin <= names.size();) {
-            const auto end = std::min(names.find(',', begin), names.size());
-            const auto which = asio_aio::backend_from_string(std::string_view(names).substr(begin, end - begin));
-            if (!which)
-                throw std::runtime_error("ASIO_AIO_TEST_ENGINES: no such engine in \"" + names + "\"");
-            engines.push_back(*which);
-            begin = end + 1;
-        }
-        return engines;
+    for (std::size_t begin = 0; begin <= names.size();) {
+        const auto end = std::min(names.find(',', begin), names.size());
+        const auto which = asio_aio::backend_from_string(std::string_view(names).substr(begin, end - begin));
+        if (!which)
+            throw std::runtime_error("no such engine in \"" + names + "\"");
+        engines.push_back(*which);
+        begin = end + 1;
     }
-    const char* refused = std::getenv("ASIO_AIO_TEST_REFUSED"); // by test/refuse
+    return engines;
+}
+
+std::vector<backend> engines_in(const char* variable) {
+    const char* list = std::getenv(variable);
+    return list ? parse_engines(list) : std::vector<backend>();
+}
+
+} // namespace
+
+std::vector<backend> engines_under_test() {
+    std::vector<backend> engines = engines_in("ASIO_AIO_TEST_ENGINES");
+    const bool all_that_work = engines.empty();
+    const std::vector<backend> refused = engines_in("ASIO_AIO_TEST_REFUSED"); // by test/refuse
     for (const asio_aio::engine_report& each : asio_aio::probe()) {
-        if (!each.available)
-            continue;
-        if (refused && std::string_view(refused).find(to_string(each.which)) != std::string_view::npos)
-            throw std::runtime_error("an engine that is refused here is available: " + std::string(refused));
-        engines.push_back(each.which);
+        const bool is_refused = std::count(refused.begin(), refused.end(), each.which) != 0;
+        if (is_refused && each.available)
+            throw std::runtime_error(
+                "an engine that is refused here is available: " + std::string(to_string(each.which)));
+        if (is_refused)
+            engines.erase(std::remove(engines.begin(), engines.end(), each.which), engines.end());
+        else if (all_that_work && each.available)
+            engines.push_back(each.which);
     }
     return engines;
 }

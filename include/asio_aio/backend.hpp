@@ -28,8 +28,9 @@ struct engine_report {
 
 /// What trying each engine on this machine found, in the order of the automatic choice.
 /**
- * An engine is tried once in a process, by doing what it will do: set up, submit a read, be woken, reap, cancel. What is
- * found is kept, but for refusals that come and go: for want of memory, of descriptors, of places of `fs.aio-max-nr`.
+ * An engine is tried once in a process, by doing what it will do: set up, submit a read, be woken, reap, and cancel where
+ * it does that. What is found is kept until the engine fails, but for refusals that come and go: for want of memory, of
+ * descriptors, of places of `fs.aio-max-nr`.
  *
  * @par Thread safety
  * Safe. The first call takes some 50 ms, since the kernel ends a context of Linux AIO slowly.

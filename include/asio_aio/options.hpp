@@ -53,10 +53,15 @@ struct options {
     /// Whether that is done, too, where the filesystem refuses RWF_NOWAIT: on tmpfs and on overlayfs, the root of a
     /// container.
     /**
-     * tmpfs: all of it is taken to be in memory (a page that was swapped out is waited for). overlayfs: the file is
-     * mapped, without ever being touched, to ask mincore(2) what is in memory: address space of twice its size and
-     * 64 MiB at least, for as long as it is open. It is not where RLIMIT_AS is set, for more than 8192 files, and where
-     * the process may not write the file (the kernel does not tell then).
+     * tmpfs: all of it is taken to be in memory (a page that was swapped out is waited for).
+     *
+     * overlayfs: the file is mapped, without ever being touched, to ask mincore(2) what is in memory: address space of
+     * twice its size and 64 MiB at least, for as long as it is open. It is not done where RLIMIT_AS is set, for more than
+     * 8192 files or an eighth of the address space, while a write to the file is in flight, and where the process neither
+     * owns the file nor may write it (the kernel does not tell then). What is in memory may still be waited for:
+     * where somebody else writes the file and XFS lies below, which reads under a lock; where NFS lies below, which asks
+     * its server; and where the file was opened read-only and has been copied up since. If that is your container, turn
+     * this off.
      */
     bool inline_reads_without_nowait = true;
 };

@@ -44,7 +44,8 @@ public:
     /// What the kernel refused since, for good: the pool does everything then.
     virtual refusal failure() const noexcept { return {}; }
 
-    /// Takes over all of `batch`. Never fails and never waits: what cannot be done comes back finished, with its errno.
+    /// Takes over all of `batch`. Never fails: what cannot be done comes back finished, with its errno. Waits for no file
+    /// and no device, as far as the kernel lets itself be asked not to.
     virtual void submit(op_queue& batch) noexcept = 0;
 
     /// Moves the operations that are finished to the end of `done`.

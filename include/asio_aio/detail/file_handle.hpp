@@ -122,6 +122,9 @@ public:
     /// Which bytes are in memory; for `memory_test::mincore`.
     residency_map& residency() noexcept { return residency_; }
 
+    /// Whether an operation that writes uses it.
+    bool is_written() const noexcept { return writers_.load(std::memory_order_relaxed) != 0; }
+
 private:
     friend class file_ref;
 
@@ -133,6 +136,7 @@ private:
     no_wait_gate writes_;
     residency_map residency_;
     std::atomic<unsigned> users_{1};
+    std::atomic<unsigned> writers_{0};
 };
 
 /// One use of a file_handle.
@@ -149,10 +153,12 @@ public:
             handle_->users_.fetch_add(1, std::memory_order_relaxed);
     }
 
-    file_ref(file_ref&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+    file_ref(file_ref&& other) noexcept
+        : handle_(std::exchange(other.handle_, nullptr)), writes_(std::exchange(other.writes_, false)) {}
 
     file_ref& operator=(file_ref other) noexcept {
         std::swap(handle_, other.handle_);
+        std::swap(writes_, other.writes_);
         return *this;
     }
 
@@ -160,6 +166,12 @@ public:
 
     explicit operator bool() const noexcept { return handle_ != nullptr; }
     file_handle* operator->() const noexcept { return handle_; }
+
+    /// Says that this use writes, for as long as it lasts; its copies do not.
+    void mark_as_writer() noexcept {
+        writes_ = true;
+        handle_->writers_.fetch_add(1, std::memory_order_relaxed);
+    }
 
     /// Whether operations use the file beside the caller, whose use this is.
     bool is_shared() const noexcept { return handle_->users_.load(std::memory_order_acquire) != 1; }
@@ -182,7 +194,13 @@ private:
     explicit file_ref(file_handle* handle) noexcept : handle_(handle) {}
     int drop() noexcept;
 
+    void end_writing() noexcept {
+        if (std::exchange(writes_, false))
+            handle_->writers_.fetch_sub(1, std::memory_order_relaxed);
+    }
+
     file_handle* handle_ = nullptr;
+    bool writes_ = false;
 };
 
 } // namespace asio_aio::detail

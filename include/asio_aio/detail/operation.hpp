@@ -53,7 +53,7 @@ enum class pass_reason : unsigned char {
     unsupported, ///< The engine does not know the operation.
     refused,     ///< The engine, or the filesystem behind it, refused it for this file.
     buffered,    ///< The engine would do it on the calling thread: the file was not opened with `direct`.
-    would_wait,  ///< The kernel would have waited on the calling thread: for a block, a lock, or a device's full queue.
+    would_wait,  ///< The kernel would have waited on the calling thread: for a block to be allocated, or for a lock.
     to_close     ///< It has its result, and is the last user of its file: to close a file may wait.
 };
 

@@ -99,6 +99,8 @@ void start_transfer(
 
     auto op = io_op<Handler, Executor, room>::create(kind, handler, executor, in_place, buffers);
     op->file = file;
+    if (kind == op_kind::write && file->in_memory() == memory_test::mincore)
+        op->file.mark_as_writer();
     op->file_key = file->key();
     op->offset = offset;
     op->advance(moved);

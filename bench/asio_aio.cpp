@@ -52,9 +52,11 @@ void configure(asio::io_context& context, const settings& wanted, bench::job& ta
 
 void run(bench::job& task, const settings& wanted) {
     wanted.check(task.wanted);
-    asio::io_context probe;
-    configure(probe, wanted, task);
-    task.engine = to_string(*asio_aio::describe(probe).chosen);
+    {
+        asio::io_context probe; // ended before the measurement, as are the kernel's threads of its engine
+        configure(probe, wanted, task);
+        task.engine = to_string(*asio_aio::describe(probe).chosen);
+    }
     task.notes = wanted.asio.token;
     bench::run_asio<file>(task, wanted.asio, [&](asio::io_context& context) { configure(context, wanted, task); });
 }

@@ -163,8 +163,9 @@ engine_taste taste(asio_aio::backend engine, const subject& file, const taste_re
         return result; // that one has, or gets, a line of its own
     measurement(from, how.bytes / block, how.seconds).run(result);
     const asio_aio::context_statistics counted = asio_aio::statistics(from.context);
-    result.passed_to_pool =
+    const std::uint64_t passed =
         counted.passed_unsupported + counted.passed_refused + counted.passed_buffered + counted.passed_would_wait;
+    result.passed_to_pool = std::min(passed, result.operations); // not those of the warm-up
     return result;
 }
 

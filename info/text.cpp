@@ -132,11 +132,21 @@ void print_direct(const place_report& place, page& out) {
                 size_words(place.offset_alignment));
 }
 
+/// What the library does instead where RWF_NOWAIT is refused (options::inline_reads_without_nowait).
+std::string without_nowait(const std::string& filesystem) {
+    if (filesystem == "tmpfs" || filesystem == "ramfs")
+        return "; all files are in memory here, and reads need no engine";
+    if (filesystem == "overlay")
+        return "; reads of what mincore(2) says is in memory need no engine";
+    return "; every read goes through an engine";
+}
+
 void print_nowait(const place_report& place, page& out) {
     if (*place.nowait_error == 0)
         out.field("RWF_NOWAIT", "yes", colour::good, "reads of what is in memory need no engine");
     else
-        out.field("RWF_NOWAIT", "no", colour::bad, std::strerror(*place.nowait_error));
+        out.field(
+            "RWF_NOWAIT", "no", colour::bad, std::strerror(*place.nowait_error) + without_nowait(place.filesystem));
 }
 
 void print_place(const place_report& place, page& out) {

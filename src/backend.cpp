@@ -127,7 +127,10 @@ std::string to_string(const description& what) {
         return what.error;
     if (!what.chosen)
         return "no engine yet: none is made before the first file is opened";
-    std::string text = std::string(to_string(*what.chosen)) + " (chosen by: " + what.origin + ")";
+    std::string text(to_string(*what.chosen));
+    if (what.chosen == backend::libaio)
+        text += " for files opened with direct, thread_pool for others";
+    text += " (chosen by: " + what.origin + ")";
     if (!what.failure.empty())
         text += "; failed since, and thread_pool serves everything: " + what.failure;
     if (!what.passed_over.empty())

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <asio_aio/detail/choice.hpp>
 
+#include <unistd.h>
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
@@ -52,7 +53,7 @@ choice choice_of_file() {
     if (error == 0)
         return parse_choice(list, choice_source::file, origin);
     choice found{{}, choice_source::file, origin, {}};
-    if (!named.empty() || (error != ENOENT && error != ENOTDIR)) // a default that is not there is no error
+    if (!named.empty() || ::access(path.c_str(), F_OK) == 0) // a default that is not there is no error
         found.error = origin + " cannot be read: " + std::strerror(error);
     return found;
 }

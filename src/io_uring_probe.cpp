@@ -26,7 +26,7 @@ engine_report unavailable(const refusal& found) {
     } else if (const std::string who = who_refuses(found.error); !who.empty()) {
         report.reason += "; " + who;
         report.remedy = has_seccomp_filter()
-            ? "allow io_uring_setup, io_uring_enter and io_uring_register in the container's seccomp profile"
+            ? "allow io_uring_setup, io_uring_enter and io_uring_register in the seccomp profile"
             : "a kernel with CONFIG_IO_URING, and a security policy that allows it";
     } else if (found.error == ENOMEM) {
         report.remedy = "raise RLIMIT_MEMLOCK (ulimit -l)";

@@ -21,7 +21,7 @@ engine_report unavailable(const refusal& found) {
     if (const std::string who = who_refuses(found.error); !who.empty()) {
         report.reason += "; " + who;
         report.remedy = has_seccomp_filter()
-            ? "allow io_setup, io_submit, io_getevents and io_destroy in the container's seccomp profile"
+            ? "allow io_setup, io_submit, io_getevents and io_destroy in the seccomp profile"
             : "a kernel with CONFIG_AIO, and a security policy that allows it";
     } else if (found.error == EAGAIN) {
         const std::string used = read_line("/proc/sys/fs/aio-nr"), most = read_line("/proc/sys/fs/aio-max-nr");

@@ -43,8 +43,11 @@ std::string who_refuses(int error) {
     if (error == ENOSYS)
         return filtered ? "a seccomp profile answers so, or the kernel was built without it"
                         : "the kernel was built without it";
-    if (error == EPERM || error == EACCES)
-        return filtered ? "a seccomp profile refuses it" : "a security module of the system refuses it";
+    const std::string module = "a security module (SELinux, AppArmor) refuses it";
+    if (error == EPERM)
+        return filtered ? "a seccomp profile refuses it" : module;
+    if (error == EACCES)
+        return filtered ? module + ", or a seccomp profile answers so" : module;
     return {};
 }
 

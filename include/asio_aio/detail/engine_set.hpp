@@ -36,7 +36,6 @@ public:
     void start(const options& opts, const engine_factory& make) { engines_ = make(opts, event_); }
 
     bool started() const noexcept { return !engines_.empty(); }
-    backend chosen() const noexcept { return engines_.front()->kind(); }
     refusal failure() const noexcept { return engines_.front()->failure(); }
 
     /// The engine that reads and writes `file`.

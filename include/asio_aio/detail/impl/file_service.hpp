@@ -69,23 +69,30 @@ inline error_code file_service::configure(const options& opts) {
 }
 
 inline description file_service::describe() const {
-    const lock held(mutex_);
-    description what = description_;
-    if (engines_.started())
-        if (const refusal failure = engines_.failure())
-            what.failure = std::string(failure.call) + ": " + std::strerror(failure.error);
+    description what;
+    bool started = false;
+    {
+        const lock held(mutex_);
+        what = description_;
+        started = engines_.started();
+    }
+    // Outside the mutex: an engine that is just entering the kernel is waited for.
+    if (const refusal failure = started ? engines_.failure() : refusal())
+        what.failure = std::string(failure.call) + ": " + std::strerror(failure.error);
     return what;
 }
 
 inline context_statistics file_service::count() const {
     context_statistics sum;
     counts_.add_to(sum);
-    const lock held(mutex_);
-    sum.started += started_;
-    sum.in_flight = in_flight_;
-    sum.peak_in_flight = peak_in_flight_;
-    if (!engines_.started())
-        return sum;
+    {
+        const lock held(mutex_);
+        sum.started += started_;
+        sum.in_flight = in_flight_;
+        sum.peak_in_flight = peak_in_flight_;
+        if (!engines_.started())
+            return sum;
+    }
     const engine_counters engines = engines_.counters();
     sum.retried += engines.resubmitted;
     sum.kernel_entries = engines.kernel_entries + sum.inline_hits + sum.inline_misses;

@@ -60,7 +60,9 @@ refusal try_read(libaio_queue& trial, const event& finished, int file) {
     constexpr char call[] = "a trial read";
     if (!wait_for_event(finished.descriptor()) || trial.take(&answer, 1) != 1)
         return {ETIMEDOUT, call};
-    return answer.result >= 0 || answer.result == -EAGAIN ? refusal{} : refusal{-answer.result, call};
+    // Also where it says that it would wait, or that this file cannot be asked so: it came back.
+    const bool answered = answer.result >= 0 || answer.result == -EAGAIN || answer.result == -EOPNOTSUPP;
+    return answered ? refusal{} : refusal{-answer.result, call};
 }
 
 refusal try_operations(libaio_queue& trial, const event& finished) {

@@ -139,7 +139,10 @@ ENGINE_TEST(what_an_inline_read_moved_is_not_lost_by_an_error_after_it) {
     }
     std::string back(2 * page, '\0');
     const outcome result = read_at(env, f, 0, {asio::buffer(back)});
-    if (!result.ec) {
+    if (!result.ec && result.bytes == bytes.size()) {
+        say_skipped("the kernel kept the file in memory"); // it drops pages as it likes
+        BOOST_TEST(back == bytes);
+    } else if (!result.ec) {
         BOOST_TEST(result.bytes == page);
         BOOST_TEST(asio_aio::statistics(env.ctx).failed == 0u);
         BOOST_TEST(asio_aio::statistics(env.ctx).bytes_read == page);

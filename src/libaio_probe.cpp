@@ -45,8 +45,8 @@ int submit_read(libaio_queue& trial, const event& finished, int file, int flags)
     io_prep_pread(&entry, file, &landing, 1, 0);
     io_set_eventfd(&entry, finished.descriptor());
     entry.aio_rw_flags = flags;
-    iocb* const batch[] = {&entry};
-    const int taken = trial.submit(const_cast<iocb**>(batch), 1);
+    iocb* batch[] = {&entry};
+    const int taken = trial.submit(batch, 1);
     return taken == 0 ? -EAGAIN : taken < 0 ? taken : 0;
 }
 

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <string>
 
 namespace test {
 
@@ -23,6 +24,15 @@ int in_child(Body body) {
     int status = -1;
     BOOST_REQUIRE_EQUAL(::waitpid(child, &status, 0), child);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/// Runs a test in a child process: `body` returns 0 where all is right, and `could_not` where seccomp does not work.
+template <typename Body>
+void check_in_child(Body body, const std::string& where = {}) {
+    const int status = in_child(body);
+    if (status == could_not)
+        return say_skipped("seccomp does not work here");
+    BOOST_TEST(status == 0, "status " << status << (where.empty() ? "" : " with ") << where);
 }
 
 /// Becomes a user without privileges who may lock `bytes` of memory.

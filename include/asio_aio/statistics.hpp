@@ -48,8 +48,8 @@ struct context_statistics {
     std::uint64_t passed_unsupported = 0; ///< Given to the pool: the chosen engine does not know the operation.
     std::uint64_t passed_refused = 0;     ///< Given to the pool: the engine or filesystem refused it for this file.
     std::uint64_t passed_buffered = 0;    ///< Given to the pool: libaio would do buffered I/O on the loop's thread.
-    std::uint64_t passed_would_wait =
-        0; ///< Given to the pool: libaio would have waited in the kernel on the loop's thread.
+    /// Given to the pool: libaio would have waited in the kernel on the loop's thread.
+    std::uint64_t passed_would_wait = 0;
 
     std::uint64_t in_flight = 0;      ///< Started and not yet completed.
     std::uint64_t peak_in_flight = 0; ///< The most there ever were.

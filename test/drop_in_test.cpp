@@ -61,6 +61,21 @@ using basic_file_type = asio_aio::basic_random_access_file_aio<Executor>;
 # define DROP_IN_TEST(name) ENGINE_TEST(name)
 #endif
 
+#if defined(ASIO_AIO_TEST_WITH_ASIO_FILE)
+BOOST_AUTO_TEST_CASE(asios_flags_open_our_file) {
+    environment env(backend::thread_pool);
+    asio_aio::random_access_file_aio f(
+        env.ctx, env.path(), asio::file_base::read_write | asio::file_base::create | asio::file_base::append);
+    BOOST_TEST((::fcntl(f.native_handle(), F_GETFL) & (O_ACCMODE | O_APPEND)) == (O_RDWR | O_APPEND));
+    f.close();
+    f.open(env.path(), asio::file_base::read_only);
+    BOOST_TEST((::fcntl(f.native_handle(), F_GETFL) & O_ACCMODE) == O_RDONLY);
+    const asio_aio::file_base::flags converted = asio::file_base::write_only;
+    BOOST_TEST((converted == asio_aio::file_base::write_only));
+    BOOST_TEST(((asio_aio::file_base::direct | asio::file_base::write_only) == (O_DIRECT | O_WRONLY)));
+}
+#endif
+
 using io_executor = asio::io_context::executor_type;
 using io_file = basic_file_type<io_executor>;
 

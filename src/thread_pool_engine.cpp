@@ -37,6 +37,10 @@ int call(operation& op, void (*before_call)(const operation&)) noexcept {
         op.file.reset();
         return op.result;
     }
+    if (op.is_cancelled()) { // between two queues, where nobody could find it
+        op.file.reset();
+        return -ECANCELED;
+    }
     if (before_call)
         before_call(op);
     const int result = posix_file::perform(op);
@@ -67,11 +71,32 @@ void thread_pool_engine::submit(op_queue& batch) noexcept {
     help wanted;
     {
         const lock held(mutex_);
+        bool aborted = false;
         while (operation* op = batch.pop())
-            (is_slow(op->kind) ? slow_ : fast_).push(op);
+            if (op->passed != pass_reason::to_close && op->is_cancelled())
+                aborted |= abort(op);
+            else
+                queue(op);
+        if (aborted)
+            finished_.raise();
         wanted = plan_help();
     }
     give(wanted);
+}
+
+void thread_pool_engine::queue(operation* op) noexcept {
+    (is_slow(op->kind) ? slow_ : fast_).push(op);
+}
+
+/// Ends an operation that no worker had. Returns false where a worker has to close its file first.
+bool thread_pool_engine::abort(operation* op) noexcept {
+    op->take_result(-ECANCELED);
+    if (op->passed == pass_reason::to_close) {
+        queue(op);
+        return false;
+    }
+    done_.push(op);
+    return true;
 }
 
 void thread_pool_engine::reap(op_queue& done) noexcept {
@@ -79,31 +104,38 @@ void thread_pool_engine::reap(op_queue& done) noexcept {
     done.splice(done_);
 }
 
-void thread_pool_engine::cancel(const cancellation& which) noexcept {
-    op_queue cancelled;
-    const auto covered = [&](const operation& op) { return which.covers(op); };
-    const auto is_to_be_cancelled = [&](const operation& op) {
-        return covered(op) && op.passed != pass_reason::to_close; // which has its result
-    };
+void thread_pool_engine::cancel(file_handle& file) noexcept {
+    bool aborted = false;
     {
         const lock held(mutex_);
-        fast_.extract_if(is_to_be_cancelled, cancelled);
-        slow_.extract_if(is_to_be_cancelled, cancelled);
-        // A system call cannot be stopped, but need not be tried again.
-        for (operation* op : running_)
-            op->cancel_asked |= covered(*op);
-        done_.for_each([&](operation& op) { op.cancel_asked |= covered(op); });
+        op_queue cancelled;
+        fast_.extract_cancelled(file, cancelled);
+        slow_.extract_cancelled(file, cancelled);
+        while (operation* op = cancelled.pop())
+            aborted |= abort(op);
     }
-    if (cancelled.empty())
-        return;
-    cancelled.for_each([](operation& op) { op.abort(); }); // outside the mutex: it may close the descriptor
-    finish(cancelled);
+    if (aborted)
+        finished_.raise();
+}
+
+/// A system call that runs cannot be stopped, but is not tried again.
+void thread_pool_engine::cancel(operation& op) noexcept {
+    {
+        const lock held(mutex_);
+        backlog& waiting = is_slow(op.kind) ? slow_ : fast_;
+        if (!waiting.holds(op) || op.passed == pass_reason::to_close) // which has its result
+            return;
+        waiting.remove(op);
+        if (!abort(&op))
+            return;
+    }
+    finished_.raise();
 }
 
 void thread_pool_engine::stop(op_queue& abandoned) noexcept {
     lock held(mutex_);
-    abandoned.splice(fast_);
-    abandoned.splice(slow_);
+    fast_.move_to(abandoned);
+    slow_.move_to(abandoned);
     end_workers(held);
     abandoned.splice(done_);
 }
@@ -226,8 +258,8 @@ void thread_pool_engine::manage_without() noexcept {
         if (--workers_ != 0)
             return;
         all_ended_.notify_all();
-        stranded.splice(fast_);
-        stranded.splice(slow_);
+        fast_.move_to(stranded);
+        slow_.move_to(stranded);
     }
     stranded.for_each([](operation& op) {
         if (op.passed != pass_reason::to_close)

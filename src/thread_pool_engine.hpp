@@ -33,7 +33,8 @@ public:
     bool serves(const file_handle&) const noexcept override { return true; }
     void submit(op_queue& batch) noexcept override;
     void reap(op_queue& done) noexcept override;
-    void cancel(const cancellation& which) noexcept override;
+    void cancel(file_handle& file) noexcept override;
+    void cancel(operation& op) noexcept override;
     void stop(op_queue& abandoned) noexcept override;
     void prepare_fork() noexcept override;
     void become_child() noexcept override;
@@ -49,6 +50,8 @@ private:
     operation* take() noexcept;
     void finish(operation* op) noexcept;
     void finish(op_queue& ops) noexcept;
+    void queue(operation* op) noexcept;
+    bool abort(operation* op) noexcept;
     bool has_work() const noexcept;
     bool wait_for_work(lock& held) noexcept;
     help plan_help() noexcept;
@@ -64,8 +67,8 @@ private:
     mutable std::mutex mutex_; ///< Guards everything below. No call on a file is made under it, close(2) included.
     std::condition_variable work_available_;
     std::condition_variable all_ended_;
-    op_queue fast_;
-    op_queue slow_;
+    backlog fast_{waiting_at::pool};
+    backlog slow_{waiting_at::pool_slow};
     op_queue done_;
     std::vector<operation*> running_; ///< Room for `max_threads` is reserved: never grows.
     unsigned workers_ = 0;

@@ -469,7 +469,7 @@ BOOST_AUTO_TEST_CASE(what_waits_for_a_place_is_cancelled_at_once_and_what_the_ke
             done.splice(early);
             return count;
         }();
-        fixture.engines.cancel({detail::cancellation::scope::file, engine_fixture::file_key});
+        fixture.cancel(fixture.file);
         fixture.reap(8);
         std::size_t cancelled = 0, right = 0;
         for (const block_read& each : reads) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Files, contexts and processes that end while operations are under way: cases 38 to 43 and 44a.
-#include "engine_support.hpp"
+#include "engine_fixture.hpp"
 #include "child.hpp"
 
 #include <boost/asio/post.hpp>
@@ -382,10 +382,7 @@ BOOST_AUTO_TEST_CASE(a_thread_blocked_in_a_system_call_is_waited_for_until_its_p
     temporary_directory folder;
     const std::string fifo = folder.file("fifo");
     BOOST_REQUIRE_EQUAL(::mkfifo(fifo.c_str(), 0600), 0);
-    struct open_operation : detail::operation {
-        open_operation() : operation(detail::op_kind::open, [](operation*, fate) {}) {}
-    };
-    open_operation op;
+    plain_operation op(detail::op_kind::open);
     op.path = fifo.c_str();
     op.flags = O_RDONLY;
     gate stop;

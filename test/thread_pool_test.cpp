@@ -134,19 +134,34 @@ BOOST_AUTO_TEST_CASE(a_queued_operation_is_cancelled_at_once_and_lets_go_of_its_
     plain_operation queued(op_kind::size);
     fixture.prepare(running);
     fixture.prepare(queued);
-    running.key = 1;
-    queued.key = 2;
     fixture.submit({&running, &queued});
     BOOST_REQUIRE(stop.wait_for_arrivals(1));
-    fixture.engines.cancel({detail::cancellation::scope::operation, 2});
+    fixture.cancel(queued);
     fixture.reap(1); // while the other is still held
     BOOST_TEST(queued.result == -ECANCELED);
-    BOOST_TEST(queued.cancel_asked);
     BOOST_TEST(!queued.file);
     stop.open();
     fixture.reap(1);
     BOOST_TEST(running.result == 0);
-    BOOST_TEST(!running.cancel_asked);
+    BOOST_TEST(!running.is_cancelled());
+}
+
+BOOST_AUTO_TEST_CASE(a_cancellation_closes_no_descriptor_itself) {
+    gate stop;
+    pool_fixture fixture(1, true);
+    plain_operation running(op_kind::size), queued(op_kind::size);
+    fixture.prepare(running);
+    const int fd = ::open(fixture.folder.file("other").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    BOOST_REQUIRE(fd != -1);
+    queued.file = detail::file_ref::adopt(fd); // its only user
+    fixture.submit({&running, &queued});
+    BOOST_REQUIRE(stop.wait_for_arrivals(1));
+    fixture.cancel(queued);
+    BOOST_TEST(::fcntl(fd, F_GETFD) != -1); // close(2) may wait: a thread of the pool is to call it
+    stop.open();
+    fixture.reap(2);
+    BOOST_TEST(queued.result == -ECANCELED);
+    BOOST_TEST(::fcntl(fd, F_GETFD) == -1);
 }
 
 BOOST_AUTO_TEST_CASE(an_operation_that_is_there_to_have_its_file_closed_keeps_its_result) {
@@ -155,12 +170,11 @@ BOOST_AUTO_TEST_CASE(an_operation_that_is_there_to_have_its_file_closed_keeps_it
     plain_operation running(op_kind::size), written(op_kind::write);
     fixture.prepare(running);
     fixture.prepare(written);
-    written.key = 2;
     written.result = 4;
     written.passed = detail::pass_reason::to_close;
     fixture.submit({&running, &written});
     BOOST_REQUIRE(stop.wait_for_arrivals(1));
-    fixture.engines.cancel({detail::cancellation::scope::operation, 2});
+    fixture.cancel(written);
     stop.open();
     fixture.reap(2);
     BOOST_TEST(written.result == 4);
@@ -175,13 +189,15 @@ BOOST_AUTO_TEST_CASE(cancelling_a_file_leaves_other_files_alone) {
     plain_operation other(op_kind::size);
     for (plain_operation* op : {&running, &mine, &other})
         fixture.prepare(*op);
-    other.file_key = 8;
+    const int fd = ::open(fixture.folder.file("other").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    BOOST_REQUIRE(fd != -1);
+    other.file = detail::file_ref::adopt(fd);
     fixture.submit({&running, &mine, &other});
     BOOST_REQUIRE(stop.wait_for_arrivals(1));
-    fixture.engines.cancel({detail::cancellation::scope::file, fixture.file_key});
+    fixture.cancel(fixture.file);
     fixture.reap(1);
     BOOST_TEST(mine.result == -ECANCELED);
-    BOOST_TEST(running.cancel_asked); // and completes with its result all the same
+    BOOST_TEST(running.is_cancelled()); // and completes with its result all the same
     stop.open();
     fixture.reap(2);
     BOOST_TEST(running.result == 0);

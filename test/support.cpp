@@ -33,15 +33,6 @@ std::size_t count_entries(const char* folder) {
     return std::size_t(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
 }
 
-/// The maps of this process whose line has `word` in it.
-std::size_t count_maps(std::string_view word) {
-    std::ifstream maps("/proc/self/maps");
-    std::size_t count = 0;
-    for (std::string line; std::getline(maps, line);)
-        count += line.find(word) != line.npos;
-    return count;
-}
-
 template <typename Start>
 outcome run_one_operation(environment& env, Start start) {
     outcome result;
@@ -162,11 +153,27 @@ std::size_t count_threads() {
 }
 
 std::size_t count_maps() {
-    return count_maps("");
+    return maps_of("").size();
+}
+
+std::vector<memory_map> maps_of(std::string_view name) {
+    std::ifstream lines("/proc/self/maps");
+    std::vector<memory_map> maps;
+    for (std::string line; std::getline(lines, line);) {
+        if (line.find(name) == line.npos)
+            continue;
+        // proc(5): begin-end, permissions, offset
+        memory_map each;
+        char dash = 0;
+        std::string permissions;
+        std::istringstream(line) >> std::hex >> each.begin >> dash >> each.end >> permissions >> each.offset;
+        maps.push_back(each);
+    }
+    return maps;
 }
 
 std::size_t count_aio_contexts() {
-    return count_maps("[aio]");
+    return maps_of("[aio]").size();
 }
 
 namespace {

@@ -19,14 +19,14 @@ constexpr int could_not = 77;
 constexpr int has_thrown = 78;
 
 /// Runs `body` in a child process and says how it ended: 0 good, `could_not`, `has_thrown`, -1 where it was killed.
-/** The kernel ends a child that takes longer than a test may. */
+/** The kernel ends a child that takes longer than a half of what a test may. */
 template <typename Body>
 int in_child(Body body) {
     const pid_t child = ::fork();
     BOOST_REQUIRE(child != -1);
     if (child == 0) {
         ::signal(SIGALRM, SIG_DFL); // Boost.Test has a handler, and the parent's alarm is not inherited
-        ::alarm(deadline_seconds);
+        ::alarm(deadline_seconds / 2);
         int result = has_thrown;
         try {
             result = body();

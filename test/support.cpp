@@ -136,6 +136,7 @@ std::size_t count_descriptors() {
 
 std::size_t count_threads() {
     constexpr unsigned long io_worker = 0x10; // PF_IO_WORKER (Linux 5.12): the name comes only when it runs
+    constexpr unsigned long exiting = 0x4;    // PF_EXITING: join returns before the kernel is done with the thread
     std::size_t count = 0;
     for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
         std::ifstream stat(task.path() / "stat"); // gone where the thread has ended meanwhile
@@ -147,7 +148,7 @@ std::size_t count_threads() {
         std::string skipped;
         unsigned long flags = 0;
         fields >> skipped >> skipped >> skipped >> skipped >> skipped >> skipped >> flags;
-        count += (flags & io_worker) == 0;
+        count += (flags & (io_worker | exiting)) == 0;
     }
     return count;
 }

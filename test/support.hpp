@@ -104,7 +104,7 @@ void make_cold(const std::string& path);
 void say_skipped(std::string_view why);
 
 /// Number of open descriptors, of threads, and of memory maps of this process. io_uring's workers do not count: the
-/// kernel makes them, and ends them some time after their ring.
+/// kernel makes them, and ends them some time after their ring. Nor do threads that have ended.
 std::size_t count_descriptors();
 std::size_t count_threads();
 std::size_t count_maps();

@@ -304,8 +304,7 @@ void libaio_engine::cancel(operation& op) noexcept {
 void libaio_engine::stop(op_queue& abandoned) noexcept {
     const lock held(mutex_);
     waiting_.move_to(abandoned);
-    if (queue_->is_of_this_process())
-        drain();
+    drain();
     queue_->close(); // before any memory that the kernel was told of is freed
     for (std::size_t i = 0; i != slots_.size(); ++i)
         if (slots_[i].op) {
@@ -315,8 +314,10 @@ void libaio_engine::stop(op_queue& abandoned) noexcept {
     abandoned.splice(done_);
 }
 
-/// Waits until the kernel has nothing of ours.
+/// Waits until the kernel has nothing of ours. What it has in a child process is the parent's.
 void libaio_engine::drain() noexcept {
+    if (!queue_->is_of_this_process())
+        return;
     libaio_queue::completion batch[64];
     while (!is_idle()) {
         const std::size_t count = queue_->take_after_wait(batch, std::size(batch));

@@ -5,8 +5,10 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <unistd.h>
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <utility>
 
 namespace asio_aio::detail {
@@ -58,7 +60,10 @@ int call(operation& op, void (*before_call)(const operation&)) noexcept {
 } // namespace
 
 thread_pool_engine::thread_pool_engine(const thread_pool_settings& settings, event& finished)
-    : settings_(settings), max_slow_(std::max(1u, settings.max_threads / 2)), finished_(finished) {
+    : settings_(settings),
+      max_slow_(std::max(1u, settings.max_threads / 2)),
+      finished_(finished),
+      process_(::getpid()) {
     running_.reserve(settings_.max_threads);
 }
 
@@ -133,6 +138,8 @@ void thread_pool_engine::cancel(operation& op) noexcept {
 }
 
 void thread_pool_engine::stop(op_queue& abandoned) noexcept {
+    if (process_ != ::getpid())
+        forget_workers(abandoned);
     lock held(mutex_);
     fast_.move_to(abandoned);
     slow_.move_to(abandoned);
@@ -145,7 +152,26 @@ void thread_pool_engine::prepare_fork() noexcept {
     end_workers(held);
 }
 
-void thread_pool_engine::become_child() noexcept {} // no worker was left, and memory is all that an idle pool has
+void thread_pool_engine::become_child() noexcept {
+    forget_workers(done_); // none, after `prepare_fork`
+    process_ = ::getpid();
+}
+
+/// In a child process, which has the calling thread alone: ends what the workers had.
+void thread_pool_engine::forget_workers(op_queue& abandoned) noexcept {
+    // A worker may hold the mutex or wait for a condition. It never leaves them here, and to destroy a condition would
+    // wait for it.
+    new (&mutex_) std::mutex;
+    new (&work_available_) std::condition_variable;
+    new (&all_ended_) std::condition_variable;
+    for (operation* op : running_) {
+        op->abort();
+        abandoned.push(op);
+    }
+    running_.clear();
+    workers_ = idle_ = slow_running_ = 0;
+    any_ended_ = ending_ = false;
+}
 
 engine_counters thread_pool_engine::counters() const noexcept {
     const lock held(mutex_);

@@ -5,6 +5,7 @@
 #include <asio_aio/detail/event.hpp>
 
 #include <pthread.h>
+#include <sys/types.h>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -59,10 +60,12 @@ private:
     void manage_without() noexcept;
     void leave(lock& held) noexcept;
     void end_workers(lock& held) noexcept;
+    void forget_workers(op_queue& abandoned) noexcept;
 
     const thread_pool_settings settings_;
     const unsigned max_slow_; ///< Workers that slow kinds may occupy together, so that reads go on during syncs.
     event& finished_;
+    pid_t process_; ///< Whose threads the workers are.
 
     mutable std::mutex mutex_; ///< Guards everything below. No call on a file is made under it, close(2) included.
     std::condition_variable work_available_;

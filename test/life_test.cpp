@@ -543,6 +543,24 @@ ENGINE_TEST(what_is_in_flight_at_a_fork_completes_in_parent_and_child) {
     BOOST_TEST((content(env.path()).substr(0, 2 * block) == bytes + bytes));
 }
 
+ENGINE_TEST(a_child_may_destroy_the_context_without_having_been_told_of_the_fork) {
+    const std::string bytes = pattern(block);
+    auto own = std::make_unique<environment>(env.engine);
+    file f = own->open();
+    outcome done, in_flight;
+    f.async_write_some_at(0, asio::buffer(bytes), done.handler());
+    own->run(); // where the pool does it, a worker waits for more
+    BOOST_TEST(!done.ec);
+    f.async_write_some_at(block, asio::buffer(bytes), in_flight.handler());
+    own->ctx.poll_one();
+    ::close(f.release()); // the file must not outlive its context
+    const int status = in_child([&] {
+        std::destroy_at(&own->ctx);
+        return 0;
+    });
+    BOOST_TEST(status == 0);
+}
+
 ENGINE_TEST(a_program_started_by_exec_inherits_no_descriptor_of_ours) {
     file f = env.open();
     const std::string bytes = pattern(block);

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -26,6 +27,12 @@ unsigned power_of_two(unsigned at_least) noexcept {
     return size;
 }
 
+/// How many workers the kernel allows a thread without being asked, at most.
+unsigned usual_workers() noexcept {
+    constexpr long for_each_processor = 4;
+    return unsigned(for_each_processor * std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+}
+
 pid_t this_thread() noexcept {
     return pid_t(::syscall(SYS_gettid));
 }
@@ -38,6 +45,7 @@ refusal io_uring_ring::open(const ring_settings& settings, int event_descriptor)
     has_buffers_ = false;
     issuer_ = 0;
     process_ = ::getpid();
+    max_workers_ = settings.max_workers;
     if (const int error = set_up(settings)) {
         if (single_issuer_ && error == -EINVAL)
             return {EINVAL, "io_uring_setup with IORING_SETUP_DEFER_TASKRUN (Linux 6.1; option single_issuer)"};
@@ -50,11 +58,8 @@ refusal io_uring_ring::open(const ring_settings& settings, int event_descriptor)
             found = {-error, "io_uring_register(IORING_REGISTER_EVENTFD)"};
     if (!found && single_issuer_)
         found = watch_end();
-    // As many as the pool would have: the kernel's own limit is four for each processor. Where it does not know this
-    // (before 5.15) that limit stays.
-    unsigned workers[2] = {settings.max_workers, 0};
-    if (!found)
-        io_uring_register_iowq_max_workers(&ring_, workers);
+    if (!found && sqpoll_) // the workers are those of the kernel's thread
+        raise_worker_limit();
     if (found)
         close();
     return found;
@@ -161,7 +166,39 @@ int io_uring_ring::register_buffers(const iovec* buffers, unsigned count) noexce
     return error;
 }
 
+/// Allows the calling thread, whose rings share their workers, as many of them as the pool has threads.
+/**
+ * Never fewer than before: another ring may need them. The kernel's own limit is four for each processor, or the entries
+ * of the thread's first ring where those are fewer; for what it counts as unbounded it is RLIMIT_NPROC.
+ */
+void io_uring_ring::raise_worker_limit() noexcept {
+    struct promise {
+        pid_t process;
+        unsigned workers;
+    };
+    static thread_local promise kept{};
+    if (!sqpoll_ && kept.process == process_ && kept.workers >= max_workers_)
+        return;
+    unsigned limits[] = {0, 0};                                                    // bounded and unbounded; 0 asks
+    const bool is_known = io_uring_register_iowq_max_workers(&ring_, limits) == 0; // since Linux 5.15
+    const bool is_new_thread = limits[0] == 0; // gets its workers, and these limits, with its first submission
+    const bool allows_none = limits[1] == 0;   // RLIMIT_NPROC was 0, and may not stay so
+    if (!sqpoll_ && !(is_known && (is_new_thread || allows_none)))
+        kept = {process_, max_workers_};
+    if (!is_known)
+        return;
+    if (is_new_thread)
+        limits[0] = std::max(max_workers_, usual_workers());
+    else
+        for (unsigned& each : limits)
+            each = each < max_workers_ ? max_workers_ : 0;
+    if (limits[0] != 0 || limits[1] != 0)
+        io_uring_register_iowq_max_workers(&ring_, limits);
+}
+
 int io_uring_ring::submit() noexcept {
+    if (!sqpoll_ && io_uring_sq_ready(&ring_) != 0)
+        raise_worker_limit();
     while (io_uring_sq_ready(&ring_) != 0) {
         // The kernel's thread takes them in its time; it is called where it sleeps.
         enters_ += !sqpoll_ || (IO_URING_READ_ONCE(*ring_.sq.kflags) & IORING_SQ_NEED_WAKEUP) != 0;

@@ -15,7 +15,7 @@ namespace asio_aio::detail {
 
 struct ring_settings {
     unsigned depth = 0;         ///< Entries of the submission queue; rounded up to a power of two.
-    unsigned max_workers = 0;   ///< Threads of the kernel that may wait for a device; 0: the kernel's own limit.
+    unsigned max_workers = 0;   ///< Threads of the kernel that may wait for a device, where its own limit is lower.
     bool sqpoll = false;        ///< A thread of the kernel's submits (IORING_SETUP_SQPOLL).
     bool single_issuer = false; ///< One thread submits and reaps (IORING_SETUP_DEFER_TASKRUN).
 
@@ -107,6 +107,7 @@ private:
     refusal check_features() noexcept;
     refusal watch_end() noexcept;
     bool has_hidden_completions() const noexcept;
+    void raise_worker_limit() noexcept;
 
     io_uring ring_{};
     bool open_ = false;
@@ -114,6 +115,7 @@ private:
     bool sqpoll_ = false;
     bool single_issuer_ = false;
     pid_t process_ = 0;
+    unsigned max_workers_ = 0;
     pid_t issuer_ = 0; ///< The thread that submits; 0: not yet known, or any.
     /// Of a pipe whose writing end the ring holds: hung up when the kernel has let go of the ring.
     int end_watch_ = -1;

@@ -247,6 +247,68 @@ BOOST_AUTO_TEST_CASE(little_lockable_memory_gives_a_smaller_ring_and_none_gives_
     BOOST_TEST(none == 0);
 }
 
+// --- The kernel's workers ---------------------------------------------------------------------------------------------
+
+/// How many workers the kernel allows the calling thread for reads and writes of files, as another ring of it sees.
+unsigned worker_limit() {
+    io_uring other{};
+    BOOST_REQUIRE_EQUAL(io_uring_queue_init(2, &other, 0), 0);
+    unsigned limits[2] = {0, 0}; // zeros ask
+    BOOST_REQUIRE_EQUAL(io_uring_register_iowq_max_workers(&other, limits), 0);
+    io_uring_queue_exit(&other);
+    return limits[0];
+}
+
+/// An engine that has submitted something on the calling thread.
+struct used_engine {
+    explicit used_engine(unsigned max_threads) : fixture(backend::io_uring, with_threads(max_threads)) { use(); }
+
+    void use() {
+        plain_operation sync(op_kind::sync_data);
+        fixture.prepare(sync);
+        BOOST_TEST(fixture.perform(sync) == 0);
+    }
+
+    static asio_aio::options with_threads(unsigned max_threads) {
+        asio_aio::options opts;
+        opts.max_threads = max_threads;
+        return opts;
+    }
+
+    engine_fixture fixture;
+};
+
+BOOST_AUTO_TEST_CASE(a_context_with_few_threads_takes_no_worker_from_another_of_its_thread) {
+    if (!has_io_uring())
+        return;
+    std::thread([] {
+        const unsigned usual = worker_limit();
+        const used_engine few(1);
+        BOOST_TEST(worker_limit() == usual);
+        used_engine many(100);
+        BOOST_TEST(worker_limit() == 100u);
+        used_engine few_again(2);
+        BOOST_TEST(worker_limit() == 100u);
+        std::thread([&] { // which has seen no ring
+            few_again.use();
+            BOOST_TEST(worker_limit() >= usual);
+            many.use();
+            BOOST_TEST(worker_limit() == 100u);
+            few_again.use();
+            BOOST_TEST(worker_limit() == 100u);
+        })
+            .join();
+        const auto in_child_too = [&] {
+            many.fixture.engines.become_child();
+            many.use();
+            return worker_limit() == 100 ? 0 : 1;
+        };
+        op_queue nothing_pending;
+        many.fixture.engines.prepare_fork(nothing_pending);
+        BOOST_TEST(in_child(in_child_too) == 0);
+    }).join();
+}
+
 // --- Registered buffers -----------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_registered_buffer_is_named_by_its_index_and_a_child_process_has_it_too) {

@@ -69,7 +69,8 @@ private:
             rebound<iovec> memory(allocator());
             all_iovecs_ = memory.allocate(in_place.buffers());
             allocated_ = in_place.buffers();
-            for_each_iovec(buffers, [next = all_iovecs_](const iovec& one) mutable { *next++ = one; });
+            for_each_iovec(
+                buffers, in_place.bytes(), [next = all_iovecs_](const iovec& one) mutable { *next++ = one; });
         }
         iovecs = all_iovecs_;
         iovec_count = unsigned(in_place.buffers());

@@ -89,6 +89,8 @@ void thread_pool_engine::submit(op_queue& batch) noexcept {
     help wanted;
     {
         const lock held(mutex_);
+        if (fast_.empty() && slow_.empty())
+            stranded_since_ = {};
         while (operation* op = batch.pop())
             (is_slow(op->kind) ? slow_ : fast_).push(op);
         wanted = plan_help();
@@ -97,8 +99,15 @@ void thread_pool_engine::submit(op_queue& batch) noexcept {
 }
 
 void thread_pool_engine::reap(op_queue& done) noexcept {
-    const lock held(mutex_);
-    done.splice(done_);
+    bool stranded = false;
+    {
+        const lock held(mutex_);
+        done.splice(done_);
+        stranded = is_stranded();
+    }
+    constexpr int pause_ms = 1;
+    if (stranded && !find_worker()) // without a pause this would be a busy loop
+        ::poll(nullptr, 0, pause_ms);
 }
 
 void thread_pool_engine::cancel(const cancellation& which) noexcept {
@@ -132,6 +141,13 @@ void thread_pool_engine::stop(op_queue& abandoned) noexcept {
 
 void thread_pool_engine::prepare_fork() noexcept {
     lock held(mutex_);
+    while (is_stranded()) {
+        held.unlock();
+        constexpr int pause_ms = 1;
+        if (!find_worker())
+            ::poll(nullptr, 0, pause_ms);
+        held.lock();
+    }
     end_workers(held);
 }
 
@@ -149,6 +165,7 @@ void* thread_pool_engine::worker_main(void* self) noexcept {
 
 void thread_pool_engine::work() noexcept {
     lock held(mutex_);
+    stranded_since_ = {};
     bool unannounced = false;
     for (;;) {
         operation* op = take();
@@ -211,8 +228,13 @@ bool thread_pool_engine::has_work() const noexcept {
 bool thread_pool_engine::wait_for_work(lock& held) noexcept {
     if (ending_)
         return false;
+    const auto is_called = [this] { return has_work() || ending_; };
     ++idle_;
-    const bool woken = work_available_.wait_for(held, settings_.idle_time, [this] { return has_work() || ending_; });
+    bool woken = work_available_.wait_for(held, settings_.idle_time, is_called);
+    if (!woken && workers_ == 1) { // another might not be had when it is needed
+        work_available_.wait(held, is_called);
+        woken = true;
+    }
     --idle_;
     return woken;
 }
@@ -230,33 +252,58 @@ thread_pool_engine::help thread_pool_engine::plan_help() noexcept {
     return help::new_worker;
 }
 
-void thread_pool_engine::give(help wanted) noexcept {
-    if (wanted == help::idle_worker) {
+/// Returns whether the help came.
+bool thread_pool_engine::give(help wanted) noexcept {
+    if (wanted == help::idle_worker)
         work_available_.notify_one();
-    } else if (wanted == help::new_worker) {
-        pthread_t thread;
-        if (create_thread(thread, &worker_main, this) != 0)
-            manage_without();
-    }
+    if (wanted != help::new_worker)
+        return true;
+    pthread_t thread;
+    if (create_thread(thread, &worker_main, this) == 0)
+        return true;
+    manage_without();
+    return false;
 }
 
-/// A thread could not be made: the others do the work; where there is none, the operations fail.
+/// A thread could not be made: the others do the work. Where there is none, the operations wait, and fail in the end.
 void thread_pool_engine::manage_without() noexcept {
-    op_queue stranded;
+    using clock = std::chrono::steady_clock;
+    op_queue failed;
     {
         const lock held(mutex_);
         if (--workers_ != 0)
             return;
         all_ended_.notify_all();
-        stranded.splice(fast_);
-        stranded.splice(slow_);
+        const clock::time_point now = clock::now();
+        if (stranded_since_ == clock::time_point())
+            stranded_since_ = now;
+        if (now - stranded_since_ >= settings_.thread_patience) {
+            failed.splice(fast_);
+            failed.splice(slow_);
+        }
     }
-    stranded.for_each([](operation& op) {
+    failed.for_each([](operation& op) {
         if (op.passed != pass_reason::to_close)
             op.result = -ENOMEM; // pthread_create's EAGAIN, in the words of its cause
         op.file.reset();
     });
-    finish(stranded);
+    finish(failed); // raises the event in any case: the loop calls `reap`, which tries again
+}
+
+/// Whether operations wait and nobody will take them.
+bool thread_pool_engine::is_stranded() const noexcept {
+    return workers_ == 0 && has_work();
+}
+
+/// Tries again to make the first worker; returns whether there is one, or no need for one.
+bool thread_pool_engine::find_worker() noexcept {
+    help wanted = help::none;
+    {
+        const lock held(mutex_);
+        if (is_stranded())
+            wanted = plan_help();
+    }
+    return give(wanted);
 }
 
 /// The last step of a worker. Each joins the one that ended before it, so that one is left for `end_workers`.

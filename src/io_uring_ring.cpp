@@ -6,7 +6,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <limits>
 #include <utility>
 
 namespace asio_aio::detail {
@@ -32,6 +35,42 @@ unsigned usual_workers() noexcept {
     constexpr long for_each_processor = 4;
     return unsigned(for_each_processor * std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
 }
+
+/// The kernel gives the locked memory of a closed ring back some milliseconds after close(2) (Linux 6.14 to 6.18).
+class wait_for_memory {
+public:
+    using clock = std::chrono::steady_clock;
+
+    static void note_success(unsigned entries) noexcept {
+        unsigned most = largest_made.load(std::memory_order_relaxed);
+        while (most < entries && !largest_made.compare_exchange_weak(most, entries, std::memory_order_relaxed)) {
+        }
+    }
+
+    static void note_close() noexcept {
+        last_close.store(clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+    }
+
+    /// Waits for a moment; returns false where a ring of so many entries is not to be had by waiting.
+    /** Only for what this process has had before, and shortly after it closed a ring: else the limit is too low. */
+    bool is_worthwhile(unsigned entries) noexcept {
+        constexpr auto given_back_by = std::chrono::milliseconds(250); // mostly 10 to 30
+        const auto closed = clock::time_point(clock::duration(last_close.load(std::memory_order_relaxed)));
+        if (entries > largest_made.load(std::memory_order_relaxed) || clock::now() > closed + given_back_by)
+            return false;
+        constexpr int step_ms = 2, most_steps = 60;
+        if (++steps_ > most_steps)
+            return false;
+        ::poll(nullptr, 0, step_ms);
+        return true;
+    }
+
+private:
+    static inline std::atomic<unsigned> largest_made{0}; ///< Entries of the largest ring of this process.
+    static inline std::atomic<clock::rep> last_close{std::numeric_limits<clock::rep>::min() / 2};
+
+    int steps_ = 0;
+};
 
 pid_t this_thread() noexcept {
     return pid_t(::syscall(SYS_gettid));
@@ -70,12 +109,20 @@ int io_uring_ring::set_up(const ring_settings& settings) noexcept {
     if (settings.single_issuer) // disabled until its thread is known
         flags |= IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
             IORING_SETUP_R_DISABLED;
-    for (unsigned entries = power_of_two(settings.depth);; entries /= 2) {
+    wait_for_memory patience;
+    for (unsigned entries = power_of_two(settings.depth);;) {
         int error = set_up(entries, flags | IORING_SETUP_SUBMIT_ALL);
         if (error == -EINVAL) // gVisor and kernels before 5.18 do not know the flag
             error = set_up(entries, flags);
-        if (error != -ENOMEM || entries <= smallest_ring)
+        if (error == 0)
+            wait_for_memory::note_success(entries);
+        if (error != -ENOMEM)
             return error;
+        if (patience.is_worthwhile(entries))
+            continue;
+        if (entries <= smallest_ring)
+            return error;
+        entries /= 2;
     }
 }
 
@@ -123,14 +170,19 @@ int io_uring_ring::move_to_event(int event_descriptor) noexcept {
 
 void io_uring_ring::close() noexcept {
     if (std::exchange(open_, false))
-        io_uring_queue_exit(&ring_);
+        exit_queue();
     if (end_watch_ != -1)
         ::close(std::exchange(end_watch_, -1));
 }
 
+void io_uring_ring::exit_queue() noexcept {
+    io_uring_queue_exit(&ring_);
+    wait_for_memory::note_close();
+}
+
 void io_uring_ring::close_and_wait() noexcept {
     if (std::exchange(open_, false))
-        io_uring_queue_exit(&ring_);
+        exit_queue();
     pollfd hung_up{end_watch_, 0, 0};
     while (::poll(&hung_up, 1, -1) == -1 && errno == EINTR) {
     }

@@ -34,6 +34,7 @@ public:
 
     /// Makes a ring whose completions raise `event_descriptor`; of fewer entries than asked for where memory is limited
     /// (RLIMIT_MEMLOCK is charged again on Linux 6.14 to 6.18).
+    /** Where a ring that was just closed still holds that memory, this waits for it: up to 120 ms. */
     refusal open(const ring_settings& settings, int event_descriptor);
 
     /// Has another event raised; 0 or -errno.
@@ -106,6 +107,7 @@ private:
     int set_up(unsigned entries, unsigned flags) noexcept;
     refusal check_features() noexcept;
     refusal watch_end() noexcept;
+    void exit_queue() noexcept;
     bool has_hidden_completions() const noexcept;
     void raise_worker_limit() noexcept;
 

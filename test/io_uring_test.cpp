@@ -247,6 +247,61 @@ BOOST_AUTO_TEST_CASE(little_lockable_memory_gives_a_smaller_ring_and_none_gives_
     BOOST_TEST(none == 0);
 }
 
+BOOST_AUTO_TEST_CASE(contexts_one_after_another_all_get_a_whole_ring_where_little_memory_can_be_locked) {
+    if (!has_io_uring())
+        return;
+    if (::geteuid() != 0)
+        return say_skipped("only root can become a user who has locked nothing yet");
+    const int status = in_child([] {
+        constexpr uid_t nobody_else = 65531; // the kernel counts for each user: no other test has this one
+        if (!limit_locked_memory(64 * 1024, nobody_else))
+            return could_not;
+        for (int i = 0; i != 50; ++i) { // the kernel gives the memory of a closed ring back some milliseconds later
+            asio::io_context ctx;
+            const file f(ctx, "/dev/null", file_base::read_only);
+            if (asio_aio::describe(ctx).chosen != backend::io_uring)
+                return 1;
+            if (ring_entries_in_proc() != asio_aio::options().queue_depth)
+                return 2;
+        }
+        return 0;
+    });
+    if (status == could_not)
+        return say_skipped("the limit cannot be set");
+    BOOST_TEST(status == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_ring_that_never_fitted_is_made_smaller_without_a_wait) {
+    if (!has_io_uring())
+        return;
+    if (::geteuid() != 0)
+        return say_skipped("only root can become a user who has locked nothing yet");
+    const int status = in_child([] {
+        constexpr uid_t nobody_else = 65530;
+        if (!limit_locked_memory(64 * 1024, nobody_else))
+            return could_not;
+        detail::event finished;
+        finished.open();
+        static int pauses = 0;
+        const bool trapped = trapped_call::set(SYS_poll, [](const trapped_call::arguments&) -> std::optional<long> {
+            ++pauses;
+            return std::nullopt;
+        });
+        if (!trapped)
+            return could_not;
+        io_uring_ring small, large;
+        if (small.open({16, 0, false, false}, finished.descriptor()))
+            return 1;
+        small.close();
+        if (large.open({4096, 0, false, false}, finished.descriptor()) || large.entries() >= 4096)
+            return could_not; // this kernel does not count rings as locked memory
+        return pauses == 0 ? 0 : 2;
+    });
+    if (status == could_not)
+        return say_skipped("seccomp does not work here, or rings are not locked memory");
+    BOOST_TEST(status == 0);
+}
+
 // --- The kernel's workers ---------------------------------------------------------------------------------------------
 
 /// How many workers the kernel allows the calling thread for reads and writes of files, as another ring of it sees.

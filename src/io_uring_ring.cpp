@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include <algorithm>
 #include <atomic>
@@ -72,17 +71,13 @@ private:
     int steps_ = 0;
 };
 
-pid_t this_thread() noexcept {
-    return pid_t(::syscall(SYS_gettid));
-}
-
 } // namespace
 
 refusal io_uring_ring::open(const ring_settings& settings, int event_descriptor) {
     sqpoll_ = settings.sqpoll;
     single_issuer_ = settings.single_issuer;
     has_buffers_ = false;
-    issuer_ = 0;
+    issuer_ = {};
     process_ = ::getpid();
     max_workers_ = settings.max_workers;
     if (const int error = set_up(settings)) {
@@ -193,17 +188,17 @@ bool io_uring_ring::admits_caller() noexcept {
     if (!single_issuer_)
         return true;
     // Not io_uring_enable_rings: the library of liburing 2.3 lacks it.
-    if (issuer_ == 0 && io_uring_register(unsigned(ring_.ring_fd), IORING_REGISTER_ENABLE_RINGS, nullptr, 0) == 0)
-        issuer_ = this_thread();
-    return issuer_ == this_thread();
+    if (!issuer_ && io_uring_register(unsigned(ring_.ring_fd), IORING_REGISTER_ENABLE_RINGS, nullptr, 0) == 0)
+        issuer_ = thread_identity::of_caller();
+    return issuer_.is_caller();
 }
 
 bool io_uring_ring::is_known_issuer() const noexcept {
-    return !single_issuer_ || issuer_ == this_thread();
+    return !single_issuer_ || issuer_.is_caller();
 }
 
 bool io_uring_ring::has_lost_issuer() const noexcept {
-    return single_issuer_ && issuer_ != 0 && ::syscall(SYS_tgkill, process_, issuer_, 0) == -1 && errno == ESRCH;
+    return single_issuer_ && issuer_ && issuer_.has_ended();
 }
 
 bool io_uring_ring::is_of_this_process() const noexcept {

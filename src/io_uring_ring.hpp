@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "thread_identity.hpp"
+
 #include <asio_aio/detail/engine.hpp>
 #include <asio_aio/options.hpp>
 
@@ -118,7 +120,7 @@ private:
     bool single_issuer_ = false;
     pid_t process_ = 0;
     unsigned max_workers_ = 0;
-    pid_t issuer_ = 0; ///< The thread that submits; 0: not yet known, or any.
+    thread_identity issuer_; ///< The thread that submits; none: not yet known, or any.
     /// Of a pipe whose writing end the ring holds: hung up when the kernel has let go of the ring.
     int end_watch_ = -1;
     std::bitset<256> supported_;

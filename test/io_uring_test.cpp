@@ -8,6 +8,7 @@
 #include "../src/io_uring.hpp"
 #include "../src/io_uring_ring.hpp"
 
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <array>
@@ -461,9 +462,7 @@ BOOST_AUTO_TEST_CASE(a_context_of_one_thread_may_be_made_on_another) {
     outcome result;
     f.async_read_some_at(0, asio::buffer(bytes), result.handler());
     meeting used(1), refused_there(1);
-    pid_t number_of_one = 0;
     std::thread one([&] {
-        number_of_one = pid_t(::syscall(SYS_gettid));
         ctx.run(); // and used there
         used.arrive();
         static_cast<void>(refused_there.wait());
@@ -480,14 +479,69 @@ BOOST_AUTO_TEST_CASE(a_context_of_one_thread_may_be_made_on_another) {
     BOOST_TEST(refused.ec.message().find("single_issuer") != std::string::npos);
     refused_there.arrive();
     one.join();
-    while (::syscall(SYS_tgkill, ::getpid(), number_of_one, 0) == 0) // join returns before the kernel is done with it
-        std::this_thread::yield();
     // When the one has ended, another may take its place.
     outcome later;
     f.async_read_some_at(0, asio::buffer(bytes), later.handler());
     run_until_idle(ctx);
     BOOST_TEST(!later.ec);
     BOOST_TEST(later.bytes == 100u);
+}
+
+BOOST_AUTO_TEST_CASE(another_thread_may_start_right_after_the_one_was_joined) {
+    const asio_aio::options opts = for_one_thread();
+    if (!has_io_uring(opts))
+        return;
+    engine_fixture fixture(backend::io_uring, opts);
+    for (int i = 0; i != 500; ++i) { // the kernel lists each for a moment longer
+        plain_operation sync(op_kind::sync_data);
+        fixture.prepare(sync);
+        std::thread([&] { fixture.perform(sync); }).join();
+        BOOST_REQUIRE_EQUAL(sync.result, 0);
+    }
+}
+
+/// Has the next thread or process of this namespace get `id`; false where the kernel does not allow that.
+bool choose_next_id(pid_t id) {
+    std::ofstream last("/proc/sys/kernel/ns_last_pid");
+    return bool(last << id - 1 << std::flush);
+}
+
+BOOST_AUTO_TEST_CASE(a_thread_with_the_id_of_the_one_that_ended_is_another_thread) {
+    const asio_aio::options opts = for_one_thread();
+    if (!has_io_uring(opts))
+        return;
+    // A namespace of its own, so that nobody else takes the id.
+    const int status = in_child([&] {
+        if (::unshare(CLONE_NEWPID) != 0)
+            return could_not;
+        return in_child([&] {
+            engine_fixture fixture(backend::io_uring, opts);
+            constexpr pid_t chosen = 300;
+            for (int i = 0; i != 3; ++i) {
+                plain_operation sync(op_kind::sync_data);
+                fixture.prepare(sync);
+                if (!choose_next_id(chosen))
+                    return could_not;
+                pid_t got = 0;
+                std::thread([&] {
+                    got = pid_t(::syscall(SYS_gettid));
+                    fixture.perform(sync);
+                }).join();
+                if (sync.result != 0)
+                    return 1;
+                if (got != chosen)
+                    return could_not;
+                while (::syscall(SYS_tgkill, ::getpid(), chosen, 0) == 0) // else the id is not free yet
+                    std::this_thread::yield();
+                if (fixture.engines.failure())
+                    return 2;
+            }
+            return 0;
+        });
+    });
+    if (status == could_not)
+        return say_skipped("the id of a thread cannot be chosen");
+    BOOST_TEST(status == 0);
 }
 
 BOOST_AUTO_TEST_CASE(what_the_only_thread_left_in_the_kernel_ends_when_another_comes) {

@@ -3,6 +3,7 @@
 
 #include <asio_aio/detail/posix_file.hpp>
 
+#include <link.h>
 #include <poll.h>
 #include <signal.h>
 #include <unistd.h>
@@ -14,8 +15,29 @@
 namespace asio_aio::detail {
 namespace {
 
-// System calls need little stack; the rest is for the C library, sanitizers and thread-local storage.
-constexpr std::size_t worker_stack_bytes = 256 * 1024;
+/// The thread-local storage of the modules that the program was started with: glibc takes it from each thread's stack.
+std::size_t thread_local_bytes() noexcept {
+    std::size_t bytes = 0;
+    const auto add = [](dl_phdr_info* module, std::size_t, void* sum) {
+        for (unsigned i = 0; i != module->dlpi_phnum; ++i)
+            if (const auto& part = module->dlpi_phdr[i]; part.p_type == PT_TLS)
+                *static_cast<std::size_t*>(sum) += std::size_t(part.p_memsz) + std::size_t(part.p_align);
+        return 0;
+    };
+    ::dl_iterate_phdr(add, &bytes);
+    return bytes;
+}
+
+/// The stack of a worker. System calls need little of it; the rest is for the C library and sanitizers.
+/**
+ * Not the default of 8 MiB: under mlockall(2) all of a stack is memory, and it counts where memory may not be
+ * overcommitted.
+ */
+std::size_t worker_stack_bytes() noexcept {
+    constexpr std::size_t for_calls = 256 * 1024;
+    static const std::size_t bytes = for_calls + thread_local_bytes(); // it does not grow: dlopen(3) takes it elsewhere
+    return bytes;
+}
 
 /// Makes a joinable thread that receives no signals: a handler belongs to the program's own threads, and a blocked
 /// SIGXFSZ leaves EFBIG.
@@ -25,9 +47,9 @@ int create_thread(pthread_t& thread, void* (*entry)(void*), void* argument) noex
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, worker_stack_bytes);
+    pthread_attr_setstacksize(&attributes, worker_stack_bytes());
     int error = pthread_create(&thread, &attributes, entry, argument);
-    if (error == EINVAL) // the program's thread-local storage alone is larger
+    if (error == EINVAL) // the C library reserves more (glibc.rtld.optional_static_tls)
         error = pthread_create(&thread, nullptr, entry, argument);
     pthread_attr_destroy(&attributes);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
@@ -77,6 +99,8 @@ void thread_pool_engine::submit(op_queue& batch) noexcept {
     {
         const lock held(mutex_);
         bool aborted = false;
+        if (fast_.empty() && slow_.empty())
+            stranded_since_ = {};
         while (operation* op = batch.pop())
             if (op->passed != pass_reason::to_close && op->is_cancelled())
                 aborted |= abort(op);
@@ -105,8 +129,15 @@ bool thread_pool_engine::abort(operation* op) noexcept {
 }
 
 void thread_pool_engine::reap(op_queue& done) noexcept {
-    const lock held(mutex_);
-    done.splice(done_);
+    bool stranded = false;
+    {
+        const lock held(mutex_);
+        done.splice(done_);
+        stranded = is_stranded();
+    }
+    constexpr int pause_ms = 1;
+    if (stranded && !find_worker()) // without a pause this would be a busy loop
+        ::poll(nullptr, 0, pause_ms);
 }
 
 void thread_pool_engine::cancel(file_handle& file) noexcept {
@@ -149,6 +180,13 @@ void thread_pool_engine::stop(op_queue& abandoned) noexcept {
 
 void thread_pool_engine::prepare_fork() noexcept {
     lock held(mutex_);
+    while (is_stranded()) {
+        held.unlock();
+        constexpr int pause_ms = 1;
+        if (!find_worker())
+            ::poll(nullptr, 0, pause_ms);
+        held.lock();
+    }
     end_workers(held);
 }
 
@@ -165,7 +203,7 @@ void thread_pool_engine::forget_workers(op_queue& abandoned) noexcept {
     new (&work_available_) std::condition_variable;
     new (&all_ended_) std::condition_variable;
     for (operation* op : running_) {
-        op->abort();
+        op->take_result(-ECANCELED);
         abandoned.push(op);
     }
     running_.clear();
@@ -185,6 +223,7 @@ void* thread_pool_engine::worker_main(void* self) noexcept {
 
 void thread_pool_engine::work() noexcept {
     lock held(mutex_);
+    stranded_since_ = {};
     bool unannounced = false;
     for (;;) {
         operation* op = take();
@@ -247,8 +286,13 @@ bool thread_pool_engine::has_work() const noexcept {
 bool thread_pool_engine::wait_for_work(lock& held) noexcept {
     if (ending_)
         return false;
+    const auto is_called = [this] { return has_work() || ending_; };
     ++idle_;
-    const bool woken = work_available_.wait_for(held, settings_.idle_time, [this] { return has_work() || ending_; });
+    bool woken = work_available_.wait_for(held, settings_.idle_time, is_called);
+    if (!woken && workers_ == 1) { // another might not be had when it is needed
+        work_available_.wait(held, is_called);
+        woken = true;
+    }
     --idle_;
     return woken;
 }
@@ -266,33 +310,58 @@ thread_pool_engine::help thread_pool_engine::plan_help() noexcept {
     return help::new_worker;
 }
 
-void thread_pool_engine::give(help wanted) noexcept {
-    if (wanted == help::idle_worker) {
+/// Returns whether the help came.
+bool thread_pool_engine::give(help wanted) noexcept {
+    if (wanted == help::idle_worker)
         work_available_.notify_one();
-    } else if (wanted == help::new_worker) {
-        pthread_t thread;
-        if (create_thread(thread, &worker_main, this) != 0)
-            manage_without();
-    }
+    if (wanted != help::new_worker)
+        return true;
+    pthread_t thread;
+    if (create_thread(thread, &worker_main, this) == 0)
+        return true;
+    manage_without();
+    return false;
 }
 
-/// A thread could not be made: the others do the work; where there is none, the operations fail.
+/// A thread could not be made: the others do the work. Where there is none, the operations wait, and fail in the end.
 void thread_pool_engine::manage_without() noexcept {
-    op_queue stranded;
+    using clock = std::chrono::steady_clock;
+    op_queue failed;
     {
         const lock held(mutex_);
         if (--workers_ != 0)
             return;
         all_ended_.notify_all();
-        fast_.move_to(stranded);
-        slow_.move_to(stranded);
+        const clock::time_point now = clock::now();
+        if (stranded_since_ == clock::time_point())
+            stranded_since_ = now;
+        if (now - stranded_since_ >= settings_.thread_patience) {
+            fast_.move_to(failed);
+            slow_.move_to(failed);
+        }
     }
-    stranded.for_each([](operation& op) {
+    failed.for_each([](operation& op) {
         if (op.passed != pass_reason::to_close)
             op.result = -ENOMEM; // pthread_create's EAGAIN, in the words of its cause
         op.file.reset();
     });
-    finish(stranded);
+    finish(failed); // raises the event in any case: the loop calls `reap`, which tries again
+}
+
+/// Whether operations wait and nobody will take them.
+bool thread_pool_engine::is_stranded() const noexcept {
+    return workers_ == 0 && has_work();
+}
+
+/// Tries again to make the first worker; returns whether there is one, or no need for one.
+bool thread_pool_engine::find_worker() noexcept {
+    help wanted = help::none;
+    {
+        const lock held(mutex_);
+        if (is_stranded())
+            wanted = plan_help();
+    }
+    return give(wanted);
 }
 
 /// The last step of a worker. Each joins the one that ended before it, so that one is left for `end_workers`.

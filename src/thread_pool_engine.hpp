@@ -17,14 +17,21 @@ namespace asio_aio::detail {
 struct thread_pool_settings {
     unsigned max_threads = 32;
 
-    /// A worker that had nothing to do for so long ends.
+    /// A worker that had nothing to do for so long ends, unless it is the last.
     std::chrono::milliseconds idle_time = std::chrono::seconds(10);
+
+    /// Where no thread at all can be made, operations wait so long for the first, and then fail.
+    std::chrono::milliseconds thread_patience = std::chrono::seconds(5);
 
     /// For tests: called on the worker between taking an operation and its system call.
     void (*before_call)(const operation&) = nullptr;
 };
 
 /// Serves every kind of operation by a system call on a thread of its own. Plain POSIX but for what posix_file calls.
+/**
+ * The number of tasks may be limited (RLIMIT_NPROC, pids.max). The first worker is therefore kept for the engine's life;
+ * where it cannot be made, operations wait, and `submit` and `reap` try again.
+ */
 class thread_pool_engine final : public engine {
 public:
     thread_pool_engine(const thread_pool_settings& settings, event& finished);
@@ -56,8 +63,10 @@ private:
     bool has_work() const noexcept;
     bool wait_for_work(lock& held) noexcept;
     help plan_help() noexcept;
-    void give(help wanted) noexcept;
+    bool give(help wanted) noexcept;
     void manage_without() noexcept;
+    bool is_stranded() const noexcept;
+    bool find_worker() noexcept;
     void leave(lock& held) noexcept;
     void end_workers(lock& held) noexcept;
     void forget_workers(op_queue& abandoned) noexcept;
@@ -78,7 +87,8 @@ private:
     unsigned idle_ = 0;
     unsigned slow_running_ = 0;
     bool slow_next_ = false;
-    bool ending_ = false; ///< Workers end as soon as they find nothing to do.
+    std::chrono::steady_clock::time_point stranded_since_; ///< Operations wait for the first worker; zero: none does.
+    bool ending_ = false;                                  ///< Workers end as soon as they find nothing to do.
     std::uint64_t calls_ = 0;
     pthread_t last_ended_{}; ///< Has joined all that ended before it; valid if `any_ended_`.
     bool any_ended_ = false;

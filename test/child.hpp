@@ -49,9 +49,9 @@ void check_in_child(Body body, const std::string& where = {}) {
 }
 
 /// Becomes a user without privileges who may lock `bytes` of memory.
-inline bool limit_locked_memory(rlim_t bytes) {
+inline bool limit_locked_memory(rlim_t bytes, uid_t user = 65534) {
     const rlimit limit{bytes, bytes};
-    return ::setrlimit(RLIMIT_MEMLOCK, &limit) == 0 && (::geteuid() != 0 || ::setresuid(65534, 65534, 65534) == 0);
+    return ::setrlimit(RLIMIT_MEMLOCK, &limit) == 0 && (::geteuid() != 0 || ::setresuid(user, user, user) == 0);
 }
 
 } // namespace test

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 // Direct I/O: past the page cache, and aligned.
+#include "mounts.hpp"
 #include "results.hpp"
+
+#include <asio_aio/detail/transfer.hpp>
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <numeric>
 
@@ -199,4 +204,49 @@ ENGINE_TEST(one_misaligned_buffer_of_many_makes_the_transfer_invalid) {
     const outcome result = read_both_ways(env, *f, 0, lengths);
     BOOST_TEST((result.ec == asio::error::invalid_argument));
     BOOST_TEST(result.bytes == 0u);
+}
+
+// --- Above 2 GiB ------------------------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(what_one_transfer_moves_ends_at_a_block) {
+    namespace detail = asio_aio::detail;
+    constexpr std::size_t most = 0x7ffff000; // of one system call
+    void* const anywhere = reinterpret_cast<void*>(std::uintptr_t(1) << 30);
+    const asio::mutable_buffer one(anywhere, std::size_t(3) << 30);
+    const std::vector<asio::mutable_buffer> many(600, asio::mutable_buffer(anywhere, 4 << 20));
+    for (const std::size_t block : {std::size_t(512), std::size_t(4096), std::size_t(8192), std::size_t(65536)})
+        BOOST_TEST_CONTEXT("blocks of " << block << " bytes") {
+            detail::file_traits traits;
+            traits.direct = true;
+            traits.required = {512, block};
+            const detail::file_handle handle(-1, traits);
+            const detail::small_iovecs<1> of_one(one, handle.max_transfer());
+            const detail::small_iovecs<8> of_many(many, handle.max_transfer());
+            for (const detail::transfer_extent& extent : {of_one.extent(), of_many.extent()}) {
+                BOOST_TEST(extent.bytes == most / block * block);
+                BOOST_TEST(handle.accepts(extent.addresses, extent.lengths));
+            }
+        }
+    const detail::file_handle buffered(-1, detail::file_traits());
+    BOOST_TEST(buffered.max_transfer() == most);
+}
+
+ENGINE_TEST(direct_io_above_2_gib_to_large_blocks_is_short_and_works) {
+#ifdef __SANITIZE_THREAD__
+    return say_skipped("too slow under ThreadSanitizer, which notes every byte");
+#endif
+    constexpr unsigned block = 65536;
+    constexpr std::size_t piece = 4 << 20;
+    set_content(env.path("disk"), {});
+    std::filesystem::resize_file(env.path("disk"), std::uint64_t(3) << 30);
+    const loop_device disk(env.path("disk"), block);
+    if (!disk.works())
+        return say_skipped("no loop device with blocks of 64 KiB can be made");
+    file f(env.ctx, disk.path(), file_base::read_write | file_base::direct);
+    BOOST_REQUIRE_EQUAL(f.direct_io_alignment().offset, block);
+    const page_memory memory(piece);
+    const std::vector<asio::mutable_buffer> buffers(600, asio::buffer(memory.data(), piece));
+    const outcome read = read_both_ways(env, f, 0, buffers);
+    BOOST_TEST(!read.ec);
+    BOOST_TEST(read.bytes == 0x7fff0000u);
 }

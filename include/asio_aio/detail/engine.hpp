@@ -21,7 +21,7 @@ struct engine_counters {
 /// Why an engine cannot be had, or cannot go on: the errno, and the call that was refused; no call: it can.
 struct refusal {
     int error = 0;
-    const char* call = nullptr;
+    const char* call = nullptr; ///< Of static storage: reports are made when the function that failed has returned.
 
     explicit operator bool() const noexcept { return call != nullptr; }
 };

@@ -83,6 +83,9 @@ struct file_traits {
     direct_alignment required{1, 1}; ///< Powers of two; 1 where nothing is required or known.
 };
 
+/// Bytes that one system call moves at most (read(2), NOTES): INT_MAX rounded down to a page.
+inline constexpr std::size_t max_transfer_bytes = 0x7ffff000;
+
 /// A descriptor with its count of users; the last one closes it.
 /**
  * The file object is one user; so is each operation that an engine may yet give to the kernel, the first time or again.
@@ -118,6 +121,9 @@ public:
     bool accepts(std::uintptr_t addresses, std::uint64_t offsets) const noexcept {
         return (addresses & (traits_.required.memory - 1)) == 0 && (offsets & (traits_.required.offset - 1)) == 0;
     }
+
+    /// Bytes of one transfer at most: what is cut off leaves whole blocks, so that direct I/O takes the rest.
+    std::size_t max_transfer() const noexcept { return max_transfer_bytes & ~(traits_.required.offset - 1); }
 
     /// Whether it pays to try to read, or to write, without waiting.
     no_wait_gate& reads() noexcept { return reads_; }

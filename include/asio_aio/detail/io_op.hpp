@@ -90,7 +90,7 @@ private:
         iovecs = rebound<iovec>(allocator()).allocate(in_place.buffers());
         in_place_[0] = {iovecs, in_place.buffers()}; // what is to be freed; the place has no other use now
         has_own_iovecs = true;
-        for_each_iovec(buffers, [next = iovecs](const iovec& one) mutable { *next++ = one; });
+        for_each_iovec(buffers, in_place.bytes(), [next = iovecs](const iovec& one) mutable { *next++ = one; });
     }
 
     /// Destroys the handler last: it may be what owns the memory.

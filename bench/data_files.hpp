@@ -28,6 +28,7 @@ private:
 class data_files {
 public:
     /// Makes the files where they are missing. Brings them into the page cache, or out of it for a direct workload.
+    /** Each block of a file that is written through the page cache has been written once before. */
     explicit data_files(const workload& wanted);
     data_files(const data_files&) = delete;
     data_files& operator=(const data_files&) = delete;
@@ -42,7 +43,7 @@ public:
 
 private:
     /// Brings one file into the page cache, or out of it.
-    void settle(const std::string& path, bool cached) const;
+    void settle(const std::string& path, const workload& wanted) const;
     void create(const std::filesystem::path& folder, const workload& wanted) const;
 
     std::vector<std::string> paths_;

@@ -174,7 +174,7 @@ void usage(const char* program) {
 }
 
 bool parse(int argc, char* argv[], settings& wanted) {
-    for (int i = 1; i != argc; ++i) {
+    for (int i = 1; i < argc; i += 2) {
         const std::string option = argv[i];
         char* end = nullptr;
         const long long value = i + 1 < argc ? std::strtoll(argv[i + 1], &end, 10) : 0;
@@ -184,7 +184,6 @@ bool parse(int argc, char* argv[], settings& wanted) {
             wanted.rounds = int(value);
         else
             wanted.reads_per_round = std::uint64_t(value);
-        ++i;
     }
     return true;
 }

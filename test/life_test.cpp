@@ -423,7 +423,6 @@ struct plain_context : asio::execution_context {
             function();
         }
         friend bool operator==(const executor& a, const executor& b) noexcept { return a.context == b.context; }
-        friend bool operator!=(const executor& a, const executor& b) noexcept { return !(a == b); }
 
         plain_context* context;
     };

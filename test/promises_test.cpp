@@ -296,7 +296,7 @@ public:
         function();
     }
 
-    friend bool operator==(const inline_executor&, const inline_executor&) noexcept = default;
+    [[maybe_unused]] friend bool operator==(const inline_executor&, const inline_executor&) noexcept = default;
 
 private:
     asio::execution_context* context_;

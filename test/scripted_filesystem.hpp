@@ -176,7 +176,7 @@ private:
     }
 
     /// Answers a command, now or when enough requests have come.
-    void confirm(const command& wanted) {
+    void confirm(command wanted) { // a copy: `awaited_` may be what is passed
         const unsigned seen = seen_[std::size_t(wanted.kind)];
         awaited_.reset();
         if (seen < wanted.count)

@@ -13,7 +13,7 @@ def command(settings, options):
     program = shutil.which("fio")
     if not program:
         raise NotRun("fio is not installed")
-    file_bytes = (settings.size_mib << 20) // _PAGE * _PAGE
+    file_bytes = (options["size"] << 20) // _PAGE * _PAGE
     block = options.get("block", 4096)
     return [
         program, "--name=compare", "--output-format=json", "--norandommap", "--invalidate=0",

@@ -30,6 +30,9 @@ def _case(name, about, operations, contestants, **options):
 # Each run fills its own, in memory.
 _TMPFS_MIB = 256
 
+# Few enough that each block is written several times in a run, and is soon written back after it.
+_CACHED_WRITE_MIB = 256
+
 
 def _mounted(filesystem, depth):
     options = {"depth": depth, **({"size": _TMPFS_MIB} if filesystem == TMPFS else {})}
@@ -91,8 +94,8 @@ WORKLOADS = {
                              (*OURS, *OTHERS, *FIO), depth=32, direct=True)],
     "direct-write-32": [_case("direct-write-32", "direct random 4 KiB writes, 32 in flight", 30_000,
                               (*OURS, *OTHERS, *FIO), operation="write", depth=32, direct=True)],
-    "cached-write-16": [_case("cached-write-16", "buffered random 4 KiB writes, 16 in flight", 150_000,
-                              (*OURS, *OTHERS, PREAD, *FIO), operation="write", depth=16)],
+    "cached-write-16": [_case("cached-write-16", "buffered random 4 KiB writes, 16 in flight", 600_000,
+                              (*OURS, *OTHERS, PREAD, *FIO), operation="write", depth=16, size=_CACHED_WRITE_MIB)],
     "mixed-32": [_case("mixed-32", "direct random 4 KiB operations, 70 % reads, 32 in flight", 30_000,
                        (*OURS, *OTHERS, *FIO), operation="mixed", depth=32, direct=True)],
     **{case.name: [case] for case in (_mounted(filesystem, depth)

@@ -324,7 +324,7 @@ ENGINE_TEST(a_device_that_fails_says_eio_after_the_bytes_that_it_has) {
     constexpr std::uint64_t good = 64 << 10;
     std::filesystem::resize_file(env.path("disk"), good); // the device goes on to say 4 MiB
     if (!fails_with_eio(device.path(), good))
-        return say_skipped("this kernel's loop devices read zeros behind the end of their file"); // seen on 5.10
+        return say_skipped("this kernel's loop devices read zeros behind the end of their file"); // up to Linux 6.1
     file f(env.ctx, device.path(), file_base::read_only);
     std::string back(4096, '#');
     BOOST_TEST(read_both_ways(env, f, 0, {asio::buffer(back)}).bytes == back.size());

@@ -177,7 +177,7 @@ static_assert(std::is_same_v<decltype(some<const file_type>().size(some<error_co
 static_assert(std::is_same_v<decltype(some<const file_type>().is_open()), bool>);
 
 // The flags are a bitmask type, with the values of open(2).
-static_assert(std::is_enum_v<flags>);
+static_assert(std::is_trivially_copyable_v<flags> && std::is_convertible_v<flags, int>);
 static_assert(flag_base::read_only == O_RDONLY && flag_base::write_only == O_WRONLY && flag_base::read_write == O_RDWR);
 static_assert(flag_base::append == O_APPEND && flag_base::create == O_CREAT && flag_base::exclusive == O_EXCL);
 static_assert(flag_base::truncate == O_TRUNC && flag_base::sync_all_on_write == O_SYNC);

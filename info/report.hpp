@@ -44,6 +44,7 @@ struct place_report {
 struct engine_taste {
     asio_aio::backend engine = asio_aio::backend::thread_pool;
     asio_aio::backend served_by = asio_aio::backend::thread_pool; ///< Where it is another one, nothing was measured.
+    std::string failure;                                          ///< Why the engine failed since it was tried.
     std::uint64_t operations = 0;
     double per_second = 0;
     double median_us = 0;

@@ -159,8 +159,10 @@ engine_taste taste(asio_aio::backend engine, const subject& file, const taste_re
         return result;
     }
     result.served_by = from.file.backend();
-    if (result.served_by != engine)
-        return result; // that one has, or gets, a line of its own
+    if (result.served_by != engine) { // that one has, or gets, a line of its own
+        result.failure = asio_aio::describe(from.context).failure;
+        return result;
+    }
     measurement(from, how.bytes / block, how.seconds).run(result);
     const asio_aio::context_statistics counted = asio_aio::statistics(from.context);
     const std::uint64_t passed =

@@ -132,12 +132,20 @@ void print_direct(const place_report& place, page& out) {
                 size_words(place.offset_alignment));
 }
 
+/// By the names of /proc/self/mountinfo, "fuse.sshfs" for one, or its number (statfs(2)).
+bool is_fuse(const std::string& filesystem) {
+    return filesystem == "fuse" || filesystem.rfind("fuse.", 0) == 0 || filesystem == "fuseblk" ||
+        filesystem == "virtiofs" || filesystem == "0x65735546";
+}
+
 /// What the library does instead where RWF_NOWAIT is refused (options::inline_reads_without_nowait).
 std::string without_nowait(const std::string& filesystem) {
     if (filesystem == "tmpfs" || filesystem == "ramfs")
         return "; all files are in memory here, and reads need no engine";
     if (filesystem == "overlay")
         return "; reads of what mincore(2) says is in memory need no engine";
+    if (is_fuse(filesystem))
+        return "; every read goes through thread_pool";
     return "; every read goes through an engine";
 }
 
@@ -180,7 +188,18 @@ void print_figures(const engine_taste& one, page& out) {
         out.more(grouped(one.passed_to_pool) + " reads were passed to thread_pool");
 }
 
-void print_taste(const taste_report& taste, page& out) {
+/// Why another engine serves the file, and which.
+std::string other_engine_words(const engine_taste& one, const taste_report& taste, const place_report& place) {
+    const std::string served = " are served by " + std::string(to_string(one.served_by));
+    if (!one.failure.empty())
+        return "all files" + served + " since it failed: " + one.failure;
+    if (is_fuse(place.filesystem))
+        return "files of " + place.filesystem + served;
+    return (one.engine == asio_aio::backend::libaio && !taste.direct ? "buffered files" : "files like this one") +
+        served;
+}
+
+void print_taste(const taste_report& taste, const place_report& place, page& out) {
     out.heading("Taste");
     if (!taste.skipped.empty())
         return out.field("not taken", taste.skipped);
@@ -192,7 +211,7 @@ void print_taste(const taste_report& taste, page& out) {
         if (!each.error.empty())
             out.field(to_string(each.engine), "failed", colour::bad, each.error);
         else if (each.served_by != each.engine)
-            out.field(to_string(each.engine), "buffered files are served by " + std::string(to_string(each.served_by)));
+            out.field(to_string(each.engine), other_engine_words(each, taste, place));
         else
             print_figures(each, out);
     }
@@ -207,8 +226,8 @@ void print_text(const report& found, bool coloured, std::ostream& to) {
     print_host(found.host, out);
     if (found.place)
         print_place(*found.place, out);
-    if (found.taste)
-        print_taste(*found.taste, out);
+    if (found.place && found.taste)
+        print_taste(*found.taste, *found.place, out);
 }
 
 } // namespace info

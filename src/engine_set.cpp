@@ -69,9 +69,14 @@ void engine_set::pass_on(op_queue& finished) noexcept {
     engines_.back()->submit(passed);
 }
 
-void engine_set::cancel(const cancellation& which) noexcept {
+void engine_set::cancel(file_handle& file) noexcept {
     for (auto& each : engines_)
-        each->cancel(which);
+        each->cancel(file);
+}
+
+void engine_set::cancel(operation& op) noexcept {
+    for (auto& each : engines_)
+        each->cancel(op);
 }
 
 void engine_set::stop(op_queue& abandoned) noexcept {

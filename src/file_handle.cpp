@@ -52,7 +52,7 @@ direct_alignment required_alignment(int descriptor) noexcept {
 
 } // namespace
 
-file_ref file_ref::adopt(int descriptor, std::uint64_t key, bool finds_memory) {
+file_ref file_ref::adopt(int descriptor, bool finds_memory) {
     const int flags = ::fcntl(descriptor, F_GETFL);
     const long filesystem = filesystem_of(descriptor);
     file_traits traits;
@@ -62,7 +62,7 @@ file_ref file_ref::adopt(int descriptor, std::uint64_t key, bool finds_memory) {
         traits.in_memory = test_of(filesystem);
     if (traits.direct)
         traits.required = required_alignment(descriptor);
-    file_ref file(new file_handle(descriptor, key, traits));
+    file_ref file(new file_handle(descriptor, traits));
     if (needs_thread(filesystem))
         file->refuse();
     return file;

@@ -40,6 +40,7 @@ io_uring_engine::io_uring_engine(const ring_settings& settings, event& finished,
     : settings_(settings), finished_(finished), ring_(std::move(tried)) {
     slots_.reserve(settings.depth);
     free_slots_.reserve(settings.depth);
+    cancels_wanted_.reserve(settings.depth);
     if (ring_ && ring_->move_to_event(finished.descriptor()) == 0) {
         use_ring();
     } else {
@@ -84,7 +85,11 @@ void io_uring_engine::submit(op_queue& batch) noexcept {
     const lock held(mutex_);
     if (!admits_caller())
         return refuse(batch);
-    waiting_.splice(batch);
+    while (operation* op = batch.pop())
+        if (op->is_cancelled())
+            finish(op, -ECANCELED);
+        else
+            waiting_.push(op);
     work();
 }
 
@@ -126,6 +131,7 @@ bool io_uring_engine::encode_next() noexcept {
     }
     free_slots_.pop_back();
     where.op = op;
+    op->slot = std::uint32_t(index);
     ++in_kernel_;
     encode(entry, *op, where.status.get(), buffers_.size());
     if (copies_too_much(*op))
@@ -154,14 +160,23 @@ bool io_uring_engine::can_serve(const operation& op, slot& where) const noexcept
 }
 
 void io_uring_engine::encode_cancellations() noexcept {
-    if (failure_ || !std::exchange(cancels_wanted_, false))
+    if (failure_)
         return;
-    for (std::size_t index = 0; index != slots_.size(); ++index)
-        if (slots_[index].cancel_wanted && !encode_cancellation(index)) {
-            cancels_wanted_ = true; // the rest at the next turn
-            finished_.raise();
-            return;
-        }
+    while (!cancels_wanted_.empty()) {
+        const std::size_t index = cancels_wanted_.back();
+        if (slots_[index].cancel_wanted && !encode_cancellation(index))
+            return finished_.raise(); // the rest at the next turn
+        cancels_wanted_.pop_back();
+        slots_[index].cancel_listed = false;
+    }
+}
+
+/// Has the kernel asked to cancel what it has in a slot, when it is entered next.
+void io_uring_engine::want_cancel(std::size_t index) noexcept {
+    slot& target = slots_[index];
+    target.cancel_wanted = true;
+    if (!std::exchange(target.cancel_listed, true))
+        cancels_wanted_.push_back(std::uint16_t(index));
 }
 
 bool io_uring_engine::encode_cancellation(std::size_t index) noexcept {
@@ -230,7 +245,7 @@ void io_uring_engine::reap(op_queue& done) noexcept {
         take_completions();
         if (!may_reap())
             pauses = leave_to_issuer();
-        else if (cancels_wanted_ || !waiting_.empty() || has_untaken())
+        else if (!cancels_wanted_.empty() || !waiting_.empty() || has_untaken())
             pauses = work_again();
         done.splice(done_);
     }
@@ -255,8 +270,9 @@ bool io_uring_engine::takes_over() noexcept {
     for (slot& each : slots_) {
         if (each.op)
             finish(std::exchange(each.op, nullptr), wrong_thread);
-        each.cancel_wanted = each.cancel_in_flight = false;
+        each.cancel_wanted = each.cancel_listed = each.cancel_in_flight = false;
     }
+    cancels_wanted_.clear();
     in_kernel_ = cancels_in_flight_ = 0;
     open_ring();
     return failure_ || ring_->admits_caller();
@@ -298,7 +314,7 @@ void io_uring_engine::take_completion(const io_uring_ring::completion& one) noex
 void io_uring_engine::finish(operation* op, int result, slot& where) noexcept {
     if (op->kind == op_kind::close && result == -EINTR)
         return finish(op, 0); // the number is free all the same
-    if (op->cancel_asked && (may_be_orphaned(*op, result) || is_refusal(*op, result)))
+    if (op->is_cancelled() && (may_be_orphaned(*op, result) || is_refusal(*op, result)))
         return finish(op, -ECANCELED);
     if (may_be_orphaned(*op, result) && !std::exchange(op->tried_again, true))
         return submit_again(op);
@@ -313,7 +329,7 @@ void io_uring_engine::finish(operation* op, int result, slot& where) noexcept {
             return pass_on(op, pass_reason::unsupported); // only an ioctl knows
         op->length = where.status->stx_size;
     }
-    if (result > 0 && posix_file::is_short_of_end(*op, result) && !op->cancel_asked) {
+    if (result > 0 && posix_file::is_short_of_end(*op, result) && !op->is_cancelled()) {
         op->advance(std::size_t(result));
         return submit_again(op);
     }
@@ -337,26 +353,40 @@ void io_uring_engine::pass_on(operation* op, pass_reason why) noexcept {
 
 // --- Cancellation and end --------------------------------------------------------------------------------------------
 
-void io_uring_engine::cancel(const cancellation& which) noexcept {
-    const auto covered = [&](const operation& op) { return which.covers(op); };
-    op_queue cancelled;
-    bool asked = false;
+void io_uring_engine::cancel(file_handle& file) noexcept {
+    bool found = false;
     {
         const lock held(mutex_);
-        waiting_.extract_if(covered, cancelled);
-        done_.for_each([&](operation& op) { op.cancel_asked |= covered(op); });
-        for (slot& each : slots_)
-            if (each.op && covered(*each.op))
-                each.op->cancel_asked = each.cancel_wanted = cancels_wanted_ = asked = true;
+        op_queue cancelled;
+        waiting_.extract_cancelled(file, cancelled);
+        found = !cancelled.empty();
+        while (operation* op = cancelled.pop())
+            finish(op, -ECANCELED);
+        for (std::size_t index = 0; index != slots_.size(); ++index) {
+            const operation* op = slots_[index].op;
+            if (op && op->file.operator->() == &file && op->is_cancelled()) {
+                want_cancel(index);
+                found = true;
+            }
+        }
     }
-    asked |= !cancelled.empty();
-    cancelled.for_each([](operation& op) { op.abort(); }); // outside the mutex: it may close the descriptor
-    if (!cancelled.empty()) {
-        const lock held(mutex_);
-        done_.splice(cancelled);
-    }
-    if (asked)
+    if (found)
         finished_.raise(); // the kernel is asked by a thread that runs the context, in `reap`
+}
+
+void io_uring_engine::cancel(operation& op) noexcept {
+    {
+        const lock held(mutex_);
+        if (waiting_.holds(op)) {
+            waiting_.remove(op);
+            finish(&op, -ECANCELED);
+        } else if (op.slot < slots_.size() && slots_[op.slot].op == &op) {
+            want_cancel(op.slot);
+        } else {
+            return;
+        }
+    }
+    finished_.raise();
 }
 
 int io_uring_engine::register_buffers(const iovec* buffers, unsigned count) noexcept {
@@ -376,12 +406,12 @@ int io_uring_engine::register_buffers(const iovec* buffers, unsigned count) noex
 
 void io_uring_engine::stop(op_queue& abandoned) noexcept {
     const lock held(mutex_);
-    abandoned.splice(waiting_);
+    waiting_.move_to(abandoned);
     if (ring_->is_open() && ring_->is_of_this_process()) {
         take_completions(); // never skipped: a counter says nothing of the queue
-        for (slot& each : slots_)
-            each.cancel_wanted = each.op != nullptr;
-        cancels_wanted_ = true;
+        for (std::size_t index = 0; index != slots_.size(); ++index)
+            if (slots_[index].op)
+                want_cancel(index);
         if (ring_->is_known_issuer())
             drain();
         else if (in_kernel_ != 0)
@@ -389,7 +419,7 @@ void io_uring_engine::stop(op_queue& abandoned) noexcept {
     }
     ring_->close(); // before any memory that the kernel was told of is freed
     abandon_slots(abandoned);
-    abandoned.splice(waiting_);
+    waiting_.move_to(abandoned);
     abandoned.splice(done_);
 }
 
@@ -414,11 +444,12 @@ void io_uring_engine::drain() noexcept {
 void io_uring_engine::abandon_slots(op_queue& abandoned) noexcept {
     for (slot& each : slots_) {
         if (each.op) {
-            each.op->abort();
+            each.op->take_result(-ECANCELED);
             abandoned.push(std::exchange(each.op, nullptr));
         }
-        each.cancel_wanted = each.cancel_in_flight = false;
+        each.cancel_wanted = each.cancel_listed = each.cancel_in_flight = false;
     }
+    cancels_wanted_.clear();
     in_kernel_ = cancels_in_flight_ = 0;
 }
 

@@ -31,7 +31,8 @@ public:
     refusal failure() const noexcept override;
     void submit(op_queue& batch) noexcept override;
     void reap(op_queue& done) noexcept override;
-    void cancel(const cancellation& which) noexcept override;
+    void cancel(file_handle& file) noexcept override;
+    void cancel(operation& op) noexcept override;
     int register_buffers(const iovec* buffers, unsigned count) noexcept override;
     void stop(op_queue& abandoned) noexcept override;
     void prepare_fork() noexcept override;
@@ -46,6 +47,7 @@ private:
     struct slot {
         operation* op = nullptr;
         bool cancel_wanted = false;
+        bool cancel_listed = false; ///< In `cancels_wanted_`.
         bool cancel_in_flight = false;
         std::unique_ptr<struct statx> status; ///< For `size`; made when it is first needed.
     };
@@ -56,6 +58,7 @@ private:
     void encode_waiting() noexcept;
     bool encode_next() noexcept;
     bool can_serve(const operation& op, slot& where) const noexcept;
+    void want_cancel(std::size_t index) noexcept;
     void encode_cancellations() noexcept;
     bool encode_cancellation(std::size_t index) noexcept;
     void enter() noexcept;
@@ -85,16 +88,16 @@ private:
     mutable std::mutex mutex_;
     std::vector<slot> slots_; // before the ring: the kernel answers `size` into it
     std::vector<std::uint16_t> free_slots_;
-    std::unique_ptr<io_uring_ring> ring_; ///< Never null.
-    op_queue waiting_; ///< The backlog: in order, as long as it gets, and without any memory of its own.
+    std::unique_ptr<io_uring_ring> ring_;        ///< Never null.
+    backlog waiting_{waiting_at::kernel_engine}; ///< In order, as long as it gets, without any memory of its own.
     op_queue done_;
     std::size_t in_kernel_ = 0;
     std::size_t cancels_in_flight_ = 0;
-    bool cancels_wanted_ = false;
-    std::size_t bytes_to_copy_ = 0; ///< By the batch that is being encoded.
-    bool writes_encoded_ = false;   ///< SIGXFSZ must not reach the thread that enters.
-    refusal failure_;               ///< The kernel refuses the ring: everything goes to the pool.
-    std::vector<iovec> buffers_;    ///< Registered; a child process registers them again.
+    std::vector<std::uint16_t> cancels_wanted_; ///< Slots; room for all of them is reserved.
+    std::size_t bytes_to_copy_ = 0;             ///< By the batch that is being encoded.
+    bool writes_encoded_ = false;               ///< SIGXFSZ must not reach the thread that enters.
+    refusal failure_;                           ///< The kernel refuses the ring: everything goes to the pool.
+    std::vector<iovec> buffers_;                ///< Registered; a child process registers them again.
     std::uint64_t resubmitted_ = 0;
 };
 

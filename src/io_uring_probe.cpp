@@ -30,6 +30,8 @@ engine_report unavailable(const refusal& found) {
             : "a kernel with CONFIG_IO_URING, and a security policy that allows it";
     } else if (found.error == ENOMEM) {
         report.remedy = "raise RLIMIT_MEMLOCK (ulimit -l)";
+    } else if (found.error == ECANCELED || found.error == ETIMEDOUT) { // the kernel could not make a worker
+        report.remedy = "raise RLIMIT_NPROC (ulimit -u) or pids.max of the control group";
     } else if (found.error == EAGAIN) { // which no kernel answers
         report.remedy = "look for a seccomp profile or a sandbox that answers so";
     } else if (found.error == EMFILE) {
@@ -53,7 +55,7 @@ refusal take_answer(io_uring_ring& trial, event& finished, io_uring_ring::comple
 /// A read on a worker of the kernel's, back through the event: a sandbox may allow the set-up and forbid the rest, or
 /// the threads.
 refusal try_read(io_uring_ring& trial, event& finished, int file) {
-    constexpr char call[] = "a trial read by a worker of the kernel's";
+    static constexpr char call[] = "a trial read by a worker of the kernel's";
     static char landing; // may be written to after we have given up
     io_uring_sqe* entry = trial.next_entry();
     io_uring_prep_read(entry, file, &landing, 1, 0);
@@ -65,7 +67,7 @@ refusal try_read(io_uring_ring& trial, event& finished, int file) {
 }
 
 refusal try_cancellation(io_uring_ring& trial, event& finished) {
-    constexpr char call[] = "a trial cancellation";
+    static constexpr char call[] = "a trial cancellation";
     io_uring_sqe* entry = trial.next_entry();
     io_uring_prep_cancel64(entry, 1, 0);
     io_uring_sqe_set_data64(entry, 2);

@@ -3,9 +3,12 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <limits>
 #include <utility>
 
 namespace asio_aio::detail {
@@ -26,9 +29,47 @@ unsigned power_of_two(unsigned at_least) noexcept {
     return size;
 }
 
-pid_t this_thread() noexcept {
-    return pid_t(::syscall(SYS_gettid));
+/// How many workers the kernel allows a thread without being asked, at most.
+unsigned usual_workers() noexcept {
+    constexpr long for_each_processor = 4;
+    return unsigned(for_each_processor * std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
 }
+
+/// The kernel gives the locked memory of a closed ring back some milliseconds after close(2) (Linux 6.14 to 6.18).
+class wait_for_memory {
+public:
+    using clock = std::chrono::steady_clock;
+
+    static void note_success(unsigned entries) noexcept {
+        unsigned most = largest_made.load(std::memory_order_relaxed);
+        while (most < entries && !largest_made.compare_exchange_weak(most, entries, std::memory_order_relaxed)) {
+        }
+    }
+
+    static void note_close() noexcept {
+        last_close.store(clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+    }
+
+    /// Waits for a moment; returns false where a ring of so many entries is not to be had by waiting.
+    /** Only for what this process has had before, and shortly after it closed a ring: else the limit is too low. */
+    bool is_worthwhile(unsigned entries) noexcept {
+        constexpr auto given_back_by = std::chrono::milliseconds(250); // mostly 10 to 30
+        const auto closed = clock::time_point(clock::duration(last_close.load(std::memory_order_relaxed)));
+        if (entries > largest_made.load(std::memory_order_relaxed) || clock::now() > closed + given_back_by)
+            return false;
+        constexpr int step_ms = 2, most_steps = 60;
+        if (++steps_ > most_steps)
+            return false;
+        ::poll(nullptr, 0, step_ms);
+        return true;
+    }
+
+private:
+    static inline std::atomic<unsigned> largest_made{0}; ///< Entries of the largest ring of this process.
+    static inline std::atomic<clock::rep> last_close{std::numeric_limits<clock::rep>::min() / 2};
+
+    int steps_ = 0;
+};
 
 } // namespace
 
@@ -36,8 +77,9 @@ refusal io_uring_ring::open(const ring_settings& settings, int event_descriptor)
     sqpoll_ = settings.sqpoll;
     single_issuer_ = settings.single_issuer;
     has_buffers_ = false;
-    issuer_ = 0;
+    issuer_ = {};
     process_ = ::getpid();
+    max_workers_ = settings.max_workers;
     if (const int error = set_up(settings)) {
         if (single_issuer_ && error == -EINVAL)
             return {EINVAL, "io_uring_setup with IORING_SETUP_DEFER_TASKRUN (Linux 6.1; option single_issuer)"};
@@ -50,11 +92,8 @@ refusal io_uring_ring::open(const ring_settings& settings, int event_descriptor)
             found = {-error, "io_uring_register(IORING_REGISTER_EVENTFD)"};
     if (!found && single_issuer_)
         found = watch_end();
-    // As many as the pool would have: the kernel's own limit is four for each processor. Where it does not know this
-    // (before 5.15) that limit stays.
-    unsigned workers[2] = {settings.max_workers, 0};
-    if (!found)
-        io_uring_register_iowq_max_workers(&ring_, workers);
+    if (!found && sqpoll_) // the workers are those of the kernel's thread
+        raise_worker_limit();
     if (found)
         close();
     return found;
@@ -65,12 +104,20 @@ int io_uring_ring::set_up(const ring_settings& settings) noexcept {
     if (settings.single_issuer) // disabled until its thread is known
         flags |= IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
             IORING_SETUP_R_DISABLED;
-    for (unsigned entries = power_of_two(settings.depth);; entries /= 2) {
+    wait_for_memory patience;
+    for (unsigned entries = power_of_two(settings.depth);;) {
         int error = set_up(entries, flags | IORING_SETUP_SUBMIT_ALL);
         if (error == -EINVAL) // gVisor and kernels before 5.18 do not know the flag
             error = set_up(entries, flags);
-        if (error != -ENOMEM || entries <= smallest_ring)
+        if (error == 0)
+            wait_for_memory::note_success(entries);
+        if (error != -ENOMEM)
             return error;
+        if (patience.is_worthwhile(entries))
+            continue;
+        if (entries <= smallest_ring)
+            return error;
+        entries /= 2;
     }
 }
 
@@ -118,14 +165,19 @@ int io_uring_ring::move_to_event(int event_descriptor) noexcept {
 
 void io_uring_ring::close() noexcept {
     if (std::exchange(open_, false))
-        io_uring_queue_exit(&ring_);
+        exit_queue();
     if (end_watch_ != -1)
         ::close(std::exchange(end_watch_, -1));
 }
 
+void io_uring_ring::exit_queue() noexcept {
+    io_uring_queue_exit(&ring_);
+    wait_for_memory::note_close();
+}
+
 void io_uring_ring::close_and_wait() noexcept {
     if (std::exchange(open_, false))
-        io_uring_queue_exit(&ring_);
+        exit_queue();
     pollfd hung_up{end_watch_, 0, 0};
     while (::poll(&hung_up, 1, -1) == -1 && errno == EINTR) {
     }
@@ -136,17 +188,17 @@ bool io_uring_ring::admits_caller() noexcept {
     if (!single_issuer_)
         return true;
     // Not io_uring_enable_rings: the library of liburing 2.3 lacks it.
-    if (issuer_ == 0 && io_uring_register(unsigned(ring_.ring_fd), IORING_REGISTER_ENABLE_RINGS, nullptr, 0) == 0)
-        issuer_ = this_thread();
-    return issuer_ == this_thread();
+    if (!issuer_ && io_uring_register(unsigned(ring_.ring_fd), IORING_REGISTER_ENABLE_RINGS, nullptr, 0) == 0)
+        issuer_ = thread_identity::of_caller();
+    return issuer_.is_caller();
 }
 
 bool io_uring_ring::is_known_issuer() const noexcept {
-    return !single_issuer_ || issuer_ == this_thread();
+    return !single_issuer_ || issuer_.is_caller();
 }
 
 bool io_uring_ring::has_lost_issuer() const noexcept {
-    return single_issuer_ && issuer_ != 0 && ::syscall(SYS_tgkill, process_, issuer_, 0) == -1 && errno == ESRCH;
+    return single_issuer_ && issuer_ && issuer_.has_ended();
 }
 
 bool io_uring_ring::is_of_this_process() const noexcept {
@@ -161,7 +213,39 @@ int io_uring_ring::register_buffers(const iovec* buffers, unsigned count) noexce
     return error;
 }
 
+/// Allows the calling thread, whose rings share their workers, as many of them as the pool has threads.
+/**
+ * Never fewer than before: another ring may need them. The kernel's own limit is four for each processor, or the entries
+ * of the thread's first ring where those are fewer; for what it counts as unbounded it is RLIMIT_NPROC.
+ */
+void io_uring_ring::raise_worker_limit() noexcept {
+    struct promise {
+        pid_t process;
+        unsigned workers;
+    };
+    static thread_local promise kept{};
+    if (!sqpoll_ && kept.process == process_ && kept.workers >= max_workers_)
+        return;
+    unsigned limits[] = {0, 0};                                                    // bounded and unbounded; 0 asks
+    const bool is_known = io_uring_register_iowq_max_workers(&ring_, limits) == 0; // since Linux 5.15
+    const bool is_new_thread = limits[0] == 0; // gets its workers, and these limits, with its first submission
+    const bool allows_none = limits[1] == 0;   // RLIMIT_NPROC was 0, and may not stay so
+    if (!sqpoll_ && !(is_known && (is_new_thread || allows_none)))
+        kept = {process_, max_workers_};
+    if (!is_known)
+        return;
+    if (is_new_thread)
+        limits[0] = std::max(max_workers_, usual_workers());
+    else
+        for (unsigned& each : limits)
+            each = each < max_workers_ ? max_workers_ : 0;
+    if (limits[0] != 0 || limits[1] != 0)
+        io_uring_register_iowq_max_workers(&ring_, limits);
+}
+
 int io_uring_ring::submit() noexcept {
+    if (!sqpoll_ && io_uring_sq_ready(&ring_) != 0)
+        raise_worker_limit();
     while (io_uring_sq_ready(&ring_) != 0) {
         // The kernel's thread takes them in its time; it is called where it sleeps.
         enters_ += !sqpoll_ || (IO_URING_READ_ONCE(*ring_.sq.kflags) & IORING_SQ_NEED_WAKEUP) != 0;

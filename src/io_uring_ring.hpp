@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "thread_identity.hpp"
+
 #include <asio_aio/detail/engine.hpp>
 #include <asio_aio/options.hpp>
 
@@ -15,7 +17,7 @@ namespace asio_aio::detail {
 
 struct ring_settings {
     unsigned depth = 0;         ///< Entries of the submission queue; rounded up to a power of two.
-    unsigned max_workers = 0;   ///< Threads of the kernel that may wait for a device; 0: the kernel's own limit.
+    unsigned max_workers = 0;   ///< Threads of the kernel that may wait for a device, where its own limit is lower.
     bool sqpoll = false;        ///< A thread of the kernel's submits (IORING_SETUP_SQPOLL).
     bool single_issuer = false; ///< One thread submits and reaps (IORING_SETUP_DEFER_TASKRUN).
 
@@ -34,6 +36,7 @@ public:
 
     /// Makes a ring whose completions raise `event_descriptor`; of fewer entries than asked for where memory is limited
     /// (RLIMIT_MEMLOCK is charged again on Linux 6.14 to 6.18).
+    /** Where a ring that was just closed still holds that memory, this waits for it: up to 120 ms. */
     refusal open(const ring_settings& settings, int event_descriptor);
 
     /// Has another event raised; 0 or -errno.
@@ -106,7 +109,9 @@ private:
     int set_up(unsigned entries, unsigned flags) noexcept;
     refusal check_features() noexcept;
     refusal watch_end() noexcept;
+    void exit_queue() noexcept;
     bool has_hidden_completions() const noexcept;
+    void raise_worker_limit() noexcept;
 
     io_uring ring_{};
     bool open_ = false;
@@ -114,7 +119,8 @@ private:
     bool sqpoll_ = false;
     bool single_issuer_ = false;
     pid_t process_ = 0;
-    pid_t issuer_ = 0; ///< The thread that submits; 0: not yet known, or any.
+    unsigned max_workers_ = 0;
+    thread_identity issuer_; ///< The thread that submits; none: not yet known, or any.
     /// Of a pipe whose writing end the ring holds: hung up when the kernel has let go of the ring.
     int end_watch_ = -1;
     std::bitset<256> supported_;

@@ -50,7 +50,7 @@ bool would_wait(const operation& op, int result) noexcept {
 
 /// Whether a transfer ended before its end, and not at that of the file.
 bool is_unfinished(const operation& op, int result) noexcept {
-    if (op.cancel_asked || !is_transfer(op.kind) || std::size_t(result) == op.total_bytes())
+    if (op.is_cancelled() || !is_transfer(op.kind) || std::size_t(result) == op.total_bytes())
         return false;
     return op.kind == op_kind::write || posix_file::is_short_of_end(op, result);
 }
@@ -90,6 +90,10 @@ refusal libaio_engine::failure() const noexcept {
 void libaio_engine::submit(op_queue& batch) noexcept {
     const lock held(mutex_);
     while (operation* op = batch.pop()) {
+        if (op->is_cancelled()) {
+            finish(op, -ECANCELED);
+            continue;
+        }
         const pass_reason why = why_not(*op);
         if (why == pass_reason::none)
             waiting_.push(op);
@@ -169,11 +173,14 @@ void libaio_engine::put_back(std::size_t taken) noexcept {
 /// The kernel refuses to be entered: the pool does everything from now on, and the next context tries anew.
 void libaio_engine::give_up(const refusal& why) noexcept {
     failure_ = why;
+    stays_off_kernel_ = true;
     trial_memory::instance().forget(backend::libaio);
 }
 
 /// Gives to the pool what waits and cannot be given to the kernel any more.
 void libaio_engine::pass_on_waiting() noexcept {
+    if (!std::exchange(stays_off_kernel_, false))
+        return;
     op_queue passed;
     waiting_.extract_if([this](const operation& op) { return failure_ || op.file->refused(); }, passed);
     while (operation* op = passed.pop())
@@ -187,10 +194,12 @@ operation* libaio_engine::empty_slot(std::size_t index) noexcept {
 
 /// io_submit refuses this operation.
 void libaio_engine::answer_submission(operation* op, int error) noexcept {
-    if (op->cancel_asked)
+    if (op->is_cancelled())
         return finish(op, -ECANCELED);
-    if (error == -EOPNOTSUPP && is_transfer(op->kind))
+    if (error == -EOPNOTSUPP && is_transfer(op->kind)) {
         op->file->refuse(); // its filesystem does not know RWF_NOWAIT
+        stays_off_kernel_ = true;
+    }
     const bool by_file = error == -EINVAL || error == -EOPNOTSUPP;
     if (is_transfer(op->kind)) // else something that passes, or the pool finds it again
         return pass_on(op, by_file ? pass_reason::refused : pass_reason::would_wait);
@@ -238,7 +247,7 @@ void libaio_engine::take(const libaio_queue::completion* completions, std::size_
 void libaio_engine::finish(operation* op, int result) noexcept {
     const bool waits = would_wait(*op, result);
     const bool refused = result == -EINVAL || result == -EOPNOTSUPP;
-    if (op->cancel_asked && (waits || refused))
+    if (op->is_cancelled() && (waits || refused))
         result = -ECANCELED;
     else if (waits)
         return leave_to_wait(op);
@@ -267,44 +276,48 @@ void libaio_engine::pass_on(operation* op, pass_reason why) noexcept {
 
 // --- Cancellation and end --------------------------------------------------------------------------------------------
 
-void libaio_engine::cancel(const cancellation& which) noexcept {
-    const auto covered = [&](const operation& op) { return which.covers(op); };
-    op_queue cancelled;
+void libaio_engine::cancel(file_handle& file) noexcept {
     {
         const lock held(mutex_);
-        waiting_.extract_if(covered, cancelled);
-        done_.for_each([&](operation& op) { op.cancel_asked |= covered(op); });
-        // The kernel cannot stop it (io_cancel(2) is EINVAL for files), but what comes back unfinished ends there.
-        for (slot& each : slots_)
-            if (each.op)
-                each.op->cancel_asked |= covered(*each.op);
+        op_queue cancelled;
+        waiting_.extract_cancelled(file, cancelled);
+        if (cancelled.empty())
+            return;
+        while (operation* op = cancelled.pop())
+            finish(op, -ECANCELED);
     }
-    if (cancelled.empty())
-        return;
-    cancelled.for_each([](operation& op) { op.abort(); }); // outside the mutex: it may close the descriptor
+    finished_.raise();
+}
+
+/// The kernel cannot stop what it has (io_cancel(2) is EINVAL for files). What comes back unfinished ends there.
+void libaio_engine::cancel(operation& op) noexcept {
     {
         const lock held(mutex_);
-        done_.splice(cancelled);
+        if (!waiting_.holds(op))
+            return;
+        waiting_.remove(op);
+        finish(&op, -ECANCELED);
     }
     finished_.raise();
 }
 
 void libaio_engine::stop(op_queue& abandoned) noexcept {
     const lock held(mutex_);
-    abandoned.splice(waiting_);
-    if (queue_->is_of_this_process())
-        drain();
+    waiting_.move_to(abandoned);
+    drain();
     queue_->close(); // before any memory that the kernel was told of is freed
     for (std::size_t i = 0; i != slots_.size(); ++i)
         if (slots_[i].op) {
-            slots_[i].op->abort();
+            slots_[i].op->take_result(-ECANCELED);
             abandoned.push(empty_slot(i));
         }
     abandoned.splice(done_);
 }
 
-/// Waits until the kernel has nothing of ours.
+/// Waits until the kernel has nothing of ours. What it has in a child process is the parent's.
 void libaio_engine::drain() noexcept {
+    if (!queue_->is_of_this_process())
+        return;
     libaio_queue::completion batch[64];
     while (!is_idle()) {
         const std::size_t count = queue_->take_after_wait(batch, std::size(batch));
@@ -326,7 +339,7 @@ void libaio_engine::become_child() noexcept {
     queue_->forget(); // the kernel does not know it in this process
     for (std::size_t i = 0; i != slots_.size(); ++i)
         if (slots_[i].op) {
-            slots_[i].op->abort();
+            slots_[i].op->take_result(-ECANCELED);
             done_.push(empty_slot(i));
         }
     failure_ = queue_->open(queue_->depth());

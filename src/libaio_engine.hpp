@@ -32,7 +32,8 @@ public:
     refusal failure() const noexcept override;
     void submit(op_queue& batch) noexcept override;
     void reap(op_queue& done) noexcept override;
-    void cancel(const cancellation& which) noexcept override;
+    void cancel(file_handle& file) noexcept override;
+    void cancel(operation& op) noexcept override;
     void stop(op_queue& abandoned) noexcept override;
     void prepare_fork() noexcept override;
     void become_child() noexcept override;
@@ -74,12 +75,13 @@ private:
     std::unique_ptr<libaio_queue> queue_; ///< Never null.
     std::vector<slot> slots_;
     std::vector<std::uint32_t> free_slots_;
-    std::vector<iocb*> encoded_; ///< Has room for all slots; empty but while the kernel is entered.
-    op_queue waiting_;           ///< The backlog: in order, as long as it gets, and without any memory of its own.
+    std::vector<iocb*> encoded_;                 ///< Has room for all slots; empty but while the kernel is entered.
+    backlog waiting_{waiting_at::kernel_engine}; ///< In order, as long as it gets, without any memory of its own.
     op_queue done_;
-    bool writes_encoded_ = false; ///< SIGXFSZ must not reach the thread that enters.
-    bool has_syncs_ = true;       ///< Until the kernel says that it does not know them (before 4.18).
-    refusal failure_;             ///< The kernel refuses to be entered: everything goes to the pool.
+    bool stays_off_kernel_ = false; ///< Something that waits may have to go to the pool.
+    bool writes_encoded_ = false;   ///< SIGXFSZ must not reach the thread that enters.
+    bool has_syncs_ = true;         ///< Until the kernel says that it does not know them (before 4.18).
+    refusal failure_;               ///< The kernel refuses to be entered: everything goes to the pool.
 };
 
 } // namespace asio_aio::detail

@@ -57,7 +57,7 @@ refusal try_read(libaio_queue& trial, const event& finished, int file) {
     if (error != 0)
         return {-error, error == -EINVAL ? "io_submit with RWF_NOWAIT" : "io_submit"};
     libaio_queue::completion answer{};
-    constexpr char call[] = "a trial read";
+    static constexpr char call[] = "a trial read";
     if (!wait_for_event(finished.descriptor()) || trial.take(&answer, 1) != 1)
         return {ETIMEDOUT, call};
     // Also where it says that it would wait, or that this file cannot be asked so: it came back.

@@ -29,7 +29,18 @@ refusal libaio_queue::open(unsigned depth) noexcept {
     }
     process_ = ::getpid();
     reads_ring_ = is_ring_as_expected();
+    if (reads_ring_)
+        keep_from_children();
     return {};
+}
+
+/// Linux 7.2 does so by itself: all kernels then give a child process the same.
+/** Where madvise(2) is refused, a child process keeps the map until it ends. */
+void libaio_queue::keep_from_children() noexcept {
+    const auto page = std::size_t(::sysconf(_SC_PAGESIZE));
+    // The kernel maps whole pages, and counts the events that fit.
+    const std::size_t bytes = offsetof(shared_ring, events) + ring()->size * sizeof(io_event);
+    ::madvise(context_, (bytes + page - 1) / page * page, MADV_DONTFORK);
 }
 
 bool libaio_queue::is_ring_as_expected() const noexcept {
@@ -45,14 +56,7 @@ void libaio_queue::close() noexcept {
 }
 
 void libaio_queue::forget() noexcept {
-    if (!context_)
-        return;
-    if (reads_ring_) {
-        const auto page = std::size_t(::sysconf(_SC_PAGESIZE));
-        const std::size_t bytes = offsetof(shared_ring, events) + ring()->size * sizeof(io_event);
-        ::munmap(context_, (bytes + page - 1) / page * page);
-    }
-    context_ = nullptr;
+    context_ = nullptr; // and no munmap: something else may lie at that address since the fork
 }
 
 bool libaio_queue::is_of_this_process() const noexcept {

@@ -24,7 +24,7 @@ public:
     /// Ends the context, and returns when the kernel has nothing of it any more (io_destroy(2)): at least some 30 ms.
     void close() noexcept;
 
-    /// In a child process, which has the parent's memory and not its context: unmaps what is left of it.
+    /// In a child process, which has neither the parent's context nor the ring's map: `open` may be called again.
     void forget() noexcept;
 
     /// Operations that it holds at most.
@@ -70,6 +70,7 @@ private:
 
     shared_ring* ring() const noexcept { return reinterpret_cast<shared_ring*>(context_); }
     bool is_ring_as_expected() const noexcept;
+    void keep_from_children() noexcept;
     std::size_t take_from_ring(completion* to, std::size_t room) noexcept;
     std::size_t take_from_kernel(completion* to, std::size_t room, long least) noexcept;
 

@@ -3,17 +3,41 @@
 
 #include <asio_aio/detail/posix_file.hpp>
 
+#include <link.h>
 #include <poll.h>
 #include <signal.h>
+#include <unistd.h>
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <utility>
 
 namespace asio_aio::detail {
 namespace {
 
-// System calls need little stack; the rest is for the C library, sanitizers and thread-local storage.
-constexpr std::size_t worker_stack_bytes = 256 * 1024;
+/// The thread-local storage of the modules that the program was started with: glibc takes it from each thread's stack.
+std::size_t thread_local_bytes() noexcept {
+    std::size_t bytes = 0;
+    const auto add = [](dl_phdr_info* module, std::size_t, void* sum) {
+        for (unsigned i = 0; i != module->dlpi_phnum; ++i)
+            if (const auto& part = module->dlpi_phdr[i]; part.p_type == PT_TLS)
+                *static_cast<std::size_t*>(sum) += std::size_t(part.p_memsz) + std::size_t(part.p_align);
+        return 0;
+    };
+    ::dl_iterate_phdr(add, &bytes);
+    return bytes;
+}
+
+/// The stack of a worker. System calls need little of it; the rest is for the C library and sanitizers.
+/**
+ * Not the default of 8 MiB: under mlockall(2) all of a stack is memory, and it counts where memory may not be
+ * overcommitted.
+ */
+std::size_t worker_stack_bytes() noexcept {
+    constexpr std::size_t for_calls = 256 * 1024;
+    static const std::size_t bytes = for_calls + thread_local_bytes(); // it does not grow: dlopen(3) takes it elsewhere
+    return bytes;
+}
 
 /// Makes a joinable thread that receives no signals: a handler belongs to the program's own threads, and a blocked
 /// SIGXFSZ leaves EFBIG.
@@ -23,9 +47,9 @@ int create_thread(pthread_t& thread, void* (*entry)(void*), void* argument) noex
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, worker_stack_bytes);
+    pthread_attr_setstacksize(&attributes, worker_stack_bytes());
     int error = pthread_create(&thread, &attributes, entry, argument);
-    if (error == EINVAL) // the program's thread-local storage alone is larger
+    if (error == EINVAL) // the C library reserves more (glibc.rtld.optional_static_tls)
         error = pthread_create(&thread, nullptr, entry, argument);
     pthread_attr_destroy(&attributes);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
@@ -36,6 +60,10 @@ int call(operation& op, void (*before_call)(const operation&)) noexcept {
     if (op.passed == pass_reason::to_close) {
         op.file.reset();
         return op.result;
+    }
+    if (op.is_cancelled()) { // between two queues, where nobody could find it
+        op.file.reset();
+        return -ECANCELED;
     }
     if (before_call)
         before_call(op);
@@ -54,7 +82,10 @@ int call(operation& op, void (*before_call)(const operation&)) noexcept {
 } // namespace
 
 thread_pool_engine::thread_pool_engine(const thread_pool_settings& settings, event& finished)
-    : settings_(settings), max_slow_(std::max(1u, settings.max_threads / 2)), finished_(finished) {
+    : settings_(settings),
+      max_slow_(std::max(1u, settings.max_threads / 2)),
+      finished_(finished),
+      process_(::getpid()) {
     running_.reserve(settings_.max_threads);
 }
 
@@ -67,53 +98,118 @@ void thread_pool_engine::submit(op_queue& batch) noexcept {
     help wanted;
     {
         const lock held(mutex_);
+        bool aborted = false;
+        if (fast_.empty() && slow_.empty())
+            stranded_since_ = {};
         while (operation* op = batch.pop())
-            (is_slow(op->kind) ? slow_ : fast_).push(op);
+            if (op->passed != pass_reason::to_close && op->is_cancelled())
+                aborted |= abort(op);
+            else
+                queue(op);
+        if (aborted)
+            finished_.raise();
         wanted = plan_help();
     }
     give(wanted);
 }
 
-void thread_pool_engine::reap(op_queue& done) noexcept {
-    const lock held(mutex_);
-    done.splice(done_);
+void thread_pool_engine::queue(operation* op) noexcept {
+    (is_slow(op->kind) ? slow_ : fast_).push(op);
 }
 
-void thread_pool_engine::cancel(const cancellation& which) noexcept {
-    op_queue cancelled;
-    const auto covered = [&](const operation& op) { return which.covers(op); };
-    const auto is_to_be_cancelled = [&](const operation& op) {
-        return covered(op) && op.passed != pass_reason::to_close; // which has its result
-    };
+/// Ends an operation that no worker had. Returns false where a worker has to close its file first.
+bool thread_pool_engine::abort(operation* op) noexcept {
+    op->take_result(-ECANCELED);
+    if (op->passed == pass_reason::to_close) {
+        queue(op);
+        return false;
+    }
+    done_.push(op);
+    return true;
+}
+
+void thread_pool_engine::reap(op_queue& done) noexcept {
+    bool stranded = false;
     {
         const lock held(mutex_);
-        fast_.extract_if(is_to_be_cancelled, cancelled);
-        slow_.extract_if(is_to_be_cancelled, cancelled);
-        // A system call cannot be stopped, but need not be tried again.
-        for (operation* op : running_)
-            op->cancel_asked |= covered(*op);
-        done_.for_each([&](operation& op) { op.cancel_asked |= covered(op); });
+        done.splice(done_);
+        stranded = is_stranded();
     }
-    if (cancelled.empty())
-        return;
-    cancelled.for_each([](operation& op) { op.abort(); }); // outside the mutex: it may close the descriptor
-    finish(cancelled);
+    constexpr int pause_ms = 1;
+    if (stranded && !find_worker()) // without a pause this would be a busy loop
+        ::poll(nullptr, 0, pause_ms);
+}
+
+void thread_pool_engine::cancel(file_handle& file) noexcept {
+    bool aborted = false;
+    {
+        const lock held(mutex_);
+        op_queue cancelled;
+        fast_.extract_cancelled(file, cancelled);
+        slow_.extract_cancelled(file, cancelled);
+        while (operation* op = cancelled.pop())
+            aborted |= abort(op);
+    }
+    if (aborted)
+        finished_.raise();
+}
+
+/// A system call that runs cannot be stopped, but is not tried again.
+void thread_pool_engine::cancel(operation& op) noexcept {
+    {
+        const lock held(mutex_);
+        backlog& waiting = is_slow(op.kind) ? slow_ : fast_;
+        if (!waiting.holds(op) || op.passed == pass_reason::to_close) // which has its result
+            return;
+        waiting.remove(op);
+        if (!abort(&op))
+            return;
+    }
+    finished_.raise();
 }
 
 void thread_pool_engine::stop(op_queue& abandoned) noexcept {
+    if (process_ != ::getpid())
+        forget_workers(abandoned);
     lock held(mutex_);
-    abandoned.splice(fast_);
-    abandoned.splice(slow_);
+    fast_.move_to(abandoned);
+    slow_.move_to(abandoned);
     end_workers(held);
     abandoned.splice(done_);
 }
 
 void thread_pool_engine::prepare_fork() noexcept {
     lock held(mutex_);
+    while (is_stranded()) {
+        held.unlock();
+        constexpr int pause_ms = 1;
+        if (!find_worker())
+            ::poll(nullptr, 0, pause_ms);
+        held.lock();
+    }
     end_workers(held);
 }
 
-void thread_pool_engine::become_child() noexcept {} // no worker was left, and memory is all that an idle pool has
+void thread_pool_engine::become_child() noexcept {
+    forget_workers(done_); // none, after `prepare_fork`
+    process_ = ::getpid();
+}
+
+/// In a child process, which has the calling thread alone: ends what the workers had.
+void thread_pool_engine::forget_workers(op_queue& abandoned) noexcept {
+    // A worker may hold the mutex or wait for a condition. It never leaves them here, and to destroy a condition would
+    // wait for it.
+    new (&mutex_) std::mutex;
+    new (&work_available_) std::condition_variable;
+    new (&all_ended_) std::condition_variable;
+    for (operation* op : running_) {
+        op->take_result(-ECANCELED);
+        abandoned.push(op);
+    }
+    running_.clear();
+    workers_ = idle_ = slow_running_ = 0;
+    any_ended_ = ending_ = false;
+}
 
 engine_counters thread_pool_engine::counters() const noexcept {
     const lock held(mutex_);
@@ -127,6 +223,7 @@ void* thread_pool_engine::worker_main(void* self) noexcept {
 
 void thread_pool_engine::work() noexcept {
     lock held(mutex_);
+    stranded_since_ = {};
     bool unannounced = false;
     for (;;) {
         operation* op = take();
@@ -189,8 +286,13 @@ bool thread_pool_engine::has_work() const noexcept {
 bool thread_pool_engine::wait_for_work(lock& held) noexcept {
     if (ending_)
         return false;
+    const auto is_called = [this] { return has_work() || ending_; };
     ++idle_;
-    const bool woken = work_available_.wait_for(held, settings_.idle_time, [this] { return has_work() || ending_; });
+    bool woken = work_available_.wait_for(held, settings_.idle_time, is_called);
+    if (!woken && workers_ == 1) { // another might not be had when it is needed
+        work_available_.wait(held, is_called);
+        woken = true;
+    }
     --idle_;
     return woken;
 }
@@ -208,33 +310,58 @@ thread_pool_engine::help thread_pool_engine::plan_help() noexcept {
     return help::new_worker;
 }
 
-void thread_pool_engine::give(help wanted) noexcept {
-    if (wanted == help::idle_worker) {
+/// Returns whether the help came.
+bool thread_pool_engine::give(help wanted) noexcept {
+    if (wanted == help::idle_worker)
         work_available_.notify_one();
-    } else if (wanted == help::new_worker) {
-        pthread_t thread;
-        if (create_thread(thread, &worker_main, this) != 0)
-            manage_without();
-    }
+    if (wanted != help::new_worker)
+        return true;
+    pthread_t thread;
+    if (create_thread(thread, &worker_main, this) == 0)
+        return true;
+    manage_without();
+    return false;
 }
 
-/// A thread could not be made: the others do the work; where there is none, the operations fail.
+/// A thread could not be made: the others do the work. Where there is none, the operations wait, and fail in the end.
 void thread_pool_engine::manage_without() noexcept {
-    op_queue stranded;
+    using clock = std::chrono::steady_clock;
+    op_queue failed;
     {
         const lock held(mutex_);
         if (--workers_ != 0)
             return;
         all_ended_.notify_all();
-        stranded.splice(fast_);
-        stranded.splice(slow_);
+        const clock::time_point now = clock::now();
+        if (stranded_since_ == clock::time_point())
+            stranded_since_ = now;
+        if (now - stranded_since_ >= settings_.thread_patience) {
+            fast_.move_to(failed);
+            slow_.move_to(failed);
+        }
     }
-    stranded.for_each([](operation& op) {
+    failed.for_each([](operation& op) {
         if (op.passed != pass_reason::to_close)
             op.result = -ENOMEM; // pthread_create's EAGAIN, in the words of its cause
         op.file.reset();
     });
-    finish(stranded);
+    finish(failed); // raises the event in any case: the loop calls `reap`, which tries again
+}
+
+/// Whether operations wait and nobody will take them.
+bool thread_pool_engine::is_stranded() const noexcept {
+    return workers_ == 0 && has_work();
+}
+
+/// Tries again to make the first worker; returns whether there is one, or no need for one.
+bool thread_pool_engine::find_worker() noexcept {
+    help wanted = help::none;
+    {
+        const lock held(mutex_);
+        if (is_stranded())
+            wanted = plan_help();
+    }
+    return give(wanted);
 }
 
 /// The last step of a worker. Each joins the one that ended before it, so that one is left for `end_workers`.

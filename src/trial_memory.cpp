@@ -8,12 +8,16 @@
 namespace asio_aio::detail {
 namespace {
 
-bool comes_and_goes(int error) {
+/// Whether the kernel, or a security policy, gives this answer for good. All others come and go: memory, descriptors,
+/// threads, signals, a machine that stalls.
+bool is_final(int error) {
     switch (error) {
-    case EAGAIN:
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM: return true;
+    case 0:
+    case EACCES:
+    case EINVAL:
+    case ENOSYS:
+    case EOPNOTSUPP:
+    case EPERM: return true;
     default: return false;
     }
 }
@@ -32,7 +36,7 @@ std::optional<engine_report> trial_memory::find(backend which, const options& op
 }
 
 void trial_memory::keep(const engine_report& report, const options& opts) {
-    if (comes_and_goes(report.error))
+    if (!is_final(report.error))
         return;
     const std::lock_guard<std::mutex> held(mutex_);
     found_[key_of(report.which, opts)] = report;

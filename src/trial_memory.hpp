@@ -15,7 +15,8 @@ namespace asio_aio::detail {
 /// What trials of engines found, kept for the process; a child process finds out anew. Thread-safe.
 /**
  * For all of its threads, although one may be in a sandbox of its own: an engine's operations are submitted by any of
- * them. A refusal for want of something that comes and goes (memory, descriptors, places of fs.aio-max-nr) is not kept.
+ * them. Only what a kernel or a policy answers for good is kept: a refusal for want of memory, descriptors, threads or
+ * places of fs.aio-max-nr, or a trial that timed out, may be different for the next context.
  */
 class trial_memory {
 public:

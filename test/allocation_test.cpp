@@ -8,6 +8,8 @@
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/execution.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/read_at.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -17,7 +19,10 @@
 #include <cerrno>
 #include <cstdlib>
 #include <map>
+#include <memory>
 #include <new>
+#include <stdexcept>
+#include <utility>
 
 using namespace test;
 
@@ -552,6 +557,26 @@ ENGINE_TEST(a_callback_on_a_type_erased_strand_does_not_allocate) {
     }
 }
 
+ENGINE_TEST(callbacks_on_strands_of_every_sort_do_not_allocate) {
+    const auto check = [&](const char* name, std::size_t at_once, auto make_executor) {
+        for (kind what : all_kinds) {
+            BOOST_TEST_CONTEXT(name << ", " << what << ", " << at_once << " at once") {
+                asio::io_context ctx;
+                warm_file<file> file(env, make_executor(ctx), what);
+                rounds all(file, at_once, as_it_is);
+                all.start();
+                run_with_one_cache(ctx);
+                BOOST_TEST(!all.failed());
+                BOOST_TEST(all.allocations() == 0u);
+            }
+        }
+    };
+    for (std::size_t at_once : {1, 2, 8, 32})
+        check("any_io_executor of a strand", at_once, [](asio::io_context& ctx) {
+            return asio::any_io_executor(asio::make_strand(ctx));
+        });
+}
+
 ENGINE_TEST(awaiting_does_not_allocate) {
     for (kind what : all_kinds) {
         BOOST_TEST_CONTEXT(what) {
@@ -735,33 +760,187 @@ ENGINE_TEST(an_exception_of_the_heap_reaches_the_caller_of_open_and_the_file_can
     BOOST_TEST(count_descriptors() == with_engine); // a descriptor whose file could not be made was closed
 }
 
-ENGINE_TEST(an_exception_of_the_allocator_at_delivery_leaves_run_and_the_others_are_delivered) {
+namespace {
+
+/// An executor that refuses one of the functions that it is given.
+struct refusing_executor {
+    asio::execution_context& query(asio::execution::context_t) const noexcept { return *ctx; }
+    static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
+        return asio::execution::blocking.never;
+    }
+    refusing_executor require(asio::execution::blocking_t::never_t) const noexcept { return *this; }
+
+    template <typename Function>
+    void execute(Function&& function) const {
+        if (*refuses_at != 0 && --*refuses_at == 0)
+            throw std::bad_alloc();
+        asio::post(*ctx, std::forward<Function>(function));
+    }
+
+    friend bool operator==(const refusing_executor& a, const refusing_executor& b) noexcept { return a.ctx == b.ctx; }
+    friend bool operator!=(const refusing_executor& a, const refusing_executor& b) noexcept { return !(a == b); }
+
+    asio::io_context* ctx;
+    int* refuses_at;
+};
+
+/// Delivers five writes whose handlers `bind` binds; the third submission fails. All five handlers are called.
+template <typename Bind>
+void check_failing_delivery(environment& env, books& kept, Bind bind, int& fails_at, bool throws) {
     hold held(env.ctx, env.engine, hold_at::completion);
     file f = env.open();
-    books kept;
     outcome results[5];
     const auto witness = std::make_shared<int>();
     for (outcome& each : results)
         f.async_write_some_at(
-            0, asio::buffer("abc", 3),
-            asio::bind_allocator(booked_allocator<void>(kept), [&each, witness](error_code ec, std::size_t n) {
-                each.handler()(ec, n);
-            }));
+            0, asio::buffer("abc", 3), bind([&each, witness](error_code ec, std::size_t n) { each.handler()(ec, n); }));
     held.run_until_held(env.ctx, std::size(results));
-    kept.fails_at = 3; // the third of the submissions to the executor
+    fails_at = 3;
     held.release();
     env.ctx.restart();
-    BOOST_CHECK_THROW(env.ctx.run_for(std::chrono::seconds(deadline_seconds / 2)), std::bad_alloc);
+    if (throws)
+        BOOST_CHECK_THROW(env.ctx.run_for(std::chrono::seconds(deadline_seconds / 2)), std::bad_alloc);
     env.run();
-    int calls = 0;
     for (const outcome& each : results) {
-        BOOST_TEST(each.calls <= 1);
-        calls += each.calls;
+        BOOST_TEST(each.calls == 1);
+        BOOST_TEST(each.bytes == 3u);
     }
-    BOOST_TEST(calls == 4); // the one without memory is lost, and nobody else
     BOOST_TEST(kept.blocks.size() == 0u);
     BOOST_TEST(!kept.mistake);
     BOOST_TEST(witness.use_count() == 1);
+    BOOST_TEST(asio_aio::statistics(env.ctx).completed == 5u);
+    BOOST_TEST(asio_aio::statistics(env.ctx).in_flight == 0u);
     BOOST_TEST(write_at(env, f, 0, {asio::buffer("def", 3)}).bytes == 3u);
     BOOST_TEST(content(env.path()) == "def");
+}
+
+} // namespace
+
+ENGINE_TEST(an_operation_whose_executor_throws_at_delivery_is_delivered_by_the_next_run) {
+    books kept;
+    int refuses_at = 0;
+    const auto bind = [&](auto handler) {
+        return asio::bind_executor(
+            refusing_executor{&env.ctx, &refuses_at}, asio::bind_allocator(booked_allocator<void>(kept), handler));
+    };
+    check_failing_delivery(env, kept, bind, refuses_at, true);
+}
+
+ENGINE_TEST(a_delivery_needs_no_memory_of_the_handlers_allocator) {
+    books kept;
+    int fails_at = 0;
+    const auto bind = [&](auto handler) { return asio::bind_allocator(booked_allocator<void>(kept), handler); };
+    check_failing_delivery(env, kept, bind, fails_at, false);
+    kept.fails_at = 2; // the first one is the operation
+    file f = env.open();
+    outcome result;
+    f.async_write_some_at(0, asio::buffer("abc", 3), bind(result.handler()));
+    env.run();
+    BOOST_TEST(result.calls == 1);
+}
+
+ENGINE_TEST(handlers_are_destroyed_once_where_the_context_ends_after_a_failed_delivery) {
+    const auto witness = std::make_shared<int>();
+    int refuses_at = 0, calls = 0;
+    {
+        asio::io_context ctx;
+        asio_aio::configure(ctx, env.options());
+        file f(ctx, env.path(), file_base::read_write | file_base::create);
+        refuses_at = 2;
+        for (int i = 0; i != 3; ++i)
+            f.async_write_some_at(
+                0, asio::buffer("abc", 3),
+                asio::bind_executor(
+                    refusing_executor{&ctx, &refuses_at}, [&calls, witness](error_code, std::size_t) { ++calls; }));
+        BOOST_CHECK_THROW(ctx.run_for(std::chrono::seconds(deadline_seconds / 2)), std::bad_alloc);
+    }
+    BOOST_TEST(calls <= 2);
+    BOOST_TEST(witness.use_count() == 1);
+}
+
+// --- Initiations that throw -------------------------------------------------------------------------------------------
+
+namespace {
+
+/// A cancellation slot that has no memory.
+struct failing_slot {
+    bool is_connected() const noexcept { return true; }
+    bool has_handler() const noexcept { return false; }
+    template <typename CancellationHandler, typename... Args>
+    CancellationHandler& emplace(Args&&...) {
+        throw std::bad_alloc();
+    }
+    failing_slot& clear() noexcept { return *this; }
+};
+
+struct handler_with_failing_slot {
+    using cancellation_slot_type = failing_slot;
+    failing_slot get_cancellation_slot() const noexcept { return {}; }
+    void operator()(error_code ec, std::size_t n) const { result->handler()(ec, n); }
+
+    outcome* result;
+};
+
+/// A handler that throws when it is moved for the nth time.
+class reluctant_handler {
+public:
+    reluctant_handler(std::shared_ptr<int> moves_left, outcome& result)
+        : moves_left_(std::move(moves_left)), result_(&result) {}
+    reluctant_handler(reluctant_handler&& other) : moves_left_(other.moves_left_), result_(other.result_) {
+        if (--*moves_left_ == 0)
+            throw std::runtime_error("does not want to be moved");
+    }
+
+    void operator()(error_code ec, std::size_t n) { result_->handler()(ec, n); }
+
+private:
+    std::shared_ptr<int> moves_left_;
+    outcome* result_;
+};
+
+} // namespace
+
+ENGINE_TEST(an_initiation_that_throws_leaves_the_context_running) {
+    asio::io_context ctx;
+    asio_aio::configure(ctx, env.options());
+    file f(ctx, env.path(), file_base::read_write | file_base::create);
+    outcome never, written;
+    BOOST_CHECK_THROW(
+        f.async_write_some_at(0, asio::buffer("abc", 3), handler_with_failing_slot{&never}),
+        std::bad_alloc); // nothing is in flight
+    BOOST_TEST(!ctx.stopped());
+    f.async_write_some_at(0, asio::buffer("abc", 3), written.handler());
+    BOOST_CHECK_THROW(
+        f.async_write_some_at(0, asio::buffer("abc", 3), handler_with_failing_slot{&never}), std::bad_alloc);
+    ctx.run_for(std::chrono::seconds(deadline_seconds / 2)); // without restart
+    BOOST_TEST(written.calls == 1);
+    BOOST_TEST(never.calls == 0);
+    BOOST_TEST(asio_aio::statistics(ctx).in_flight == 0u);
+}
+
+ENGINE_TEST(a_handler_that_throws_when_it_is_moved_takes_nobody_with_it) {
+    bool moved_everywhere = false;
+    for (int n = 1; !moved_everywhere; ++n) {
+        BOOST_REQUIRE(n != 100);
+        asio::io_context ctx;
+        asio_aio::configure(ctx, env.options());
+        file f(ctx, env.path(), file_base::read_write | file_base::create);
+        const auto moves_left = std::make_shared<int>(n);
+        outcome reluctant, written;
+        try {
+            f.async_write_some_at(0, asio::buffer("abc", 3), reluctant_handler(moves_left, reluctant));
+        } catch (const std::runtime_error&) {
+        }
+        BOOST_TEST(!ctx.stopped());
+        f.async_write_some_at(0, asio::buffer("abc", 3), written.handler());
+        try {
+            ctx.run_for(std::chrono::seconds(deadline_seconds / 2));
+        } catch (const std::runtime_error&) {
+            ctx.run_for(std::chrono::seconds(deadline_seconds / 2));
+        }
+        BOOST_TEST(written.calls == 1);
+        BOOST_TEST(moves_left.use_count() == 1); // it was destroyed
+        BOOST_TEST(asio_aio::statistics(ctx).in_flight == 0u);
+        moved_everywhere = reluctant.calls == 1;
+    }
 }

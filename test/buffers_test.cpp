@@ -6,8 +6,43 @@
 #include <array>
 #include <list>
 #include <numeric>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
 using namespace test;
+
+namespace {
+
+template <typename Buffers, typename = void>
+struct can_be_read_into : std::false_type {};
+template <typename Buffers>
+struct can_be_read_into<
+    Buffers, std::void_t<decltype(std::declval<file&>().read_some_at(0, std::declval<const Buffers&>()))>>
+    : std::true_type {};
+
+template <typename Buffers, typename = void>
+struct can_be_read_into_later : std::false_type {};
+template <typename Buffers>
+struct can_be_read_into_later<
+    Buffers,
+    std::void_t<decltype(std::declval<file&>().async_read_some_at(
+        0, std::declval<const Buffers&>(), std::declval<void (*)(error_code, std::size_t)>()))>> : std::true_type {};
+
+template <typename Buffers>
+constexpr bool is_read_into = can_be_read_into<Buffers>::value&& can_be_read_into_later<Buffers>::value;
+template <typename Buffers>
+constexpr bool is_refused = !can_be_read_into<Buffers>::value && !can_be_read_into_later<Buffers>::value;
+
+static_assert(is_read_into<asio::mutable_buffer>);
+static_assert(is_read_into<std::vector<asio::mutable_buffer>>);
+static_assert(is_read_into<std::array<asio::mutable_buffer, 2>>);
+static_assert(is_refused<asio::const_buffer>);
+static_assert(is_refused<std::vector<asio::const_buffer>>);
+static_assert(is_refused<std::array<asio::const_buffer, 2>>);
+static_assert(is_refused<int>);
+
+} // namespace
 
 namespace {
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Cancellation by file and by slot: case 37.
 #include "engine_support.hpp"
+#include "threads.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -8,7 +9,9 @@
 
 #include <atomic>
 #include <deque>
+#include <functional>
 #include <future>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -260,6 +263,101 @@ ENGINE_TEST(a_slot_fires_on_another_thread_than_the_one_that_completes) {
     }
     work.reset();
     runner.join();
+}
+
+ENGINE_TEST(a_cancellation_leaves_alone_what_is_started_after_it) {
+    constexpr int rounds = 1000;
+    const std::string bytes = pattern(block);
+    file f = env.open();
+    file busy = env.open("busy"); // keeps the other threads in rounds of the engines, which overlap
+    std::atomic<int> left{rounds}, aborted{0};
+    std::function<void()> cancel_and_write = [&] {
+        f.cancel();
+        f.async_write_some_at(0, asio::buffer(bytes), [&](error_code ec, std::size_t) {
+            aborted += ec == asio::error::operation_aborted;
+            if (--left > 0)
+                cancel_and_write();
+        });
+    };
+    std::function<void(std::size_t)> keep_busy = [&](std::size_t i) {
+        busy.async_write_some_at(i * block, asio::buffer(bytes), [&, i](error_code, std::size_t) {
+            if (left > 0)
+                keep_busy(i);
+        });
+    };
+    asio::post(env.ctx, cancel_and_write);
+    for (std::size_t i = 0; i != 8; ++i)
+        keep_busy(i);
+    run_on_threads(env.ctx, 4);
+    BOOST_TEST(left == 0);
+    BOOST_TEST(aborted == 0);
+}
+
+BOOST_AUTO_TEST_CASE(many_operations_are_cancelled_one_by_one) {
+    // A walk through all that waits for each of them would take longer than the deadline: 2 * 10^10 steps.
+    constexpr std::size_t count = 200'000;
+    blocked_pool pool;
+    file f = pool.open();
+    pool.hold_thread(f);
+    std::vector<outcome> results(count);
+    std::deque<asio::cancellation_signal> signals(count);
+    for (std::size_t i = 0; i != count; ++i)
+        f.async_write_some_at(
+            0, asio::buffer(pool.bytes), asio::bind_cancellation_slot(signals[i].slot(), results[i].handler()));
+    pool.ctx.poll(); // into the pool's queue
+    for (std::size_t i = count; i-- != 0;)
+        signals[i].emit(asio::cancellation_type::total);
+    pool.ctx.restart();
+    pool.ctx.poll(); // the thread is still held
+    std::size_t aborted = 0;
+    for (const outcome& each : results)
+        aborted += each.calls == 1 && each.ec == asio::error::operation_aborted;
+    BOOST_TEST(aborted == count);
+    pool.finish();
+    BOOST_TEST(!pool.held.ec);
+}
+
+BOOST_AUTO_TEST_CASE(operations_of_many_files_are_cancelled_file_by_file) {
+    constexpr std::size_t files = 300, operations = 300'000 / files;
+    blocked_pool pool;
+    file f = pool.open();
+    pool.hold_thread(f);
+    std::vector<file> opened;
+    std::vector<outcome> results(files * operations);
+    for (std::size_t i = 0; i != files; ++i)
+        opened.emplace_back(pool.ctx, pool.folder.file("file"), file_base::read_write);
+    for (std::size_t i = 0; i != results.size(); ++i)
+        opened[i % files].async_write_some_at(0, asio::buffer(pool.bytes), results[i].handler());
+    pool.ctx.poll(); // into the pool's queue
+    for (file& each : opened)
+        each.close();
+    pool.ctx.restart();
+    pool.ctx.poll();
+    std::size_t aborted = 0;
+    for (const outcome& each : results)
+        aborted += each.calls == 1 && each.ec == asio::error::operation_aborted;
+    BOOST_TEST(aborted == results.size());
+    pool.finish();
+}
+
+ENGINE_TEST(a_write_that_has_written_bytes_reports_them_when_its_rest_is_cancelled) {
+    asio_aio::options opts = env.options();
+    opts.inline_read_limit = 0;
+    asio_aio::configure(env.ctx, opts);
+    use_faulty_engine(env, [](detail::operation& op) -> std::optional<int> {
+        op.advance(2);
+        return -ECANCELED;
+    });
+    file f = env.open();
+    const outcome written = write_at(env, f, 0, {asio::buffer("abcdef", 6)});
+    BOOST_TEST(!written.ec);
+    BOOST_TEST(written.bytes == 2u);
+    char back[6];
+    const outcome read = read_at(env, f, 0, {asio::buffer(back)}); // nothing that a reader could not read again
+    BOOST_TEST(read.ec == asio::error::operation_aborted);
+    BOOST_TEST(read.bytes == 0u);
+    BOOST_TEST(asio_aio::statistics(env.ctx).cancelled == 1u);
+    BOOST_TEST(asio_aio::statistics(env.ctx).bytes_written == 2u);
 }
 
 ENGINE_TEST(cancelling_an_idle_or_closed_file_does_nothing) {

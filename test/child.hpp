@@ -4,6 +4,7 @@
 
 #include "support.hpp"
 
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,13 +15,25 @@ namespace test {
 /// The exit status of a child that could not do its test.
 constexpr int could_not = 77;
 
-/// Runs `body` in a child process and says how it ended: 0 good, `could_not`, -1 where it was killed.
+/// The exit status of a child whose test has thrown, as BOOST_REQUIRE does.
+constexpr int has_thrown = 78;
+
+/// Runs `body` in a child process and says how it ended: 0 good, `could_not`, `has_thrown`, -1 where it was killed.
+/** The kernel ends a child that takes longer than a half of what a test may. */
 template <typename Body>
 int in_child(Body body) {
     const pid_t child = ::fork();
     BOOST_REQUIRE(child != -1);
-    if (child == 0)
-        ::_exit(body());
+    if (child == 0) {
+        ::signal(SIGALRM, SIG_DFL); // Boost.Test has a handler, and the parent's alarm is not inherited
+        ::alarm(deadline_seconds / 2);
+        int result = has_thrown;
+        try {
+            result = body();
+        } catch (...) { // the child must not go on with the parent's tests
+        }
+        ::_exit(result);
+    }
     int status = -1;
     BOOST_REQUIRE_EQUAL(::waitpid(child, &status, 0), child);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -36,9 +49,9 @@ void check_in_child(Body body, const std::string& where = {}) {
 }
 
 /// Becomes a user without privileges who may lock `bytes` of memory.
-inline bool limit_locked_memory(rlim_t bytes) {
+inline bool limit_locked_memory(rlim_t bytes, uid_t user = 65534) {
     const rlimit limit{bytes, bytes};
-    return ::setrlimit(RLIMIT_MEMLOCK, &limit) == 0 && (::geteuid() != 0 || ::setresuid(65534, 65534, 65534) == 0);
+    return ::setrlimit(RLIMIT_MEMLOCK, &limit) == 0 && (::geteuid() != 0 || ::setresuid(user, user, user) == 0);
 }
 
 } // namespace test

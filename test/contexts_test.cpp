@@ -14,12 +14,14 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/system_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_future.hpp>
 
 #include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <type_traits>
 
 using namespace test;
@@ -294,6 +296,83 @@ ENGINE_TEST(works_on_a_thread_pool) {
             pool.join();
         }
     }
+}
+
+namespace {
+
+/// Calls a function where it is given one, and knows no other way.
+struct inline_executor {
+    asio::execution_context& query(asio::execution::context_t) const noexcept { return *context; }
+    static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
+        return asio::execution::blocking.always;
+    }
+
+    template <typename Function>
+    void execute(Function function) const {
+        function();
+    }
+
+    friend bool operator==(const inline_executor&, const inline_executor&) noexcept = default;
+
+    asio::execution_context* context;
+};
+
+} // namespace
+
+ENGINE_TEST(works_on_an_inline_executor) {
+    const std::string bytes = pattern(4096);
+    set_content(env.path(), bytes);
+    asio_aio::basic_random_access_file_aio<inline_executor> f(
+        inline_executor{&env.ctx}, env.path(), file_base::read_write);
+    std::string back(bytes.size(), '\0');
+    bool initiating = false;
+    int calls = 0;
+    const auto handler = [&](const error_code& expected, std::size_t count) {
+        return [&, expected, count](error_code ec, std::size_t n) {
+            BOOST_TEST(!initiating);
+            BOOST_TEST(ec == expected);
+            BOOST_TEST(n == count);
+            ++calls;
+        };
+    };
+    initiating = true;
+    f.async_read_some_at(0, asio::buffer(back), handler({}, bytes.size())); // from memory, where the file is there
+    f.async_read_some_at(1 << 20, asio::buffer(back), handler(asio::error::eof, 0));
+    f.async_read_some_at(~std::uint64_t(0), asio::buffer(back), handler(asio::error::invalid_argument, 0));
+    f.async_read_some_at(0, asio::mutable_buffer(), handler({}, 0));
+    f.async_write_some_at(8192, asio::buffer(bytes), handler({}, bytes.size()));
+    initiating = false;
+    int handlers_at_once = 0;
+    while (calls != 5) {
+        const int before = calls;
+        BOOST_REQUIRE(env.ctx.run_one_for(std::chrono::seconds(deadline_seconds / 2)) == 1u);
+        handlers_at_once = std::max(handlers_at_once, calls - before);
+    }
+    BOOST_TEST(handlers_at_once == 1);
+    BOOST_TEST(back == bytes);
+    env.run();
+    BOOST_TEST(asio_aio::statistics(env.ctx).in_flight == 0u);
+    auto value = f.async_read_some_at(0, asio::buffer(back), asio::use_future);
+    env.ctx.restart();
+    env.run();
+    BOOST_TEST(value.get() == bytes.size());
+}
+
+ENGINE_TEST(an_exception_of_a_handler_on_an_inline_executor_leaves_run_and_loses_no_other) {
+    asio_aio::basic_random_access_file_aio<inline_executor> f(
+        inline_executor{&env.ctx}, env.path(), file_base::read_write | file_base::create);
+    int calls = 0;
+    for (int i = 0; i != 3; ++i)
+        f.async_write_some_at(0, asio::buffer("abc", 3), [&calls, i](error_code, std::size_t) {
+            ++calls;
+            if (i == 1)
+                throw std::runtime_error("of a handler");
+        });
+    const auto limit = std::chrono::seconds(deadline_seconds / 2);
+    BOOST_CHECK_THROW(env.ctx.run_for(limit), std::runtime_error);
+    env.ctx.run_for(limit);
+    BOOST_TEST(calls == 3);
+    BOOST_TEST(asio_aio::statistics(env.ctx).in_flight == 0u);
 }
 
 ENGINE_TEST(a_thread_pool_joins_when_nothing_is_in_flight_and_not_before) {

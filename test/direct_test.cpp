@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 // Direct I/O: past the page cache, and aligned.
+#include "mounts.hpp"
 #include "results.hpp"
 
+#include <asio_aio/detail/transfer.hpp>
+
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <numeric>
 
@@ -40,6 +47,26 @@ std::optional<file> open_direct(environment& env) {
     }
     BOOST_REQUIRE(!ec);
     return f;
+}
+
+/// Whether the kernel reports the file's alignment (Linux 6.1). Else `direct_io_alignment` is a page, and less than that
+/// may be allowed.
+bool is_alignment_reported(file& f) {
+    constexpr unsigned dioalign = 0x2000; // STATX_DIOALIGN, which older headers lack
+    struct statx status {};
+    BOOST_REQUIRE_EQUAL(::statx(f.native_handle(), "", AT_EMPTY_PATH, dioalign, &status), 0);
+    return (status.stx_mask & dioalign) != 0;
+}
+
+/// A multiple of this is not always an allowed offset.
+std::size_t half_of_block(file& f) {
+    constexpr std::size_t smallest_block = 512; // of any disk
+    return (is_alignment_reported(f) ? f.direct_io_alignment().offset : smallest_block) / 2;
+}
+
+/// The same of addresses: memory at any even address may be allowed.
+std::size_t half_of_memory_alignment(file& f) {
+    return is_alignment_reported(f) ? f.direct_io_alignment().memory / 2 : 1;
 }
 
 /// Fails unless read and write, in both forms, are refused.
@@ -126,8 +153,7 @@ ENGINE_TEST(a_misaligned_offset_is_invalid) {
     if (!f)
         return;
     const page_memory memory(8192);
-    for (const std::uint64_t offset :
-         {std::uint64_t(1), std::uint64_t(4097), std::uint64_t(f->direct_io_alignment().offset / 2)})
+    for (const std::uint64_t offset : {std::uint64_t(1), std::uint64_t(4097), std::uint64_t(half_of_block(*f))})
         BOOST_TEST_CONTEXT("offset " << offset) {
             expect_refused(env, *f, offset, memory.data(), 8192);
         }
@@ -160,7 +186,7 @@ ENGINE_TEST(misaligned_memory_is_invalid) {
     const page_memory memory((64 << 10) + 4096);
     // Small transfers count: some kernels let a misaligned one through where it lies in one page.
     for (const std::size_t bytes : {block, std::size_t(4096), std::size_t(64 << 10)})
-        for (const std::size_t shift : {std::size_t(1), alignment / 2})
+        for (const std::size_t shift : {std::size_t(1), half_of_memory_alignment(*f)})
             BOOST_TEST_CONTEXT(bytes << " bytes at +" << shift) {
                 expect_refused(env, *f, 0, memory.data() + shift, bytes);
             }
@@ -178,4 +204,49 @@ ENGINE_TEST(one_misaligned_buffer_of_many_makes_the_transfer_invalid) {
     const outcome result = read_both_ways(env, *f, 0, lengths);
     BOOST_TEST((result.ec == asio::error::invalid_argument));
     BOOST_TEST(result.bytes == 0u);
+}
+
+// --- Above 2 GiB ------------------------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(what_one_transfer_moves_ends_at_a_block) {
+    namespace detail = asio_aio::detail;
+    constexpr std::size_t most = 0x7ffff000; // of one system call
+    void* const anywhere = reinterpret_cast<void*>(std::uintptr_t(1) << 30);
+    const asio::mutable_buffer one(anywhere, std::size_t(3) << 30);
+    const std::vector<asio::mutable_buffer> many(600, asio::mutable_buffer(anywhere, 4 << 20));
+    for (const std::size_t block : {std::size_t(512), std::size_t(4096), std::size_t(8192), std::size_t(65536)})
+        BOOST_TEST_CONTEXT("blocks of " << block << " bytes") {
+            detail::file_traits traits;
+            traits.direct = true;
+            traits.required = {512, block};
+            const detail::file_handle handle(-1, traits);
+            const detail::small_iovecs<1> of_one(one, handle.max_transfer());
+            const detail::small_iovecs<8> of_many(many, handle.max_transfer());
+            for (const detail::transfer_extent& extent : {of_one.extent(), of_many.extent()}) {
+                BOOST_TEST(extent.bytes == most / block * block);
+                BOOST_TEST(handle.accepts(extent.addresses, extent.lengths));
+            }
+        }
+    const detail::file_handle buffered(-1, detail::file_traits());
+    BOOST_TEST(buffered.max_transfer() == most);
+}
+
+ENGINE_TEST(direct_io_above_2_gib_to_large_blocks_is_short_and_works) {
+#ifdef __SANITIZE_THREAD__
+    return say_skipped("too slow under ThreadSanitizer, which notes every byte");
+#endif
+    constexpr unsigned block = 65536;
+    constexpr std::size_t piece = 4 << 20;
+    set_content(env.path("disk"), {});
+    std::filesystem::resize_file(env.path("disk"), std::uint64_t(3) << 30);
+    const loop_device disk(env.path("disk"), block);
+    if (!disk.works())
+        return say_skipped("no loop device with blocks of 64 KiB can be made");
+    file f(env.ctx, disk.path(), file_base::read_write | file_base::direct);
+    BOOST_REQUIRE_EQUAL(f.direct_io_alignment().offset, block);
+    const page_memory memory(piece);
+    const std::vector<asio::mutable_buffer> buffers(600, asio::buffer(memory.data(), piece));
+    const outcome read = read_both_ways(env, f, 0, buffers);
+    BOOST_TEST(!read.ec);
+    BOOST_TEST(read.bytes == 0x7fff0000u);
 }

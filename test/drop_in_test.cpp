@@ -61,6 +61,21 @@ using basic_file_type = asio_aio::basic_random_access_file_aio<Executor>;
 # define DROP_IN_TEST(name) ENGINE_TEST(name)
 #endif
 
+#if defined(ASIO_AIO_TEST_WITH_ASIO_FILE)
+BOOST_AUTO_TEST_CASE(asios_flags_open_our_file) {
+    environment env(backend::thread_pool);
+    asio_aio::random_access_file_aio f(
+        env.ctx, env.path(), asio::file_base::read_write | asio::file_base::create | asio::file_base::append);
+    BOOST_TEST((::fcntl(f.native_handle(), F_GETFL) & (O_ACCMODE | O_APPEND)) == (O_RDWR | O_APPEND));
+    f.close();
+    f.open(env.path(), asio::file_base::read_only);
+    BOOST_TEST((::fcntl(f.native_handle(), F_GETFL) & O_ACCMODE) == O_RDONLY);
+    const asio_aio::file_base::flags converted = asio::file_base::write_only;
+    BOOST_TEST((converted == asio_aio::file_base::write_only));
+    BOOST_TEST(((asio_aio::file_base::direct | asio::file_base::write_only) == (O_DIRECT | O_WRONLY)));
+}
+#endif
+
 using io_executor = asio::io_context::executor_type;
 using io_file = basic_file_type<io_executor>;
 
@@ -162,7 +177,7 @@ static_assert(std::is_same_v<decltype(some<const file_type>().size(some<error_co
 static_assert(std::is_same_v<decltype(some<const file_type>().is_open()), bool>);
 
 // The flags are a bitmask type, with the values of open(2).
-static_assert(std::is_enum_v<flags>);
+static_assert(std::is_trivially_copyable_v<flags> && std::is_convertible_v<flags, int>);
 static_assert(flag_base::read_only == O_RDONLY && flag_base::write_only == O_WRONLY && flag_base::read_write == O_RDWR);
 static_assert(flag_base::append == O_APPEND && flag_base::create == O_CREAT && flag_base::exclusive == O_EXCL);
 static_assert(flag_base::truncate == O_TRUNC && flag_base::sync_all_on_write == O_SYNC);

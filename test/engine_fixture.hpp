@@ -12,7 +12,10 @@ namespace test {
 
 /// An operation without a handler: its result is looked at where it lies.
 struct plain_operation : detail::operation {
-    explicit plain_operation(detail::op_kind what) : operation(what, [](operation*, fate) {}) {}
+    explicit plain_operation(detail::op_kind what) : operation(what, ends) {}
+
+    static constexpr detail::operation::fates ends{
+        [](operation&, operation*& owner) { owner = nullptr; }, [](operation&) noexcept {}};
 };
 
 inline asio_aio::options with_depth(unsigned depth) {
@@ -28,7 +31,7 @@ struct engine_fixture {
         engines.start(opts, make);
         const int fd = ::open(folder.file("file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | file_flags, 0600);
         BOOST_REQUIRE(fd != -1);
-        file = detail::file_ref::adopt(fd, file_key);
+        file = detail::file_ref::adopt(fd);
     }
 
     explicit engine_fixture(backend which, asio_aio::options opts = {}, int file_flags = 0)
@@ -41,9 +44,18 @@ struct engine_fixture {
         engines.stop(abandoned);
     }
 
-    void prepare(detail::operation& op) {
-        op.file = file;
-        op.file_key = file_key;
+    void prepare(detail::operation& op) { op.file = file; }
+
+    /// Cancels one operation, as its cancellation slot would.
+    void cancel(detail::operation& op) {
+        op.cancel_asked = true;
+        engines.cancel(op);
+    }
+
+    /// Cancels all operations of a file.
+    void cancel(const detail::file_ref& which) {
+        which->cancel_before(1); // a plain operation has the number 0
+        engines.cancel(*which.operator->());
     }
 
     void submit(std::initializer_list<detail::operation*> ops) {
@@ -84,7 +96,6 @@ struct engine_fixture {
         return op.result;
     }
 
-    static constexpr std::uint64_t file_key = 7;
     temporary_directory folder;
     detail::engine_set engines;
     detail::file_ref file;

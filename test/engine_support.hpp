@@ -127,7 +127,8 @@ public:
         real_->reap(done);
     }
 
-    void cancel(const detail::cancellation& which) noexcept override { real_->cancel(which); }
+    void cancel(detail::file_handle& which) noexcept override { real_->cancel(which); }
+    void cancel(detail::operation& op) noexcept override { real_->cancel(op); }
 
     void stop(detail::op_queue& abandoned) noexcept override {
         abandoned.splice(done_);

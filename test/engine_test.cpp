@@ -28,7 +28,8 @@ public:
         finished_.raise();
     }
     void reap(op_queue& done) noexcept override { done.splice(refused_); }
-    void cancel(const detail::cancellation&) noexcept override {}
+    void cancel(detail::file_handle&) noexcept override {}
+    void cancel(detail::operation&) noexcept override {}
     void stop(op_queue& abandoned) noexcept override { abandoned.splice(refused_); }
     void prepare_fork() noexcept override {}
     void become_child() noexcept override {}

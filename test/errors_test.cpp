@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <cerrno>
 
 using namespace test;
 
@@ -302,6 +303,17 @@ ENGINE_TEST(a_sealed_file_is_not_written) {
     expect(env, f, {}, errno_code(EPERM));
 }
 
+/// Whether reads of `path` at `offset` fail with EIO: past the page cache, where nothing is left of it.
+bool fails_with_eio(const std::string& path, std::uint64_t offset) {
+    constexpr std::size_t page = 4096;
+    alignas(page) static char memory[page];
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT);
+    BOOST_REQUIRE(fd != -1);
+    const bool fails = ::pread(fd, memory, page, off_t(offset)) == -1 && errno == EIO;
+    ::close(fd);
+    return fails;
+}
+
 ENGINE_TEST(a_device_that_fails_says_eio_after_the_bytes_that_it_has) {
     set_content(env.path("disk"), std::string(4 << 20, 'd'));
     if (!may_mount())
@@ -311,6 +323,8 @@ ENGINE_TEST(a_device_that_fails_says_eio_after_the_bytes_that_it_has) {
         return say_skipped("there are no loop devices");
     constexpr std::uint64_t good = 64 << 10;
     std::filesystem::resize_file(env.path("disk"), good); // the device goes on to say 4 MiB
+    if (!fails_with_eio(device.path(), good))
+        return say_skipped("this kernel's loop devices read zeros behind the end of their file"); // up to Linux 6.1
     file f(env.ctx, device.path(), file_base::read_only);
     std::string back(4096, '#');
     BOOST_TEST(read_both_ways(env, f, 0, {asio::buffer(back)}).bytes == back.size());

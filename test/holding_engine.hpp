@@ -105,13 +105,14 @@ public:
         state_->set_held(held_.size());
     }
 
-    void cancel(const asio_aio::detail::cancellation& which) noexcept override {
-        {
-            const auto locked = state_->lock();
-            if (state_->where() == hold_at::submission)
-                cancel_held(which);
-        }
+    void cancel(asio_aio::detail::file_handle& which) noexcept override {
+        cancel_held();
         real_->cancel(which);
+    }
+
+    void cancel(asio_aio::detail::operation& op) noexcept override {
+        cancel_held();
+        real_->cancel(op);
     }
 
     void stop(op_queue& abandoned) noexcept override {
@@ -125,14 +126,17 @@ public:
     asio_aio::detail::engine_counters counters() const noexcept override { return real_->counters(); }
 
 private:
-    void cancel_held(const asio_aio::detail::cancellation& which) noexcept {
+    void cancel_held() noexcept {
+        const auto locked = state_->lock();
+        if (state_->where() != hold_at::submission)
+            return;
         op_queue found;
-        held_.extract_if([&](const auto& op) { return which.covers(op); }, found);
+        held_.extract_if([](const auto& op) { return op.is_cancelled(); }, found);
         state_->set_held(held_.size());
         if (found.empty())
             return;
         while (auto* op = found.pop()) {
-            op->abort();
+            op->take_result(-ECANCELED);
             cancelled_.push(op);
         }
         finished_.raise();

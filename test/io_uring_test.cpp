@@ -8,12 +8,11 @@
 #include "../src/io_uring.hpp"
 #include "../src/io_uring_ring.hpp"
 
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <array>
 #include <cerrno>
 #include <deque>
-#include <filesystem>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -181,31 +180,31 @@ BOOST_AUTO_TEST_CASE(a_kernel_that_asks_to_try_again_is_asked_again) {
         }
 }
 
-/// The entries of the ring among this process's descriptors, as the kernel shows it; 0: there is none.
-unsigned ring_entries_in_proc() {
-    for (const auto& each : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
-        std::ifstream lines(each.path());
-        for (std::string line; std::getline(lines, line);)
-            if (line.rfind("SqMask:", 0) == 0)
-                return unsigned(std::stoul(line.substr(7), nullptr, 16)) + 1;
-    }
+/// The entries of this process's ring by the length of their map, in whole pages; 0: there is no ring.
+/** Not by SqMask in /proc/self/fdinfo, which Linux 5.10 lacks. */
+std::size_t mapped_ring_entries() {
+    for (const memory_map& each : maps_of("[io_uring]"))
+        if (each.offset == IORING_OFF_SQES)
+            return (each.end - each.begin) / sizeof(io_uring_sqe);
     return 0;
 }
 
 BOOST_AUTO_TEST_CASE(describe_and_statistics_agree_with_what_the_kernel_sees) {
     if (!has_io_uring())
         return;
-    BOOST_TEST(ring_entries_in_proc() == 0u); // what was tried is closed again
-    const int status = in_child([] {
+    // More than a page, so that the map is no larger than the entries.
+    const auto depth = 2 * unsigned(::sysconf(_SC_PAGESIZE)) / unsigned(sizeof(io_uring_sqe));
+    BOOST_TEST(mapped_ring_entries() == 0u); // what was tried is closed again
+    const int status = in_child([&] {
         temporary_directory folder;
         set_content(folder.file("file"), pattern(32));
         asio::io_context ctx;
-        asio_aio::options opts = with_depth(64);
+        asio_aio::options opts = with_depth(depth);
         opts.choice = {backend::io_uring};
         opts.inline_read_limit = 0;
         asio_aio::configure(ctx, opts);
         file f(ctx, folder.file("file"), file_base::read_only);
-        if (ring_entries_in_proc() != 64 || asio_aio::describe(ctx).chosen != backend::io_uring)
+        if (mapped_ring_entries() != depth || asio_aio::describe(ctx).chosen != backend::io_uring)
             return 1;
         if (!enter_answers(0))
             return could_not;
@@ -247,6 +246,123 @@ BOOST_AUTO_TEST_CASE(little_lockable_memory_gives_a_smaller_ring_and_none_gives_
     BOOST_TEST(none == 0);
 }
 
+BOOST_AUTO_TEST_CASE(contexts_one_after_another_all_get_a_whole_ring_where_little_memory_can_be_locked) {
+    if (!has_io_uring())
+        return;
+    if (::geteuid() != 0)
+        return say_skipped("only root can become a user who has locked nothing yet");
+    const int status = in_child([] {
+        constexpr uid_t nobody_else = 65531; // the kernel counts for each user: no other test has this one
+        if (!limit_locked_memory(64 * 1024, nobody_else))
+            return could_not;
+        for (int i = 0; i != 50; ++i) { // the kernel gives the memory of a closed ring back some milliseconds later
+            asio::io_context ctx;
+            const file f(ctx, "/dev/null", file_base::read_only);
+            if (asio_aio::describe(ctx).chosen != backend::io_uring)
+                return 1;
+            if (mapped_ring_entries() != asio_aio::options().queue_depth)
+                return 2;
+        }
+        return 0;
+    });
+    if (status == could_not)
+        return say_skipped("the limit cannot be set");
+    BOOST_TEST(status == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_ring_that_never_fitted_is_made_smaller_without_a_wait) {
+    if (!has_io_uring())
+        return;
+    if (::geteuid() != 0)
+        return say_skipped("only root can become a user who has locked nothing yet");
+    const int status = in_child([] {
+        constexpr uid_t nobody_else = 65530;
+        if (!limit_locked_memory(64 * 1024, nobody_else))
+            return could_not;
+        detail::event finished;
+        finished.open();
+        static int pauses = 0;
+        const bool trapped = trapped_call::set(SYS_poll, [](const trapped_call::arguments&) -> std::optional<long> {
+            ++pauses;
+            return std::nullopt;
+        });
+        if (!trapped)
+            return could_not;
+        io_uring_ring small, large;
+        if (small.open({16, 0, false, false}, finished.descriptor()))
+            return 1;
+        small.close();
+        if (large.open({4096, 0, false, false}, finished.descriptor()) || large.entries() >= 4096)
+            return could_not; // this kernel does not count rings as locked memory
+        return pauses == 0 ? 0 : 2;
+    });
+    if (status == could_not)
+        return say_skipped("seccomp does not work here, or rings are not locked memory");
+    BOOST_TEST(status == 0);
+}
+
+// --- The kernel's workers ---------------------------------------------------------------------------------------------
+
+/// How many workers the kernel allows the calling thread for reads and writes of files, as another ring of it sees.
+unsigned worker_limit() {
+    io_uring other{};
+    BOOST_REQUIRE_EQUAL(io_uring_queue_init(2, &other, 0), 0);
+    unsigned limits[2] = {0, 0}; // zeros ask
+    BOOST_REQUIRE_EQUAL(io_uring_register_iowq_max_workers(&other, limits), 0);
+    io_uring_queue_exit(&other);
+    return limits[0];
+}
+
+/// An engine that has submitted something on the calling thread.
+struct used_engine {
+    explicit used_engine(unsigned max_threads) : fixture(backend::io_uring, with_threads(max_threads)) { use(); }
+
+    void use() {
+        plain_operation sync(op_kind::sync_data);
+        fixture.prepare(sync);
+        BOOST_TEST(fixture.perform(sync) == 0);
+    }
+
+    static asio_aio::options with_threads(unsigned max_threads) {
+        asio_aio::options opts;
+        opts.max_threads = max_threads;
+        return opts;
+    }
+
+    engine_fixture fixture;
+};
+
+BOOST_AUTO_TEST_CASE(a_context_with_few_threads_takes_no_worker_from_another_of_its_thread) {
+    if (!has_io_uring())
+        return;
+    std::thread([] {
+        const unsigned usual = worker_limit();
+        const used_engine few(1);
+        BOOST_TEST(worker_limit() == usual);
+        used_engine many(100);
+        BOOST_TEST(worker_limit() == 100u);
+        used_engine few_again(2);
+        BOOST_TEST(worker_limit() == 100u);
+        std::thread([&] { // which has seen no ring
+            few_again.use();
+            BOOST_TEST(worker_limit() >= usual);
+            many.use();
+            BOOST_TEST(worker_limit() == 100u);
+            few_again.use();
+            BOOST_TEST(worker_limit() == 100u);
+        })
+            .join();
+        const auto in_child_too = [&] {
+            many.fixture.engines.become_child();
+            many.use();
+            return worker_limit() == 100 ? 0 : 1;
+        };
+        op_queue nothing_pending;
+        many.fixture.engines.prepare_fork(nothing_pending);
+        BOOST_TEST(in_child(in_child_too) == 0);
+    }).join();
+}
+
 // --- Registered buffers -----------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_registered_buffer_is_named_by_its_index_and_a_child_process_has_it_too) {
@@ -254,7 +370,8 @@ BOOST_AUTO_TEST_CASE(a_registered_buffer_is_named_by_its_index_and_a_child_proce
         return;
     engine_fixture fixture(backend::io_uring);
     set_content(fixture.folder.file("file"), pattern(8192));
-    static std::array<char, 4096> first, second;
+    // On the heap: Linux 5.10 and 6.1 do not register memory that a file is mapped to, as parts of .bss are.
+    std::vector<char> first(4096), second(4096);
     const iovec buffers[] = {{first.data(), first.size()}, {second.data(), second.size()}};
     BOOST_REQUIRE_EQUAL(fixture.engines.register_buffers(buffers, 2), 0);
     const auto reads_into_second = [&](std::uint64_t at) {
@@ -283,6 +400,57 @@ BOOST_AUTO_TEST_CASE(a_registered_buffer_is_named_by_its_index_and_a_child_proce
     BOOST_TEST(in_child([&] { return fixture.engines.become_child() == 0 && reads_into_second(100) ? 0 : 1; }) == 0);
     BOOST_REQUIRE_EQUAL(fixture.engines.register_buffers(buffers, 1), 0); // in place of those before
     BOOST_TEST(reads_into_second(200));                                   // by an index that is none: a plain buffer
+}
+
+// --- Child processes --------------------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_child_process_unmaps_the_parents_ring_and_nothing_else) {
+    if (!has_io_uring())
+        return;
+    engine_fixture fixture(backend::io_uring);
+    set_content(fixture.folder.file("file"), "x");
+    const std::size_t maps = maps_of("[io_uring]").size();
+    BOOST_TEST(maps != 0u);
+    op_queue nothing_pending;
+    fixture.engines.prepare_fork(nothing_pending);
+    const int status = in_child([&] {
+        // The kernel gives a child process the ring's maps: what it unmaps is the ring, and not what came there since.
+        if (maps_of("[io_uring]").size() != maps)
+            return 1;
+        if (fixture.engines.become_child() != 0 || maps_of("[io_uring]").size() != maps)
+            return 2;
+        byte_read read(fixture);
+        return fixture.perform(read) == 1 && read.byte == 'x' ? 0 : 3;
+    });
+    BOOST_TEST(status == 0);
+    byte_read read(fixture);
+    BOOST_TEST(fixture.perform(read) == 1);
+    BOOST_TEST(read.byte == 'x');
+}
+
+BOOST_AUTO_TEST_CASE(a_child_process_that_only_ends_the_engine_takes_nothing_from_the_parent) {
+    if (!has_io_uring())
+        return;
+    engine_fixture fixture(backend::io_uring);
+    set_content(fixture.folder.file("file"), std::string(1 << 20, 'x'));
+    make_cold(fixture.folder.file("file"));
+    std::deque<byte_read> reads;
+    op_queue batch;
+    for (std::uint64_t i = 0; i != 64; ++i)
+        batch.push(&reads.emplace_back(fixture, i * 16384));
+    fixture.engines.submit(batch);
+    const int status = in_child([&] {
+        op_queue abandoned;
+        fixture.engines.stop(abandoned);
+        const bool all = abandoned.size() == reads.size();
+        while (abandoned.pop()) {
+        }
+        return all && maps_of("[io_uring]").empty() ? 0 : 1;
+    });
+    BOOST_TEST(status == 0);
+    fixture.reap(reads.size());
+    for (const byte_read& each : reads)
+        BOOST_TEST((each.result == 1 && each.byte == 'x'));
 }
 
 // --- What it cannot do ------------------------------------------------------------------------------------------------
@@ -344,9 +512,7 @@ BOOST_AUTO_TEST_CASE(a_context_of_one_thread_may_be_made_on_another) {
     outcome result;
     f.async_read_some_at(0, asio::buffer(bytes), result.handler());
     meeting used(1), refused_there(1);
-    pid_t number_of_one = 0;
     std::thread one([&] {
-        number_of_one = pid_t(::syscall(SYS_gettid));
         ctx.run(); // and used there
         used.arrive();
         static_cast<void>(refused_there.wait());
@@ -363,14 +529,69 @@ BOOST_AUTO_TEST_CASE(a_context_of_one_thread_may_be_made_on_another) {
     BOOST_TEST(refused.ec.message().find("single_issuer") != std::string::npos);
     refused_there.arrive();
     one.join();
-    while (::syscall(SYS_tgkill, ::getpid(), number_of_one, 0) == 0) // join returns before the kernel is done with it
-        std::this_thread::yield();
     // When the one has ended, another may take its place.
     outcome later;
     f.async_read_some_at(0, asio::buffer(bytes), later.handler());
     run_until_idle(ctx);
     BOOST_TEST(!later.ec);
     BOOST_TEST(later.bytes == 100u);
+}
+
+BOOST_AUTO_TEST_CASE(another_thread_may_start_right_after_the_one_was_joined) {
+    const asio_aio::options opts = for_one_thread();
+    if (!has_io_uring(opts))
+        return;
+    engine_fixture fixture(backend::io_uring, opts);
+    for (int i = 0; i != 500; ++i) { // the kernel lists each for a moment longer
+        plain_operation sync(op_kind::sync_data);
+        fixture.prepare(sync);
+        std::thread([&] { fixture.perform(sync); }).join();
+        BOOST_REQUIRE_EQUAL(sync.result, 0);
+    }
+}
+
+/// Has the next thread or process of this namespace get `id`; false where the kernel does not allow that.
+bool choose_next_id(pid_t id) {
+    std::ofstream last("/proc/sys/kernel/ns_last_pid");
+    return bool(last << id - 1 << std::flush);
+}
+
+BOOST_AUTO_TEST_CASE(a_thread_with_the_id_of_the_one_that_ended_is_another_thread) {
+    const asio_aio::options opts = for_one_thread();
+    if (!has_io_uring(opts))
+        return;
+    // A namespace of its own, so that nobody else takes the id.
+    const int status = in_child([&] {
+        if (::unshare(CLONE_NEWPID) != 0)
+            return could_not;
+        return in_child([&] {
+            engine_fixture fixture(backend::io_uring, opts);
+            constexpr pid_t chosen = 300;
+            for (int i = 0; i != 3; ++i) {
+                plain_operation sync(op_kind::sync_data);
+                fixture.prepare(sync);
+                if (!choose_next_id(chosen))
+                    return could_not;
+                pid_t got = 0;
+                std::thread([&] {
+                    got = pid_t(::syscall(SYS_gettid));
+                    fixture.perform(sync);
+                }).join();
+                if (sync.result != 0)
+                    return 1;
+                if (got != chosen)
+                    return could_not;
+                while (::syscall(SYS_tgkill, ::getpid(), chosen, 0) == 0) // else the id is not free yet
+                    std::this_thread::yield();
+                if (fixture.engines.failure())
+                    return 2;
+            }
+            return 0;
+        });
+    });
+    if (status == could_not)
+        return say_skipped("the id of a thread cannot be chosen");
+    BOOST_TEST(status == 0);
 }
 
 BOOST_AUTO_TEST_CASE(what_the_only_thread_left_in_the_kernel_ends_when_another_comes) {

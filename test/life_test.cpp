@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Files, contexts and processes that end while operations are under way: cases 38 to 43 and 44a.
-#include "engine_support.hpp"
+#include "engine_fixture.hpp"
 #include "child.hpp"
 
 #include <boost/asio/post.hpp>
@@ -382,10 +382,7 @@ BOOST_AUTO_TEST_CASE(a_thread_blocked_in_a_system_call_is_waited_for_until_its_p
     temporary_directory folder;
     const std::string fifo = folder.file("fifo");
     BOOST_REQUIRE_EQUAL(::mkfifo(fifo.c_str(), 0600), 0);
-    struct open_operation : detail::operation {
-        open_operation() : operation(detail::op_kind::open, [](operation*, fate) {}) {}
-    };
-    open_operation op;
+    plain_operation op(detail::op_kind::open);
     op.path = fifo.c_str();
     op.flags = O_RDONLY;
     gate stop;
@@ -543,6 +540,24 @@ ENGINE_TEST(what_is_in_flight_at_a_fork_completes_in_parent_and_child) {
     BOOST_TEST(in_flight.calls == 1);
     BOOST_TEST(pending.calls == 1);
     BOOST_TEST((content(env.path()).substr(0, 2 * block) == bytes + bytes));
+}
+
+ENGINE_TEST(a_child_may_destroy_the_context_without_having_been_told_of_the_fork) {
+    const std::string bytes = pattern(block);
+    auto own = std::make_unique<environment>(env.engine);
+    file f = own->open();
+    outcome done, in_flight;
+    f.async_write_some_at(0, asio::buffer(bytes), done.handler());
+    own->run(); // where the pool does it, a worker waits for more
+    BOOST_TEST(!done.ec);
+    f.async_write_some_at(block, asio::buffer(bytes), in_flight.handler());
+    own->ctx.poll_one();
+    ::close(f.release()); // the file must not outlive its context
+    const int status = in_child([&] {
+        std::destroy_at(&own->ctx);
+        return 0;
+    });
+    BOOST_TEST(status == 0);
 }
 
 ENGINE_TEST(a_program_started_by_exec_inherits_no_descriptor_of_ours) {

@@ -99,7 +99,8 @@ inline bool is_tmpfs(const char* folder) {
 /// A block device over a file, until the end of its life; the kernel ends it too if the process does.
 class loop_device {
 public:
-    explicit loop_device(const std::string& backing_file) {
+    /// `block_bytes` is the size of its blocks; 0: 512 bytes.
+    explicit loop_device(const std::string& backing_file, unsigned block_bytes = 0) : block_bytes_(block_bytes) {
         const int control = ::open("/dev/loop-control", O_RDWR | O_CLOEXEC);
         const int backing = ::open(backing_file.c_str(), O_RDWR | O_CLOEXEC);
         // Others take devices too: the free one may be gone when it is to be used.
@@ -127,16 +128,19 @@ private:
         device_ = ::open(path_.c_str(), O_RDWR | O_CLOEXEC);
         if (device_ == -1)
             return;
-        if (::ioctl(device_, LOOP_SET_FD, backing) == 0) {
+        const bool taken = ::ioctl(device_, LOOP_SET_FD, backing) == 0;
+        if (taken) {
             loop_info64 info{};
             info.lo_flags = LO_FLAGS_AUTOCLEAR; // ends with the last close
             BOOST_TEST(::ioctl(device_, LOOP_SET_STATUS64, &info) == 0);
-        } else {
+        }
+        if (!taken || (block_bytes_ != 0 && ::ioctl(device_, LOOP_SET_BLOCK_SIZE, long(block_bytes_)) != 0)) {
             ::close(device_);
             device_ = -1;
         }
     }
 
+    unsigned block_bytes_;
     int device_ = -1;
     std::string path_;
 };

@@ -78,8 +78,10 @@ private:
 
 /// What the descriptors of a program that is started now point to, in order.
 std::vector<std::string> descriptors_of_a_child() {
-    // readlink's own directory handle is not there: the shell has expanded the pattern before.
-    const std::unique_ptr<FILE, int (*)(FILE*)> out(::popen("readlink /proc/self/fd/*", "r"), &::pclose);
+    // The shell's own directory handle is not there: it has expanded the pattern before. One link at a time, since
+    // busybox's readlink takes no more.
+    constexpr char each_link[] = "for n in /proc/self/fd/*; do readlink $n; done";
+    const std::unique_ptr<FILE, int (*)(FILE*)> out(::popen(each_link, "r"), &::pclose);
     BOOST_REQUIRE(out);
     std::vector<std::string> links;
     char line[4096];

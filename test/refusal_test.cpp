@@ -3,10 +3,13 @@
 #include "child.hpp"
 #include "seccomp.hpp"
 
+#include "../src/trial_memory.hpp"
+
 #include <sys/syscall.h>
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +18,9 @@ using asio_aio::description;
 using asio_aio::engine_report;
 
 namespace {
+
+constexpr uid_t unprivileged = 65533; // whose tasks no other test counts
+constexpr long register_eventfd = 4;  // IORING_REGISTER_EVENTFD
 
 struct host {
     std::vector<backend> refused;
@@ -213,4 +219,70 @@ BOOST_AUTO_TEST_CASE(a_refusal_for_want_of_descriptors_is_not_kept) {
         });
         BOOST_TEST(status == 0, to_string(which));
     }
+}
+
+BOOST_AUTO_TEST_CASE(a_trial_that_fails_while_no_thread_can_be_made_names_its_call_and_is_not_kept) {
+    if (!available(backend::io_uring))
+        return say_skipped("io_uring is not available anyway");
+    const int status = in_child([] {
+        rlimit limit;
+        if (::getrlimit(RLIMIT_NPROC, &limit) != 0 ||
+            (::geteuid() == 0 && ::setresuid(unprivileged, unprivileged, unprivileged) != 0))
+            return could_not;
+        const rlimit none{0, limit.rlim_max};
+        ::setrlimit(RLIMIT_NPROC, &none);
+        const engine_report refused = asio_aio::probe()[0]; // the trial read needs a worker of the kernel's
+        ::setrlimit(RLIMIT_NPROC, &limit);
+        if (refused.available)
+            return could_not;
+        if ((refused.error != ECANCELED && refused.error != ETIMEDOUT) || // by kernel
+            !contains(refused.reason, "a trial read by a worker of the kernel's: ") ||
+            !contains(refused.remedy, "RLIMIT_NPROC"))
+            return 1;
+        return available(backend::io_uring) ? 0 : 2;
+    });
+    if (status == could_not)
+        return say_skipped("this kernel makes workers where the number of tasks is limited");
+    BOOST_TEST(status == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_trial_that_no_completion_ends_names_what_was_tried) {
+    struct stalled {
+        backend which;
+        long call;
+        trapped_call::decide_function decide;
+    };
+    const stalled cases[] = {
+        {backend::io_uring, SYS_io_uring_register,
+         [](const trapped_call::arguments& a) { // the event is never raised
+             return a[1] == register_eventfd ? std::optional<long>(0) : std::nullopt;
+         }},
+        {backend::libaio, SYS_io_submit, [](const trapped_call::arguments&) { return std::optional<long>(1); }}};
+    for (const stalled& each : cases) {
+        if (!available(each.which)) {
+            say_skipped(std::string(to_string(each.which)) + " is not available anyway");
+            continue;
+        }
+        const int status = in_child([&] {
+            if (!trapped_call::set(each.call, each.decide))
+                return could_not;
+            const engine_report found = asio_aio::probe()[std::size_t(each.which)];
+            return !found.available && found.error == ETIMEDOUT && contains(found.reason, "a trial read") ? 0 : 1;
+        });
+        if (status == could_not)
+            return say_skipped("seccomp does not work here");
+        BOOST_TEST(status == 0, to_string(each.which) << ": status " << status);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(only_what_a_kernel_or_a_policy_answers_for_good_is_kept) {
+    const auto is_kept = [](int error) {
+        asio_aio::detail::trial_memory memory;
+        memory.keep({backend::io_uring, error == 0, error, {}, {}}, {});
+        return memory.find(backend::io_uring, {}).has_value();
+    };
+    for (int lasting : {0, EPERM, EACCES, ENOSYS, EINVAL, EOPNOTSUPP})
+        BOOST_TEST(is_kept(lasting), lasting);
+    for (int passing : {ECANCELED, EINTR, ETIMEDOUT, EAGAIN, ENOMEM, EMFILE, ENFILE, EBUSY, EIO, ENOSPC})
+        BOOST_TEST(!is_kept(passing), passing);
 }

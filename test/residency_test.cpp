@@ -506,7 +506,7 @@ BOOST_AUTO_TEST_CASE(devices_on_a_tmpfs_are_no_files_of_it) {
     const auto test_of = [](const std::string& path) {
         const int fd = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
         BOOST_REQUIRE(fd != -1);
-        return file_ref::adopt(fd, 1)->in_memory();
+        return file_ref::adopt(fd)->in_memory();
     };
     if (!is_tmpfs("/dev"))
         say_skipped("/dev is no tmpfs");

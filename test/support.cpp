@@ -33,15 +33,6 @@ std::size_t count_entries(const char* folder) {
     return std::size_t(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
 }
 
-/// The maps of this process whose line has `word` in it.
-std::size_t count_maps(std::string_view word) {
-    std::ifstream maps("/proc/self/maps");
-    std::size_t count = 0;
-    for (std::string line; std::getline(maps, line);)
-        count += line.find(word) != line.npos;
-    return count;
-}
-
 template <typename Start>
 outcome run_one_operation(environment& env, Start start) {
     outcome result;
@@ -145,6 +136,7 @@ std::size_t count_descriptors() {
 
 std::size_t count_threads() {
     constexpr unsigned long io_worker = 0x10; // PF_IO_WORKER (Linux 5.12): the name comes only when it runs
+    constexpr unsigned long exiting = 0x4;    // PF_EXITING: join returns before the kernel is done with the thread
     std::size_t count = 0;
     for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
         std::ifstream stat(task.path() / "stat"); // gone where the thread has ended meanwhile
@@ -156,17 +148,33 @@ std::size_t count_threads() {
         std::string skipped;
         unsigned long flags = 0;
         fields >> skipped >> skipped >> skipped >> skipped >> skipped >> skipped >> flags;
-        count += (flags & io_worker) == 0;
+        count += (flags & (io_worker | exiting)) == 0;
     }
     return count;
 }
 
 std::size_t count_maps() {
-    return count_maps("");
+    return maps_of("").size();
+}
+
+std::vector<memory_map> maps_of(std::string_view name) {
+    std::ifstream lines("/proc/self/maps");
+    std::vector<memory_map> maps;
+    for (std::string line; std::getline(lines, line);) {
+        if (line.find(name) == line.npos)
+            continue;
+        // proc(5): begin-end, permissions, offset
+        memory_map each;
+        char dash = 0;
+        std::string permissions;
+        std::istringstream(line) >> std::hex >> each.begin >> dash >> each.end >> permissions >> each.offset;
+        maps.push_back(each);
+    }
+    return maps;
 }
 
 std::size_t count_aio_contexts() {
-    return count_maps("[aio]");
+    return maps_of("[aio]").size();
 }
 
 namespace {

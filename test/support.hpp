@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -103,10 +104,20 @@ void make_cold(const std::string& path);
 void say_skipped(std::string_view why);
 
 /// Number of open descriptors, of threads, and of memory maps of this process. io_uring's workers do not count: the
-/// kernel makes them, and ends them some time after their ring.
+/// kernel makes them, and ends them some time after their ring. Nor do threads that have ended.
 std::size_t count_descriptors();
 std::size_t count_threads();
 std::size_t count_maps();
+
+/// A memory map of this process: its first address, the one behind it, and where it begins in what is mapped.
+struct memory_map {
+    std::uintptr_t begin = 0;
+    std::uintptr_t end = 0;
+    std::uint64_t offset = 0;
+};
+
+/// The maps whose line in /proc/self/maps contains `name`.
+std::vector<memory_map> maps_of(std::string_view name);
 
 /// Number of this process's contexts of Linux AIO, each of which is a map.
 std::size_t count_aio_contexts();

@@ -3,19 +3,24 @@
 
 #include <asio_aio/random_access_file_aio.hpp>
 
+#include <boost/asio/error.hpp>
 #include <boost/asio/read_at.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
-#include <vector>
+#include <deque>
+#include <utility>
 
 namespace file_server {
 namespace {
 
-struct block {
-    std::unique_ptr<std::byte[]> memory;
-    std::size_t size = 0; // bytes asked for; 0 when the range is used up
+// What a client that never reads costs. Its kernel takes more than that from us, so a slow start is not noticed.
+constexpr std::size_t small_block = std::size_t{64} * 1024;
+
+struct read_block {
+    block_pool::block memory;
+    std::size_t size; // bytes asked for
     error_code error;
     bool arrived = false;
 };
@@ -24,16 +29,15 @@ struct block {
 
 /// Shared by the reader and each of its reads in flight, so that buffers and descriptor outlive the last of them.
 struct block_reader::state : std::enable_shared_from_this<state> {
-    state(const asio::any_io_executor& executor, asio::thread_pool& pool, byte_range range, const read_plan& plan)
+    state(const strand& executor, asio::io_context& closing, block_pool& blocks, byte_range range, const read_plan& how)
         : file(executor),
-          closers(pool),
+          closers(closing),
+          pool(blocks),
+          plan(how),
+          turn(std::make_shared<block_pool::place>(executor)),
           arrival(executor, asio::steady_timer::time_point::max()),
           offset(range.offset),
-          remaining(range.length),
-          block_size(plan.block_size) {
-        const auto blocks_needed = (range.length + block_size - 1) / block_size;
-        ring.resize(static_cast<std::size_t>(std::min<std::uint64_t>(blocks_needed, plan.blocks_ahead + 1)));
-    }
+          remaining(range.length) {}
 
     ~state() {
         if (!file.is_open())
@@ -42,48 +46,53 @@ struct block_reader::state : std::enable_shared_from_this<state> {
         close_on(closers, descriptor{file.release(ignored)});
     }
 
-    /// Starts the read of the next part of the range into `into`.
-    void start(block& into) {
-        into.arrived = false;
-        into.size = static_cast<std::size_t>(std::min<std::uint64_t>(remaining, block_size));
-        if (into.size == 0)
-            return;
-        // The first block of a ring is its largest, so the memory is used again for all that follow.
-        if (!into.memory)
-            into.memory = std::make_unique_for_overwrite<std::byte[]>(into.size);
-        asio::async_read_at(
-            file, offset, asio::buffer(into.memory.get(), into.size),
-            [self = shared_from_this(), &into](error_code error, std::size_t) {
-                into.error = error;
-                into.arrived = true;
-                self->arrival.cancel();
-            });
-        offset += into.size;
-        remaining -= into.size;
+    /// Starts the read of the next part of the range.
+    void start(block_pool::block memory, client_pace pace) {
+        const auto most = pace == client_pace::reads ? plan.block_size : std::min(plan.block_size, small_block);
+        const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(remaining, most));
+        // A deque keeps its elements in place while others come at its end and go at its front.
+        read_block& into = reads.emplace_back(read_block{std::move(memory), size, {}});
+        const auto buffer = asio::buffer(into.memory.get(), size);
+        asio::async_read_at(file, offset, buffer, [self = shared_from_this(), &into](error_code error, std::size_t) {
+            into.error = error;
+            into.arrived = true;
+            self->arrival.cancel();
+        });
+        offset += size;
+        remaining -= size;
+    }
+
+    void read_ahead() {
+        while (remaining != 0 && reads.size() <= plan.blocks_ahead) {
+            auto memory = pool.try_take();
+            if (!memory)
+                return;
+            start(std::move(memory), client_pace::reads);
+        }
     }
 
     asio_aio::random_access_file_aio file;
-    asio::thread_pool& closers;
+    asio::io_context& closers;
+    block_pool& pool;
+    read_plan plan;
+    std::shared_ptr<block_pool::place> turn;
     asio::steady_timer arrival; // never expires; cancelled when a block has arrived
-    std::vector<block> ring;
-    std::size_t front = 0; // the block to hand out next
+    std::deque<read_block> reads;
     bool front_is_out = false;
+    bool cancelled = false;
     std::uint64_t offset; // of the next read
     std::uint64_t remaining;
-    std::size_t block_size;
 };
 
 block_reader::block_reader(
-    const asio::any_io_executor& executor, asio::thread_pool& closers, descriptor file, byte_range range,
+    const strand& executor, asio::io_context& closers, block_pool& pool, descriptor file, byte_range range,
     const read_plan& plan)
-    : state_(std::make_shared<state>(executor, closers, range, plan)) {
+    : state_(std::make_shared<state>(executor, closers, pool, range, plan)) {
     error_code error;
     state_->file.assign(file.get(), error);
     if (error)
         throw boost::system::system_error(error, "assign");
     file.release();
-    for (block& each : state_->ring)
-        state_->start(each);
 }
 
 block_reader::~block_reader() {
@@ -91,24 +100,36 @@ block_reader::~block_reader() {
     state_->file.cancel(ignored);
 }
 
-asio::awaitable<asio::const_buffer> block_reader::next(error_code& error) {
-    state& reads = *state_;
-    if (reads.front_is_out) {
-        reads.start(reads.ring[reads.front]);
-        reads.front = (reads.front + 1) % reads.ring.size();
-        reads.front_is_out = false;
-    }
-    if (reads.ring.empty() || reads.ring[reads.front].size == 0)
-        co_return asio::const_buffer{};
+void block_reader::cancel() {
+    state_->cancelled = true;
+    state_->turn->cancel();
+    state_->arrival.cancel();
+}
 
-    const block& wanted = reads.ring[reads.front];
-    while (!wanted.arrived)
-        co_await reads.arrival.async_wait(as_result);
-    error = wanted.error;
-    if (error)
+asio::awaitable<asio::const_buffer> block_reader::next(
+    client_pace pace, std::chrono::seconds limit, error_code& error) {
+    state& now = *state_;
+    if (std::exchange(now.front_is_out, false))
+        now.reads.pop_front();
+    if (now.reads.empty() && now.remaining != 0 && !now.cancelled) {
+        auto memory = co_await now.pool.take(now.turn, limit);
+        error = asio::error::no_buffer_space;
+        if (memory)
+            now.start(std::move(memory), pace);
+    }
+    if (pace == client_pace::reads)
+        now.read_ahead();
+
+    while (!now.cancelled && !now.reads.empty() && !now.reads.front().arrived)
+        co_await now.arrival.async_wait(as_result);
+    if (now.cancelled)
+        error = asio::error::operation_aborted;
+    else if (!now.reads.empty())
+        error = now.reads.front().error;
+    if (error || now.reads.empty())
         co_return asio::const_buffer{};
-    reads.front_is_out = true;
-    co_return asio::buffer(wanted.memory.get(), wanted.size);
+    now.front_is_out = true;
+    co_return asio::buffer(now.reads.front().memory.get(), now.reads.front().size);
 }
 
 } // namespace file_server

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
 
 #include <utility>
 
@@ -35,10 +35,10 @@ private:
     int fd_ = -1;
 };
 
-/// Closes `file` on a thread of `pool`: close(2) waits for the server on FUSE and network filesystems.
-inline void close_on(boost::asio::thread_pool& pool, descriptor file) {
+/// Closes `file` on a thread that runs `context`: close(2) waits for the server on FUSE and network filesystems.
+inline void close_on(boost::asio::io_context& context, descriptor file) {
     if (file)
-        boost::asio::post(pool, [file = std::move(file)]() mutable { file.reset(); });
+        boost::asio::post(context, [file = std::move(file)]() mutable { file.reset(); });
 }
 
 } // namespace file_server

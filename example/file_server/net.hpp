@@ -7,7 +7,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/strand.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/http/empty_body.hpp>
@@ -36,13 +35,13 @@ using response_head = http::response<http::empty_body>;
 /// Errors come back as values: for a server a lost connection is no exception.
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 
-/// Calls `function` on a thread of `pool` and resumes the caller on its own executor with the result.
+/// Calls `function` on a thread that runs `context` and resumes the caller on its own executor with the result.
 template <class Function>
-asio::awaitable<std::invoke_result_t<Function&>> run_on(asio::thread_pool& pool, Function function) {
+asio::awaitable<std::invoke_result_t<Function&>> run_on(asio::io_context& context, Function function) {
     auto work = [function = std::move(function)]() mutable -> asio::awaitable<std::invoke_result_t<Function&>> {
         co_return function();
     };
-    co_return co_await asio::co_spawn(pool, std::move(work), asio::use_awaitable);
+    co_return co_await asio::co_spawn(context, std::move(work), asio::use_awaitable);
 }
 
 } // namespace file_server

@@ -41,14 +41,15 @@ std::uint64_t number_option(const po::variables_map& values, const std::string& 
     return *number;
 }
 
-std::chrono::seconds seconds_option(const po::variables_map& values, const std::string& option) {
-    constexpr limits a_day{1, 86'400};
-    return std::chrono::seconds{number_option(values, option, a_day)};
+std::chrono::seconds seconds_option(
+    const po::variables_map& values, const std::string& option, std::uint64_t least = 1) {
+    constexpr std::uint64_t a_day = 86'400;
+    return std::chrono::seconds{number_option(values, option, {least, a_day})};
 }
 
-std::size_t block_size_option(const po::variables_map& values) {
-    constexpr limits allowed{512, std::uint64_t{64} << 20};
-    const auto& text = values["block-size"].as<std::string>();
+std::size_t bytes_option(
+    const po::variables_map& values, const std::string& option, limits allowed, const std::string& right) {
+    const auto& text = values[option].as<std::string>();
     std::string_view digits = text;
     unsigned shift = 0;
     if (digits.ends_with('K') || digits.ends_with('k'))
@@ -60,8 +61,17 @@ std::size_t block_size_option(const po::variables_map& values) {
     const auto number = to_number(digits);
     // The first comparison keeps the shift from losing bits.
     if (!number || *number > allowed.most || *number << shift < allowed.least || *number << shift > allowed.most)
-        refuse("block-size", text, "a number of bytes from 512 to 64M (K and M are understood)");
+        refuse(option, text, "a number of bytes from " + right + " (K and M are understood)");
     return static_cast<std::size_t>(*number << shift);
+}
+
+std::size_t block_size_option(const po::variables_map& values) {
+    return bytes_option(values, "block-size", {512, std::uint64_t{64} << 20}, "512 to 64M");
+}
+
+std::size_t buffer_memory_option(const po::variables_map& values, std::size_t block_size) {
+    constexpr auto most = std::uint64_t{65536} << 20;
+    return bytes_option(values, "buffer-memory", {block_size, most}, "one --block-size to 65536M");
 }
 
 std::vector<asio_aio::backend> backend_option(const po::variables_map& values) {
@@ -94,11 +104,13 @@ po::options_description describe_options() {
     add("threads", text(std::to_string(processors).c_str()), "threads that serve connections");
     add("block-size", text("256K"), "bytes of one read of a file; K and M are understood");
     add("read-ahead", text("4"), "reads of one file in flight ahead of the socket");
+    add("buffer-memory", text("256M"), "bytes of file data that all connections hold at most; K and M are understood");
     add("backend", po::value<std::string>(), "engines for the files, best first: io_uring,libaio,thread_pool");
     add("max-threads", po::value<std::string>(), "threads of the engine thread_pool at most");
     add("max-connections", text("1024"), "connections at the same time; more wait to be accepted");
     add("timeout", text("60"), "seconds until an idle connection, or one that takes no data, is closed");
     add("header-timeout", text("30"), "seconds that the header of a request may take");
+    add("drain-seconds", text("10"), "seconds that running transfers have after SIGTERM or SIGINT; 0 for none");
     add("quiet,q", "no line for each request");
     return all;
 }
@@ -112,9 +124,11 @@ server_options read_values(const po::variables_map& values) {
     options.threads = static_cast<unsigned>(number_option(values, "threads", {1, 1024}));
     options.max_connections = static_cast<std::size_t>(number_option(values, "max-connections", {1, 1'000'000}));
     options.plan.block_size = block_size_option(values);
+    options.buffer_memory = buffer_memory_option(values, options.plan.block_size);
     options.plan.blocks_ahead = static_cast<std::size_t>(number_option(values, "read-ahead", {0, 256}));
     options.timeout = seconds_option(values, "timeout");
     options.header_timeout = seconds_option(values, "header-timeout");
+    options.drain_limit = seconds_option(values, "drain-seconds", 0);
     options.quiet = values.count("quiet") != 0;
     options.files.choice = backend_option(values);
     if (values.count("max-threads") != 0)

@@ -19,8 +19,10 @@ struct server_options {
     unsigned threads = 1;
     std::size_t max_connections = 0;
     read_plan plan;
+    std::size_t buffer_memory = 0; // bytes
     std::chrono::seconds header_timeout{};
     std::chrono::seconds timeout{};
+    std::chrono::seconds drain_limit{};
     bool quiet = false;
     asio_aio::options files;
 };

@@ -63,6 +63,9 @@ void describe_version(response_head& head, const validators& version) {
 std::optional<reply> check_request(const request_head& request) {
     if (request.version() != 10 && request.version() != 11)
         return make_error_reply(request, {status::http_version_not_supported, "this server speaks HTTP/1.1"});
+    // RFC 9112 §6.1: where such a body ends depends on codings that this server does not know.
+    if (request.count(field::transfer_encoding) != 0)
+        return make_error_reply(request, {status::not_implemented, "this server takes no transfer codings"});
     const auto hosts = request.count(field::host);
     if (hosts > 1 || (hosts == 0 && request.version() == 11))
         return make_error_reply(request, {status::bad_request, "the request needs one Host field"});

@@ -13,10 +13,11 @@
 #include <csignal>
 #include <cstdlib>
 #include <stdexcept>
+#include <string_view>
 #include <system_error>
-#include <thread>
 #include <utility>
-#include <vector>
+
+#include <unistd.h>
 
 namespace file_server {
 namespace {
@@ -38,18 +39,33 @@ served_folder open_root(const std::string& path) {
     }
 }
 
+void give_up(int) {
+    constexpr std::string_view words = "file_server: a file does not answer, and the server ends without it\n";
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, words.data(), words.size());
+    std::_Exit(EXIT_FAILURE);
+}
+
+/// Ends the process even if a file on a network that is gone keeps a thread for good.
+void give_up_after(std::chrono::seconds limit) {
+    std::signal(SIGALRM, give_up);
+    ::alarm(static_cast<unsigned>(limit.count()));
+}
+
 } // namespace
 
 server::server(const server_options& options)
     : folder_(open_root(options.root)),
-      file_threads_(file_thread_count),
-      threads_(options.threads),
+      file_threads_(file_calls_, file_thread_count, "for files"),
+      blocks_(options.plan.block_size, options.buffer_memory / options.plan.block_size),
       max_connections_(options.max_connections),
-      settings_{folder_, file_threads_, options.plan, options.header_timeout, options.timeout, options.quiet},
+      drain_limit_(options.drain_limit),
+      settings_{folder_, file_calls_, blocks_, options.plan, options.header_timeout, options.timeout, options.quiet},
       control_(asio::make_strand(context_)),
       acceptor_(control_),
       signals_(control_, SIGINT, SIGTERM),
-      pause_(control_) {
+      pause_(control_),
+      drain_(control_),
+      other_threads_(context_, options.threads - 1, "for connections, besides the first,") {
     start_engine(options.files);
     listen(options);
 }
@@ -97,14 +113,12 @@ std::string server::engine() {
 void server::run() {
     asio::co_spawn(control_, accept_connections(), rethrow);
     asio::co_spawn(control_, wait_for_signals(), rethrow);
-    {
-        // noexcept: what got past the connections is a defect, and a server with a thread less would hide it.
-        const auto run_context = [this]() noexcept { context_.run(); };
-        std::vector<std::jthread> others;
-        for (unsigned i = 1; i < threads_; ++i)
-            others.emplace_back(run_context);
-        run_context();
-    }
+    other_threads_.finish();
+    // noexcept: what got past the connections is a defect, and a server with a thread less would hide it.
+    [this]() noexcept { context_.run(); }();
+    other_threads_.join();
+    // A second signal ends the process, whatever the last calls wait for.
+    signals_.clear();
     file_threads_.join();
 }
 
@@ -150,8 +164,10 @@ void server::forget(const std::shared_ptr<session>& connection, const std::excep
     }
     sessions_.erase(connection);
     pause_.cancel();
-    if (stopping_ && sessions_.empty())
+    if (stopping_ && sessions_.empty()) {
         signals_.cancel();
+        drain_.cancel();
+    }
 }
 
 asio::awaitable<void> server::wait_for_signals() {
@@ -159,6 +175,11 @@ asio::awaitable<void> server::wait_for_signals() {
     stop();
     if (sessions_.empty())
         co_return;
+    drain_.expires_after(drain_limit_);
+    drain_.async_wait([this](error_code over) {
+        if (!over)
+            cut_off_all();
+    });
     const auto [over, second] = co_await signals_.async_wait(as_result);
     // A person who asks twice does not want to wait for anything.
     if (!over)
@@ -172,6 +193,13 @@ void server::stop() {
     pause_.cancel();
     for (const auto& connection : sessions_)
         asio::post(connection->get_executor(), [connection] { connection->stop(); });
+    give_up_after(drain_limit_ + std::chrono::seconds{2});
+}
+
+void server::cut_off_all() {
+    log_line("stop: " + std::to_string(sessions_.size()) + " connections are cut off");
+    for (const auto& connection : sessions_)
+        asio::post(connection->get_executor(), [connection] { connection->cut_off(); });
 }
 
 } // namespace file_server

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "block_pool.hpp"
 #include "net.hpp"
 #include "options.hpp"
 #include "served_folder.hpp"
 #include "session.hpp"
+#include "thread_group.hpp"
 
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -19,10 +21,10 @@ namespace file_server {
 class server {
 public:
     /// Opens the folder, finds out which engine serves the files, and listens.
-    /** @throws usage_error for an option that does not fit this machine, std::runtime_error for other obstacles. */
+    /** @throws usage_error for an option that does not fit this machine, std::exception for other obstacles. */
     explicit server(const server_options& options);
 
-    /// Serves until a signal has come and the responses that were running are sent.
+    /// Serves until a signal has come, and the responses that were running are sent or the drain limit has passed.
     void run();
 
     /// "http://127.0.0.1:8080".
@@ -39,13 +41,17 @@ private:
     void serve(tcp_socket socket);
     void forget(const std::shared_ptr<session>& connection, const std::exception_ptr& failed);
     void stop();
+    void cut_off_all();
 
     served_folder folder_;
-    // Destroyed after the context: what is destroyed with the context may hand it descriptors to close.
-    asio::thread_pool file_threads_;
+    // These three are destroyed after the context: what is destroyed with the context may hand them descriptors to
+    // close and blocks.
+    asio::io_context file_calls_;
+    thread_group file_threads_;
+    block_pool blocks_;
     asio::io_context context_;
-    unsigned threads_;
     std::size_t max_connections_;
+    std::chrono::seconds drain_limit_;
     session_settings settings_;
 
     // Everything below is used on this strand only.
@@ -53,8 +59,11 @@ private:
     tcp::acceptor acceptor_;
     asio::signal_set signals_;
     asio::steady_timer pause_; // cancelled when there may be room for a connection again
+    asio::steady_timer drain_; // runs from the first signal on
     std::unordered_set<std::shared_ptr<session>> sessions_;
     bool stopping_ = false;
+
+    thread_group other_threads_; // run the context, together with the caller of run()
 };
 
 } // namespace file_server

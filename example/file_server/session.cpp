@@ -7,7 +7,6 @@
 #include <boost/beast/core/buffers_suffix.hpp>
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/http/error.hpp>
-#include <boost/beast/http/read.hpp>
 
 #include <algorithm>
 #include <array>
@@ -19,8 +18,8 @@ namespace {
 using http::status;
 using clock = std::chrono::steady_clock;
 
-// Browsers and proxies stay below 8 KiB, with large cookies below 16.
-constexpr std::uint32_t longest_header = 16 * 1024;
+// More than the kernel of a client takes for a program that does not read: 64 KiB to 208 KiB by default.
+constexpr std::uint64_t read_by_program = std::uint64_t{256} * 1024;
 
 std::string peer_name(const tcp_socket& socket) {
     error_code error;
@@ -35,7 +34,7 @@ std::string peer_name(const tcp_socket& socket) {
 } // namespace
 
 session::session(tcp_socket socket, const session_settings& settings)
-    : stream_(std::move(socket)), settings_(settings), peer_(peer_name(stream_.socket())) {
+    : stream_(std::move(socket)), settings_(settings), peer_(peer_name(stream_.socket())), requests_(stream_) {
     // A response is written in whole blocks; to hold the last part of one back gains nothing.
     error_code ignored;
     stream_.socket().set_option(tcp::no_delay(true), ignored);
@@ -43,21 +42,25 @@ session::session(tcp_socket socket, const session_settings& settings)
 
 void session::stop() {
     stopping_ = true;
-    if (waits_for_request_)
-        stream_.cancel();
+    requests_.stop();
+}
+
+void session::cut_off() {
+    cut_off_ = true;
+    if (const auto blocks = blocks_.lock())
+        blocks->cancel();
+    stream_.close();
 }
 
 asio::awaitable<void> session::run() {
-    while (co_await wait_for_request()) {
+    while (co_await requests_.wait(settings_.timeout)) {
         request_parser parser;
-        parser.header_limit(longest_header);
-        if (const auto error = co_await read_head(parser)) {
+        if (const auto error = co_await requests_.read(parser, settings_.header_timeout)) {
             co_await refuse(parser, error);
             co_return;
         }
-        // A request with a body is answered without reading it, so what follows on this connection is not a request.
-        const bool has_body = !parser.is_done();
-        const bool goes_on = co_await respond(parser.get(), parser.keep_alive() && !has_body);
+        // The body of a request is not read, so nothing that follows on this connection can be taken for a request.
+        const bool goes_on = co_await respond(parser.get(), parser.keep_alive() && ends_with_header(parser));
         if (!goes_on || stopping_) {
             co_await close_gracefully();
             co_return;
@@ -65,33 +68,10 @@ asio::awaitable<void> session::run() {
     }
 }
 
-asio::awaitable<bool> session::wait_for_request() {
-    if (stopping_)
-        co_return false;
-    if (input_.size() != 0) // the client sent its next request without waiting for our response
-        co_return true;
-    constexpr std::size_t first_read = 4096;
-    stream_.expires_after(settings_.timeout);
-    waits_for_request_ = true;
-    const auto [error, size] = co_await stream_.async_read_some(input_.prepare(first_read), as_result);
-    waits_for_request_ = false;
-    input_.commit(size);
-    co_return !error && !stopping_;
-}
-
-asio::awaitable<error_code> session::read_head(request_parser& parser) {
-    stream_.expires_after(settings_.header_timeout);
-    waits_for_request_ = true;
-    const auto [error, size] = co_await http::async_read_header(stream_, input_, parser, as_result);
-    waits_for_request_ = false;
-    co_return error;
-}
-
 asio::awaitable<void> session::refuse(const request_parser& parser, error_code error) {
-    static const auto& http_errors = make_error_code(http::error::bad_target).category();
-    if (error == http::error::end_of_stream || stopping_)
+    if (stopping_)
         co_return;
-    if (error.category() != http_errors) {
+    if (error.category() != make_error_code(http::error::bad_target).category()) {
         if (!settings_.quiet)
             log_line(peer_ + " request: " + error.message());
         co_return;
@@ -126,9 +106,9 @@ asio::awaitable<bool> session::respond(const request_head& request, bool keep_al
         co_await send_file(request, answer, std::move(opened.file));
     else
         co_await send(answer);
-    close_on(settings_.file_threads, std::move(opened.file));
+    close_on(settings_.file_calls, std::move(opened.file));
     log(request, answer, since);
-    const bool goes_on = keep_alive && trouble_.empty();
+    const bool goes_on = keep_alive && trouble_.empty() && !cut_off_;
     co_return goes_on;
 }
 
@@ -142,7 +122,7 @@ asio::awaitable<reply> session::make_reply(const request_head& request, opened_f
     const auto& path = std::get<request_path>(target);
 
     const auto& folder = settings_.folder;
-    auto result = co_await run_on(settings_.file_threads, [&folder, &path] { return folder.open(path); });
+    auto result = co_await run_on(settings_.file_calls, [&folder, &path] { return folder.open(path); });
     if (const auto* refusal = std::get_if<failure>(&result))
         co_return make_error_reply(request, *refusal);
     if (std::holds_alternative<slash_is_missing>(result))
@@ -153,28 +133,41 @@ asio::awaitable<reply> session::make_reply(const request_head& request, opened_f
 
 asio::awaitable<void> session::send(reply& answer) {
     const auto head = to_wire(answer.head);
+    body_bytes_ = 0;
     if (const auto error = co_await write(head, asio::buffer(answer.text)))
         trouble_ = "write: " + error.message();
 }
 
 asio::awaitable<void> session::send_file(const request_head& request, reply& answer, descriptor file) {
-    block_reader blocks{stream_.get_executor(), settings_.file_threads, std::move(file), answer.range, settings_.plan};
+    const auto blocks = std::make_shared<block_reader>(
+        stream_.get_executor(), settings_.file_calls, settings_.blocks, std::move(file), answer.range, settings_.plan);
+    blocks_ = blocks;
+    body_bytes_ = 0;
     error_code error;
-    auto block = co_await blocks.next(error);
-    if (error) {
-        // Nothing has been sent yet, so the client can still be told.
-        answer =
-            make_error_reply(request, {status::internal_server_error, "the file cannot be read: " + error.message()});
-        answer.head.keep_alive(false);
-        co_await send(answer);
-        trouble_ = "read: " + error.message();
+    const auto first = co_await blocks->next(client_pace::unknown, settings_.timeout, error);
+    if (!error) {
+        const auto head = to_wire(answer.head);
+        co_await send_blocks(head, first, *blocks);
         co_return;
     }
+    if (cut_off_)
+        co_return;
+    // Nothing has been sent yet, so the client can still be told.
+    if (error == asio::error::no_buffer_space)
+        answer = make_error_reply(request, {status::service_unavailable, "all buffers are in use"});
+    else
+        answer =
+            make_error_reply(request, {status::internal_server_error, "the file cannot be read: " + error.message()});
+    answer.head.keep_alive(false);
+    co_await send(answer);
+    trouble_ = "read: " + error.message();
+}
 
-    const auto head = to_wire(answer.head);
+asio::awaitable<void> session::send_blocks(std::string_view head, asio::const_buffer block, block_reader& blocks) {
     auto write_error = co_await write(head, block);
     while (!write_error) {
-        block = co_await blocks.next(error);
+        error_code error;
+        block = co_await blocks.next(pace(), settings_.timeout, error);
         // The length has been promised: all that is left is to close the connection, which tells the client that bytes
         // are missing.
         if (error)
@@ -186,12 +179,16 @@ asio::awaitable<void> session::send_file(const request_head& request, reply& ans
     trouble_ = "write: " + write_error.message();
 }
 
+/// What the client has taken of the current response tells whether a program reads there.
+client_pace session::pace() {
+    const auto in_flight = unacknowledged(stream_.socket());
+    return body_bytes_ >= in_flight + read_by_program ? client_pace::reads : client_pace::unknown;
+}
+
 asio::awaitable<error_code> session::write(std::string_view head, asio::const_buffer body) {
     const std::array<asio::const_buffer, 2> both{asio::buffer(head), body};
     beast::buffers_suffix<std::array<asio::const_buffer, 2>> rest{both};
     error_code failed;
-    if (!head.empty())
-        body_bytes_ = 0;
     std::size_t head_left = head.size();
     stream_.expires_never();
     stall_watch watch{stream_, settings_.timeout};
@@ -212,7 +209,7 @@ asio::awaitable<error_code> session::write(std::string_view head, asio::const_bu
 asio::awaitable<void> session::close_gracefully() {
     constexpr auto longest_wait = std::chrono::seconds{2};
     constexpr std::size_t most_bytes = std::size_t{1024} * 1024;
-    if (!trouble_.empty())
+    if (!trouble_.empty() || cut_off_)
         co_return;
     error_code ignored;
     stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
@@ -235,7 +232,9 @@ void session::log(const request_head& request, const reply& answer, clock::time_
         numbers.data(), numbers.size(), "\" %u %llu bytes %.1f ms", answer.head.result_int(),
         static_cast<unsigned long long>(body_bytes_), duration.count());
     auto line = peer_ + " \"" + escaped(request.method_string()) + " " + escaped(request.target()) + numbers.data();
-    if (!trouble_.empty())
+    if (cut_off_)
+        line += ", cut off because the server stops";
+    else if (!trouble_.empty())
         line += ", " + trouble_;
     log_line(line);
 }

@@ -4,10 +4,8 @@
 #include "block_reader.hpp"
 #include "net.hpp"
 #include "reply.hpp"
+#include "request_reader.hpp"
 #include "served_folder.hpp"
-
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/parser.hpp>
 
 #include <chrono>
 #include <memory>
@@ -19,10 +17,12 @@ namespace file_server {
 /// What all connections share; outlives them.
 struct session_settings {
     const served_folder& folder;
-    asio::thread_pool& file_threads; ///< For the calls that may wait for a disk: open, fstat, close.
+    asio::io_context& file_calls; ///< Its threads make the calls that may wait for a disk: open, fstat, close.
+    block_pool& blocks;
     read_plan plan;
     std::chrono::seconds header_timeout;
-    std::chrono::seconds timeout; ///< Between two requests, and for a client that takes nothing of a response.
+    /// Between two requests, for a client that takes nothing of a response, and for the first free block.
+    std::chrono::seconds timeout;
     bool quiet = false;
 };
 
@@ -37,18 +37,19 @@ public:
     /// Ends the connection after the response that is being sent, or at once if there is none. Called on the strand.
     void stop();
 
+    /// Ends the connection in the middle of a response. Called on the strand.
+    void cut_off();
+
     strand get_executor() { return stream_.get_executor(); }
 
 private:
-    using request_parser = http::request_parser<http::empty_body>;
-
-    asio::awaitable<bool> wait_for_request();
-    asio::awaitable<error_code> read_head(request_parser& parser);
     asio::awaitable<void> refuse(const request_parser& parser, error_code error);
     asio::awaitable<bool> respond(const request_head& request, bool keep_alive);
     asio::awaitable<reply> make_reply(const request_head& request, opened_file& opened);
     asio::awaitable<void> send(reply& answer);
     asio::awaitable<void> send_file(const request_head& request, reply& answer, descriptor file);
+    asio::awaitable<void> send_blocks(std::string_view head, asio::const_buffer block, block_reader& blocks);
+    client_pace pace();
     asio::awaitable<error_code> write(std::string_view head, asio::const_buffer body);
     asio::awaitable<void> close_gracefully();
     void log(const request_head& request, const reply& answer, std::chrono::steady_clock::time_point since) const;
@@ -56,9 +57,10 @@ private:
     tcp_stream stream_;
     const session_settings& settings_;
     std::string peer_;
-    beast::flat_buffer input_;
+    request_reader requests_;
+    std::weak_ptr<block_reader> blocks_; // of the current response
     bool stopping_ = false;
-    bool waits_for_request_ = false;
+    bool cut_off_ = false;
     std::uint64_t body_bytes_ = 0; // of the current response, taken by the socket
     std::string trouble_;          // why the current response did not end well
 };

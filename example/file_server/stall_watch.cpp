@@ -3,23 +3,23 @@
 
 #include <boost/asio/steady_timer.hpp>
 
-#include <cstdint>
-
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
 namespace file_server {
+
+std::uint64_t unacknowledged(tcp_socket& socket) {
+    int queued = 0;
+    ::ioctl(socket.native_handle(), SIOCOUTQ, &queued);
+    return static_cast<std::uint64_t>(queued);
+}
 
 struct stall_watch::state : std::enable_shared_from_this<state> {
     state(tcp_stream& watched, std::chrono::seconds time)
         : stream(&watched), timer(watched.get_executor()), period(time), taken_before(taken()) {}
 
     /// Bytes that the client has acknowledged, from an arbitrary zero.
-    std::int64_t taken() const {
-        int queued = 0;
-        ::ioctl(stream->socket().native_handle(), SIOCOUTQ, &queued);
-        return written - queued;
-    }
+    std::int64_t taken() const { return written - static_cast<std::int64_t>(unacknowledged(stream->socket())); }
 
     void wait() {
         timer.expires_after(period);

@@ -5,9 +5,13 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 namespace file_server {
+
+/// Bytes that were written to `socket` and that the client has not acknowledged.
+std::uint64_t unacknowledged(tcp_socket& socket);
 
 /// Cancels what is written to a client when the client has taken none of it for a whole period.
 /**

@@ -349,7 +349,7 @@ private:
 
     void cancel_all() noexcept {
         if (file_ && file_.is_shared()) // else nothing is in flight
-            service_->cancel({detail::cancellation::scope::file, file_->key()});
+            service_->cancel(file_);
     }
 
     error_code require_open() const noexcept {

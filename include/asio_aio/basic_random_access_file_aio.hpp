@@ -6,9 +6,11 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
+#include <boost/asio/buffer.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 namespace asio_aio {
@@ -36,6 +38,12 @@ namespace asio_aio {
  */
 template <typename Executor = boost::asio::any_io_executor>
 class basic_random_access_file_aio : public basic_file_aio<Executor> {
+    // A read needs memory that it may write to: const buffers do not compile.
+    template <typename Buffers>
+    using if_mutable = std::enable_if_t<boost::asio::is_mutable_buffer_sequence<Buffers>::value, int>;
+    template <typename Buffers>
+    using if_const = std::enable_if_t<boost::asio::is_const_buffer_sequence<Buffers>::value, int>;
+
     using base = basic_file_aio<Executor>;
     using signature = void(boost::system::error_code, std::size_t);
     class initiate_transfer;
@@ -67,7 +75,7 @@ public:
 
     /// Reads at `offset`, blocking the caller; returns the number of bytes. Errors as `async_read_some_at`, but also
     /// `bad_descriptor` for a closed file and nothing to read.
-    template <typename MutableBufferSequence>
+    template <typename MutableBufferSequence, if_mutable<MutableBufferSequence> = 0>
     std::size_t read_some_at(std::uint64_t offset, const MutableBufferSequence& buffers) {
         boost::system::error_code ec;
         const std::size_t bytes = read_some_at(offset, buffers, ec);
@@ -75,7 +83,7 @@ public:
         return bytes;
     }
 
-    template <typename MutableBufferSequence>
+    template <typename MutableBufferSequence, if_mutable<MutableBufferSequence> = 0>
     std::size_t read_some_at(
         std::uint64_t offset, const MutableBufferSequence& buffers, boost::system::error_code& ec) {
         return transfer_now(detail::op_kind::read, offset, buffers, ec);
@@ -83,7 +91,7 @@ public:
 
     /// Writes at `offset`, blocking the caller; returns the number of bytes. Errors as `async_write_some_at`, but also
     /// `bad_descriptor` for a closed file and nothing to write.
-    template <typename ConstBufferSequence>
+    template <typename ConstBufferSequence, if_const<ConstBufferSequence> = 0>
     std::size_t write_some_at(std::uint64_t offset, const ConstBufferSequence& buffers) {
         boost::system::error_code ec;
         const std::size_t bytes = write_some_at(offset, buffers, ec);
@@ -91,7 +99,7 @@ public:
         return bytes;
     }
 
-    template <typename ConstBufferSequence>
+    template <typename ConstBufferSequence, if_const<ConstBufferSequence> = 0>
     std::size_t write_some_at(std::uint64_t offset, const ConstBufferSequence& buffers, boost::system::error_code& ec) {
         return transfer_now(detail::op_kind::write, offset, buffers, ec);
     }
@@ -117,7 +125,8 @@ public:
      * Safe together with other reads, writes and syncs of the same file.
      */
     template <
-        typename MutableBufferSequence, typename ReadToken = boost::asio::default_completion_token_t<executor_type>>
+        typename MutableBufferSequence, typename ReadToken = boost::asio::default_completion_token_t<executor_type>,
+        if_mutable<MutableBufferSequence> = 0>
     auto async_read_some_at(
         std::uint64_t offset, const MutableBufferSequence& buffers,
         ReadToken&& token = boost::asio::default_completion_token_t<executor_type>())
@@ -149,7 +158,8 @@ public:
      * As `async_read_some_at`; the effects of overlapping operations in flight have no order.
      */
     template <
-        typename ConstBufferSequence, typename WriteToken = boost::asio::default_completion_token_t<executor_type>>
+        typename ConstBufferSequence, typename WriteToken = boost::asio::default_completion_token_t<executor_type>,
+        if_const<ConstBufferSequence> = 0>
     auto async_write_some_at(
         std::uint64_t offset, const ConstBufferSequence& buffers,
         WriteToken&& token = boost::asio::default_completion_token_t<executor_type>())

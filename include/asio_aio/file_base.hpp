@@ -1,44 +1,100 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <boost/asio/file_base.hpp>
+
 #include <fcntl.h>
 #include <cstdio>
 
 namespace asio_aio {
 
+namespace detail {
+
+/// The type of `file_base::flags`. A class of its own, since its conversions are needed inside `file_base`.
+class open_flags {
+public:
+    constexpr open_flags() noexcept = default;
+
+    /// From flags of open(2).
+    constexpr explicit open_flags(int raw) noexcept : raw_(raw) {}
+
+#if defined(BOOST_ASIO_HAS_FILE)
+    /// From Asio's flags, which have the same values on POSIX systems.
+    constexpr open_flags(boost::asio::file_base::flags other) noexcept : raw_(int(other)) {}
+
+    // Of both kinds at once: without these the conversion to int would be as good.
+    friend constexpr open_flags operator|(open_flags x, boost::asio::file_base::flags y) noexcept {
+        return x | open_flags(y);
+    }
+    friend constexpr open_flags operator|(boost::asio::file_base::flags x, open_flags y) noexcept {
+        return open_flags(x) | y;
+    }
+    friend constexpr open_flags operator&(open_flags x, boost::asio::file_base::flags y) noexcept {
+        return x & open_flags(y);
+    }
+    friend constexpr open_flags operator&(boost::asio::file_base::flags x, open_flags y) noexcept {
+        return open_flags(x) & y;
+    }
+#endif
+
+    constexpr operator int() const noexcept {
+        return raw_;
+    }
+
+    friend constexpr open_flags operator&(open_flags x, open_flags y) noexcept {
+        return open_flags(x.raw_ & y.raw_);
+    }
+    friend constexpr open_flags operator|(open_flags x, open_flags y) noexcept {
+        return open_flags(x.raw_ | y.raw_);
+    }
+    friend constexpr open_flags operator^(open_flags x, open_flags y) noexcept {
+        return open_flags(x.raw_ ^ y.raw_);
+    }
+    friend constexpr open_flags operator~(open_flags x) noexcept {
+        return open_flags(~x.raw_);
+    }
+    friend constexpr open_flags& operator&=(open_flags& x, open_flags y) noexcept {
+        return x = x & y;
+    }
+    friend constexpr open_flags& operator|=(open_flags& x, open_flags y) noexcept {
+        return x = x | y;
+    }
+    friend constexpr open_flags& operator^=(open_flags& x, open_flags y) noexcept {
+        return x = x ^ y;
+    }
+
+private:
+    int raw_ = 0;
+};
+
+} // namespace detail
+
 /// The flags of open and the bases of seek, shared by all file classes.
 /**
  * The values are the raw ones of open(2), so that a flag that has no name here can be cast in:
- * `file_base::read_only | file_base::flags(O_NOATIME)`. `O_CLOEXEC` is always added.
+ * `file_base::read_only | file_base::flags(O_NOATIME)`. `O_CLOEXEC` is always added. `boost::asio::file_base::flags`
+ * converts where Asio has files.
  */
 class file_base {
 public:
-    /// A bitmask type ([bitmask.types]).
-    enum flags : int {
-        read_only = O_RDONLY,
-        write_only = O_WRONLY,
-        read_write = O_RDWR,
-        /// Every write goes to the end of the file; the kernel ignores the offset that was given (open(2), pwrite(2)).
-        append = O_APPEND,
-        create = O_CREAT,
-        /// With `create`: fail with `EEXIST` where the file exists.
-        exclusive = O_EXCL,
-        truncate = O_TRUNC,
-        /// A write completes when data and metadata are on the device.
-        sync_all_on_write = O_SYNC,
-        /// A write completes when its data, and the metadata needed to read it back, are on the device.
-        sync_data_on_write = O_DSYNC,
-        /// Bypasses the page cache; memory, offset and length must be aligned, see `direct_io_alignment()`.
-        direct = O_DIRECT
-    };
+    /// A bitmask type ([bitmask.types]) that converts to int.
+    using flags = detail::open_flags;
 
-    friend constexpr flags operator&(flags x, flags y) { return flags(int(x) & int(y)); }
-    friend constexpr flags operator|(flags x, flags y) { return flags(int(x) | int(y)); }
-    friend constexpr flags operator^(flags x, flags y) { return flags(int(x) ^ int(y)); }
-    friend constexpr flags operator~(flags x) { return flags(~int(x)); }
-    friend constexpr flags& operator&=(flags& x, flags y) { return x = x & y; }
-    friend constexpr flags& operator|=(flags& x, flags y) { return x = x | y; }
-    friend constexpr flags& operator^=(flags& x, flags y) { return x = x ^ y; }
+    static constexpr flags read_only{O_RDONLY};
+    static constexpr flags write_only{O_WRONLY};
+    static constexpr flags read_write{O_RDWR};
+    /// Every write goes to the end of the file; the kernel ignores the offset that was given (open(2), pwrite(2)).
+    static constexpr flags append{O_APPEND};
+    static constexpr flags create{O_CREAT};
+    /// With `create`: fail with `EEXIST` where the file exists.
+    static constexpr flags exclusive{O_EXCL};
+    static constexpr flags truncate{O_TRUNC};
+    /// A write completes when data and metadata are on the device.
+    static constexpr flags sync_all_on_write{O_SYNC};
+    /// A write completes when its data, and the metadata needed to read it back, are on the device.
+    static constexpr flags sync_data_on_write{O_DSYNC};
+    /// Bypasses the page cache; memory, offset and length must be aligned, see `direct_io_alignment()`.
+    static constexpr flags direct{O_DIRECT};
 
     /// What an offset given to seek counts from.
     enum seek_basis : int { seek_set = SEEK_SET, seek_cur = SEEK_CUR, seek_end = SEEK_END };

@@ -25,8 +25,16 @@ struct options {
      */
     unsigned queue_depth = 256;
 
-    /// Threads of one context's pool at most; made on demand, ended when idle for 10 seconds. 1 to `most_threads`.
-    /** io_uring has a pool beside it, for what it cannot do, and as many workers of the kernel's at most. */
+    /// Threads of one context's pool at most; made on demand, and all but one ended when idle for 10 seconds. 1 to
+    /// `most_threads`.
+    /**
+     * Where the system allows no thread at all (RLIMIT_NPROC, pids.max), operations that need the pool wait for the first
+     * one for 5 seconds, and then fail with `not_enough_memory`.
+     *
+     * io_uring has a pool beside it, for what it cannot do. The kernel's own workers belong to the thread that runs the
+     * context and serve all its io_uring rings: their limit is raised to this number and never lowered. It may be higher
+     * by another context, or by the kernel's default of four for each processor.
+     */
     unsigned max_threads = 32;
 
     /// io_uring: a thread of the kernel's submits, so that the program enters the kernel less often

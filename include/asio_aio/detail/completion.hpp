@@ -58,9 +58,11 @@ private:
 template <typename Executor, typename Visitor>
 void with_concrete_executor(const Executor& executor, Visitor visit) {
     if constexpr (std::is_base_of_v<boost::asio::any_io_executor, Executor>) {
-        // Those that are usual, or too large for the type-erased executor's own room.
+        // The type-erased executor allocates for each function beyond the second that is submitted to it.
         using boost::asio::strand;
         if (const auto* concrete = executor.template target<boost::asio::io_context::executor_type>())
+            return visit(*concrete);
+        if (const auto* concrete = executor.template target<strand<boost::asio::io_context::executor_type>>())
             return visit(*concrete);
         if (const auto* concrete = executor.template target<strand<boost::asio::any_io_executor>>())
             return visit(*concrete);
@@ -91,6 +93,9 @@ template <typename Handler>
 inline constexpr bool has_immediate_executor = !std::is_same_v<
     boost::asio::associated_immediate_executor_t<Handler, boost::asio::system_executor>,
     boost::asio::associated_immediate_executor_t<void (*)(), boost::asio::system_executor>>;
+#else
+template <typename Handler>
+inline constexpr bool has_immediate_executor = false;
 #endif
 
 template <typename Executor>
@@ -159,6 +164,11 @@ template <typename Executor>
 inline constexpr bool can_be_posted_to = !boost::asio::execution::is_executor<Executor>::value || // Networking TS
     boost::asio::can_require_v<Executor, boost::asio::execution::blocking_t::never_t>;
 
+/// Executors that call a function where they are given it, and nothing else. An operation on such an executor ends in a
+/// round of the service.
+template <typename Executor>
+inline constexpr bool is_inline_executor = !is_usual_executor<Executor> && !can_be_posted_to<Executor>;
+
 /// Whether the executor is of the system context: `use_future`'s is, and runs a function where it is dispatched;
 /// posting to it would take a thread of the system's, and `run` would return before the future is ready.
 template <typename Executor>
@@ -191,7 +201,8 @@ private:
     Function function_;
 };
 
-/// Calls `submit(executor, function)` with where the function goes first: its executor, or the file's context.
+/// Calls `submit(executor, function)` with where the function goes first: its executor, or the file's context. Where
+/// the file's executor is an inline one, the function may be called here instead.
 template <typename Executor, typename IoExecutor, typename Function, typename Submit>
 void route(
     const Executor& executor, [[maybe_unused]] const IoExecutor& io_executor, Function&& function, Submit submit) {
@@ -203,11 +214,16 @@ void route(
                 return submit(executor, std::move(function));
         // To the context itself, since the file's executor may be a strand that is busy.
         const auto choose = [&](const auto& native) {
-            dispatched<Executor, Function> unit(executor, std::move(function));
-            if constexpr (std::is_same_v<decltype(native), const std::monostate&>)
-                submit(io_executor, std::move(unit));
-            else
-                submit(native, std::move(unit));
+            constexpr bool is_unknown = std::is_same_v<decltype(native), const std::monostate&>;
+            if constexpr (is_unknown && is_inline_executor<IoExecutor>) {
+                boost::asio::dispatch(executor, std::move(function));
+            } else {
+                dispatched<Executor, Function> unit(executor, std::move(function));
+                if constexpr (is_unknown)
+                    submit(io_executor, std::move(unit));
+                else
+                    submit(native, std::move(unit));
+            }
         };
         std::visit(choose, find_native_executor(io_executor));
     }
@@ -241,6 +257,12 @@ public:
         if (!is_same_executor(executor_, io_executor_))
             work_.emplace(executor_);
     }
+
+    /// Whether functions that are submitted are submitted first to a usual executor.
+    static constexpr bool is_usual = is_usual_executor<boost::asio::associated_executor_t<Handler, IoExecutor>>;
+
+    /// Whether `submit` may call the function.
+    static constexpr bool runs_inline() noexcept { return is_inline_executor<IoExecutor> && !is_usual; }
 
     template <typename Function>
     void submit(Function&& function) const {

@@ -70,7 +70,7 @@ public:
     void completed(const operation& op, std::int64_t now) noexcept {
         const owned mine = own();
         mine.add(&shard::completed, 1);
-        if (op.result == -ECANCELED)
+        if (op.ends_as_cancelled())
             mine.add(&shard::cancelled, 1);
         else if (op.result < 0 && op.bytes_before == 0)
             mine.add(&shard::failed, 1);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <asio_aio/backend.hpp>
+#include <asio_aio/detail/backlog.hpp>
 #include <asio_aio/detail/op_queue.hpp>
 
 #include <sys/uio.h>
@@ -20,7 +21,7 @@ struct engine_counters {
 /// Why an engine cannot be had, or cannot go on: the errno, and the call that was refused; no call: it can.
 struct refusal {
     int error = 0;
-    const char* call = nullptr;
+    const char* call = nullptr; ///< Of static storage: reports are made when the function that failed has returned.
 
     explicit operator bool() const noexcept { return call != nullptr; }
 };
@@ -44,16 +45,20 @@ public:
     /// What the kernel refused since, for good: the pool does everything then.
     virtual refusal failure() const noexcept { return {}; }
 
-    /// Takes over all of `batch`. Never fails: what cannot be done comes back finished, with its errno. Waits for no file
-    /// and no device, as far as the kernel lets itself be asked not to.
+    /// Takes over all of `batch`. Never fails: what cannot be done comes back finished, with its errno. What
+    /// `is_cancelled` already comes back with -ECANCELED. Waits for no file and no device, as far as the kernel lets
+    /// itself be asked not to.
     virtual void submit(op_queue& batch) noexcept = 0;
 
     /// Moves the operations that are finished to the end of `done`.
     virtual void reap(op_queue& done) noexcept = 0;
 
-    /// Asks for operations to be cancelled. Those that wait are finished with -ECANCELED at once and hold no descriptor
-    /// any more.
-    virtual void cancel(const cancellation& which) noexcept = 0;
+    /// Looks for operations of `file` that `is_cancelled`. Those that wait are finished with -ECANCELED at once; the
+    /// kernel is asked to stop those that it has. Closes no descriptor.
+    virtual void cancel(file_handle& file) noexcept = 0;
+
+    /// The same for one operation, which is alive and may be anywhere. Costs the same however many others there are.
+    virtual void cancel(operation& op) noexcept = 0;
 
     /// Has the kernel map the program's buffers for good: `operation::buffer_index` names one. Instead of those before.
     /** 0 or -errno, and then they are plain buffers; so they are for an engine that knows no others. */

@@ -47,7 +47,8 @@ public:
 
     void submit(op_queue& batch) noexcept;
     void reap(op_queue& done) noexcept;
-    void cancel(const cancellation& which) noexcept;
+    void cancel(file_handle& file) noexcept;
+    void cancel(operation& op) noexcept;
     int register_buffers(const iovec* buffers, unsigned count) noexcept {
         return engines_.front()->register_buffers(buffers, count);
     }

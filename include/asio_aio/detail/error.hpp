@@ -39,7 +39,7 @@ inline transfer_result to_transfer(op_kind kind, int result) noexcept {
 
 /// The same for a finished operation, whose first bytes an inline read may have moved.
 inline transfer_result to_transfer(const operation& op) noexcept {
-    if (op.bytes_before == 0 || op.result == -ECANCELED)
+    if (op.bytes_before == 0 || op.ends_as_cancelled())
         return to_transfer(op.kind, op.result);
     // What has been moved is reported first; an error after it shows again when the caller goes on.
     return {error_code(), op.bytes_before + std::size_t(op.result < 0 ? 0 : op.result)};

@@ -20,6 +20,12 @@ struct direct_alignment {
 
 namespace asio_aio::detail {
 
+class operation;
+
+/// The backlogs in which operations of one file may wait at the same time.
+enum class waiting_at : unsigned char { service, kernel_engine, pool, pool_slow };
+constexpr std::size_t waiting_at_count = std::size_t(waiting_at::pool_slow) + 1;
+
 /// Decides, per file, whether it pays to try what must not wait: a read at initiation, a write by libaio.
 /**
  * Each miss in a row doubles the number of operations that are not tried, up to 63: a file that is not in memory pays
@@ -77,6 +83,9 @@ struct file_traits {
     direct_alignment required{1, 1}; ///< Powers of two; 1 where nothing is required or known.
 };
 
+/// Bytes that one system call moves at most (read(2), NOTES): INT_MAX rounded down to a page.
+inline constexpr std::size_t max_transfer_bytes = 0x7ffff000;
+
 /// A descriptor with its count of users; the last one closes it.
 /**
  * The file object is one user; so is each operation that an engine may yet give to the kernel, the first time or again.
@@ -85,14 +94,12 @@ struct file_traits {
  */
 class file_handle {
 public:
-    file_handle(int descriptor, std::uint64_t key, const file_traits& traits) noexcept
-        : descriptor_(descriptor), key_(key), traits_(traits) {}
+    file_handle(int descriptor, const file_traits& traits) noexcept : descriptor_(descriptor), traits_(traits) {}
 
     file_handle(const file_handle&) = delete;
     file_handle& operator=(const file_handle&) = delete;
 
     int descriptor() const noexcept { return descriptor_; }
-    std::uint64_t key() const noexcept { return key_; }
     bool direct() const noexcept { return traits_.direct; }
     bool regular() const noexcept { return traits_.type == file_type::regular; }
     memory_test in_memory() const noexcept { return traits_.in_memory; }
@@ -115,12 +122,27 @@ public:
         return (addresses & (traits_.required.memory - 1)) == 0 && (offsets & (traits_.required.offset - 1)) == 0;
     }
 
+    /// Bytes of one transfer at most: what is cut off leaves whole blocks, so that direct I/O takes the rest.
+    std::size_t max_transfer() const noexcept { return max_transfer_bytes & ~(traits_.required.offset - 1); }
+
     /// Whether it pays to try to read, or to write, without waiting.
     no_wait_gate& reads() noexcept { return reads_; }
     no_wait_gate& writes() noexcept { return writes_; }
 
     /// Which bytes are in memory; for `memory_test::mincore`.
     residency_map& residency() noexcept { return residency_; }
+
+    /// Cancels the operations that were started before the one with this number. The caller's mutex orders the calls.
+    void cancel_before(std::uint64_t number) noexcept {
+        if (number > cancelled_before_.load(std::memory_order_relaxed))
+            cancelled_before_.store(number, std::memory_order_relaxed);
+    }
+    bool has_cancelled(std::uint64_t number) const noexcept {
+        return number < cancelled_before_.load(std::memory_order_relaxed);
+    }
+
+    /// The first of the file's operations that wait in one backlog, whose owner's mutex guards this.
+    operation*& chain(waiting_at where) noexcept { return chains_[std::size_t(where)]; }
 
     /// Whether an operation that writes uses it.
     bool is_written() const noexcept { return writers_.load(std::memory_order_relaxed) != 0; }
@@ -129,7 +151,6 @@ private:
     friend class file_ref;
 
     int descriptor_; // -1 once it was given away
-    const std::uint64_t key_;
     const file_traits traits_;
     std::atomic<bool> refused_{false};
     no_wait_gate reads_;
@@ -137,6 +158,8 @@ private:
     residency_map residency_;
     std::atomic<unsigned> users_{1};
     std::atomic<unsigned> writers_{0};
+    std::atomic<std::uint64_t> cancelled_before_{0};
+    operation* chains_[waiting_at_count] = {};
 };
 
 /// One use of a file_handle.
@@ -146,7 +169,7 @@ public:
 
     /// Becomes the first user of `descriptor` and owns it; throws std::bad_alloc and leaves it alone.
     /** Without `finds_memory` no other way than RWF_NOWAIT is taken to read what is in memory. */
-    static file_ref adopt(int descriptor, std::uint64_t key, bool finds_memory = true);
+    static file_ref adopt(int descriptor, bool finds_memory = true);
 
     file_ref(const file_ref& other) noexcept : handle_(other.handle_) {
         if (handle_)

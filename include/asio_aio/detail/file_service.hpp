@@ -2,6 +2,7 @@
 #pragma once
 
 #include <asio_aio/backend.hpp>
+#include <asio_aio/detail/backlog.hpp>
 #include <asio_aio/detail/cancel_gate.hpp>
 #include <asio_aio/detail/choice.hpp>
 #include <asio_aio/detail/context_executor.hpp>
@@ -28,7 +29,6 @@
 #include <string>
 #include <utility>
 #include <variant>
-#include <vector>
 
 namespace asio_aio::detail {
 
@@ -81,16 +81,20 @@ public:
     std::size_t inline_read_limit() const noexcept { return inline_read_limit_.load(std::memory_order_relaxed); }
     counters& counts() noexcept { return counts_; }
 
-    /// A name for a file or an operation, never given twice.
-    std::uint64_t make_key() noexcept { return next_key_.fetch_add(1, std::memory_order_relaxed); }
-
-    /// What an operation's cancellation slot holds.
-    cancel_by_key make_cancel_by_key(std::uint64_t operation_key) const noexcept { return {gate_, operation_key}; }
+    /// The way from cancellation slots to operations.
+    const std::shared_ptr<cancel_gate>& gate() const noexcept { return gate_; }
 
     /// Takes over an operation; its fate is decided on the context.
     void start(operation* op) noexcept;
 
-    void cancel(const cancellation& which) noexcept override;
+    /// Takes over an operation that has its result already.
+    void start_finished(operation* op) noexcept;
+
+    /// Cancels the operations of a file that were started before the call.
+    void cancel(const file_ref& file) noexcept;
+
+    /// Cancels one operation, for the gate.
+    void cancel(operation& op) noexcept override;
 
 private:
     using lock = std::unique_lock<std::mutex>;
@@ -99,6 +103,7 @@ private:
     struct flush_handler;
     struct wait_handler;
     class driver;
+    struct undelivered;
 
     void shutdown() override;
     void notify_fork(boost::asio::execution_context::fork_event event) override;
@@ -118,14 +123,13 @@ private:
     bool is_lone_operation() const noexcept;
     void drive(turn why);
     void settle(op_queue& retries, lock& held);
-    void cancel_late(lock& held);
-    void remember_late(const cancellation& which) noexcept;
+    void abort(operation* op) noexcept;
+    void flush_soon(lock& held);
     void take_retries(op_queue& done, op_queue& retries) noexcept;
     void deliver(op_queue& done);
     static std::int64_t now() noexcept { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
     counters counts_;
-    std::atomic<std::uint64_t> next_key_{1};
     std::atomic<std::size_t> inline_read_limit_{options().inline_read_limit};
     std::atomic<bool> finds_memory_{options().inline_reads_without_nowait};
     std::atomic<bool> knows_executor_{false};
@@ -136,7 +140,7 @@ private:
     options options_;
     engine_factory injected_;
     description description_;
-    op_queue pending_;  ///< Started, and not yet with an engine.
+    backlog pending_{waiting_at::service}; ///< Started, and not yet with an engine.
     op_queue finished_; ///< Ended without an engine: cancelled while pending, or left over by an exception.
     flush_state flush_ = flush_state::idle;
     bool wait_armed_ = false;
@@ -145,12 +149,11 @@ private:
     std::size_t last_batch_ = 0;     ///< Operations of the last flush.
     std::int64_t pending_since_ = 0; ///< When the first of the pending operations was started.
     std::uint64_t started_ = 0, in_flight_ = 0, peak_in_flight_ = 0;
-    std::vector<cancellation> late_cancels_; ///< Asked while drivers may have had the operation in hand.
-    unsigned drivers_ = 0;                   ///< Threads in `drive`.
+    unsigned drivers_ = 0; ///< Threads in `drive`.
     std::condition_variable no_driver_;
 
-    handler_memory flush_memory_;
-    handler_memory wait_memory_;
+    const handler_memory_ptr flush_memory_{new handler_memory};
+    const handler_memory_ptr wait_memory_{new handler_memory};
     engine_set engines_; ///< Started under the mutex; thread-safe from then on.
     boost::asio::posix::basic_stream_descriptor<context_executor>
         wait_; ///< The engines' event, which is not its own to close.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <new>
 
 namespace asio_aio::detail {
@@ -9,6 +10,7 @@ namespace asio_aio::detail {
 /// Room for one pending handler of the service's own, so that waking up and flushing never allocate.
 /**
  * Not synchronised: the service has at most one handler of each sort pending, and its mutex orders one after the other.
+ * Asio may keep that handler until after the service was destroyed: the room then lives until the handler is.
  */
 class handler_memory {
 public:
@@ -24,17 +26,31 @@ public:
     }
 
     void deallocate(void* memory) noexcept {
-        if (memory == block_)
-            in_use_ = false;
-        else
-            ::operator delete(memory);
+        if (memory != block_)
+            return ::operator delete(memory);
+        in_use_ = false;
+        if (orphaned_)
+            delete this;
     }
+
+    /// Ends the service's ownership: for `std::unique_ptr`.
+    struct deleter {
+        void operator()(handler_memory* memory) const noexcept {
+            if (memory->in_use_)
+                memory->orphaned_ = true;
+            else
+                delete memory;
+        }
+    };
 
 private:
     // An operation of Asio's with a handler of two pointers takes about 100 bytes.
     alignas(std::max_align_t) std::byte block_[256];
     bool in_use_ = false;
+    bool orphaned_ = false;
 };
+
+using handler_memory_ptr = std::unique_ptr<handler_memory, handler_memory::deleter>;
 
 template <typename T>
 class handler_memory_allocator {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/file_handle.hpp>
+
 #include <boost/asio/buffer.hpp>
 
 #include <sys/uio.h>
@@ -13,9 +15,6 @@
 
 namespace asio_aio::detail {
 
-/// Bytes that one system call moves at most (read(2), NOTES): INT_MAX rounded down to a page.
-inline constexpr std::size_t max_transfer_bytes = 0x7ffff000;
-
 // UIO_FASTIOV is 8: up to eight buffers the kernel copies without allocating.
 inline constexpr std::size_t usual_buffers = 8;
 
@@ -24,8 +23,8 @@ template <typename BufferSequence>
 inline constexpr std::size_t iovecs_in_place =
     std::is_convertible_v<const BufferSequence&, boost::asio::const_buffer> ? 1 : usual_buffers;
 
-/// What one system call can move of a buffer sequence: at most IOV_MAX buffers that are not empty, and at most
-/// `max_transfer_bytes`.
+/// What one system call can move of a buffer sequence: at most IOV_MAX buffers that are not empty, and at most as many
+/// bytes as its file allows.
 struct transfer_extent {
     std::size_t buffers = 0;
     std::size_t bytes = 0;
@@ -33,14 +32,14 @@ struct transfer_extent {
     std::size_t lengths = 0;      ///< All lengths or-ed together.
 };
 
-/// Calls `visit(iovec)` for each buffer of that part.
+/// Calls `visit(iovec)` for each buffer of that part, of `most_bytes` at most.
 template <typename BufferSequence, typename Visit>
-transfer_extent for_each_iovec(const BufferSequence& sequence, Visit visit) {
+transfer_extent for_each_iovec(const BufferSequence& sequence, std::size_t most_bytes, Visit visit) {
     transfer_extent extent;
     const auto end = boost::asio::buffer_sequence_end(sequence);
     for (auto it = boost::asio::buffer_sequence_begin(sequence); it != end; ++it) {
         const boost::asio::const_buffer buffer(*it);
-        const std::size_t bytes = std::min(buffer.size(), max_transfer_bytes - extent.bytes);
+        const std::size_t bytes = std::min(buffer.size(), most_bytes - extent.bytes);
         if (bytes == 0)
             continue;
         visit(iovec{const_cast<void*>(buffer.data()), bytes});
@@ -57,9 +56,10 @@ transfer_extent for_each_iovec(const BufferSequence& sequence, Visit visit) {
 template <std::size_t Capacity>
 class small_iovecs {
 public:
+    /// `most_bytes` is what the file allows in one transfer.
     template <typename BufferSequence>
-    explicit small_iovecs(const BufferSequence& sequence)
-        : extent_(for_each_iovec(sequence, [this, n = std::size_t(0)](const iovec& one) mutable {
+    small_iovecs(const BufferSequence& sequence, std::size_t most_bytes)
+        : extent_(for_each_iovec(sequence, most_bytes, [this, n = std::size_t(0)](const iovec& one) mutable {
               if (n != Capacity)
                   iovecs_[n++] = one;
           })) {}

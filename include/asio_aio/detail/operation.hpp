@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -62,6 +63,15 @@ constexpr std::size_t pass_reason_count = std::size_t(pass_reason::to_close) + 1
 /// A result that is no errno (they end at 4095): the options promise one thread, and another one runs the context.
 constexpr int wrong_thread = -4096;
 
+class backlog;
+
+/// Memory inside an operation for the function by which it is submitted: then a submission allocates nothing.
+struct delivery_room {
+    // An operation of Asio's: three words, a function of one and an allocator of two.
+    static constexpr std::size_t bytes = 48;
+    alignas(std::max_align_t) std::byte memory[bytes];
+};
+
 /// What the kernel needs to know of one operation, its result, and its two fates.
 /**
  * Owned by exactly one place at a time: the service's pending list, an engine, or a list of finished operations. The
@@ -73,19 +83,26 @@ public:
     operation& operator=(const operation&) = delete;
 
     /// Ends the operation: its handler is submitted to its executor with the result.
-    void complete() { end_(this, fate::complete); }
+    /**
+     * Clears `owner`, the caller's pointer to this operation, when the operation is no longer the caller's. Throws what
+     * the executor throws; where `owner` is still set then, the operation is the caller's and can be completed again.
+     */
+    void complete(operation*& owner) { fates_.complete(*this, owner); }
 
     /// Ends the operation without a call: its handler is destroyed. For a context that is being destroyed.
-    void discard() noexcept { end_(this, fate::discard); }
+    void discard() noexcept { fates_.discard(*this); }
 
     /// The descriptor to work on.
     int descriptor() const noexcept { return file ? file->descriptor() : raw_descriptor; }
 
-    /// Marks the operation as cancelled before the kernel had it, and lets go of the descriptor.
-    void abort() noexcept {
-        cancel_asked = true;
-        result = -ECANCELED;
-        file.reset();
+    /// Whether somebody asked to cancel this operation or, since it was started, all operations of its file.
+    bool is_cancelled() const noexcept {
+        return cancel_asked.load(std::memory_order_relaxed) || (file && file->has_cancelled(number));
+    }
+
+    /// Whether the user is told that the operation was cancelled. Bytes that a write has written are reported instead.
+    bool ends_as_cancelled() const noexcept {
+        return result == -ECANCELED && (kind != op_kind::write || bytes_before == 0);
     }
 
     /// Takes the result that the kernel gave, and lets go of the file.
@@ -119,51 +136,60 @@ public:
         iovecs->iov_len -= bytes;
     }
 
+    /// The links of the backlog in `waits_in`. A finished operation waits nowhere: it is submitted in this memory.
+    union {
+        struct {
+            operation *prev, *file_next, *file_prev;
+        } links{};
+        delivery_room room;
+    };
     operation* next = nullptr;
+    std::atomic<const backlog*> waits_in{nullptr}; ///< Written by that backlog's owner; others compare it only.
 
     op_kind kind;
     pass_reason passed = pass_reason::none;
-    bool tried_again = false;  ///< Its result may not be explained by a submitting thread that has ended.
-    bool cancel_asked = false; ///< -ECANCELED is an answer to somebody, and not the kernel's own idea.
-    int result = -EINPROGRESS; ///< Bytes, 0 or a descriptor (open); else -errno.
-
-    file_ref file;           ///< Keeps the descriptor open while the kernel may not have taken it over.
-    int raw_descriptor = -1; ///< Of `close`, and of operations without a file.
+    bool tried_again = false; ///< Resubmitted once: the end of the submitting thread no longer explains its result.
+    bool counted = false;     ///< Statistics have it.
+    bool room_taken = false;
+    bool has_own_iovecs = false;           ///< Allocated, beside those in place.
+    bool runs_inline = false;              ///< `complete` calls the handler: its executor knows no other way.
+    std::atomic<bool> cancel_asked{false}; ///< By its own cancellation slot.
+    int result = -EINPROGRESS;             ///< Bytes, 0 or a descriptor (open); else -errno.
+    int raw_descriptor = -1;               ///< Of `close`, and of operations without a file.
+    file_ref file;                         ///< Keeps the descriptor open while the kernel may not have taken it over.
 
     std::uint64_t offset = 0; ///< In bytes, at most 2^63 - 1.
     std::uint64_t length = 0; ///< sync_range, allocate, resize: in bytes. size: the answer.
 
-    iovec* iovecs = nullptr; ///< read, write: at most IOV_MAX, at most 0x7ffff000 bytes, none empty.
+    union {
+        iovec* iovecs = nullptr; ///< read, write: at most IOV_MAX, at most 0x7ffff000 bytes, none empty.
+        const char* path;        ///< open: the caller's, until the operation has ended.
+    };
     unsigned iovec_count = 0;
     int flags = 0;         ///< open(2) flags, fallocate(2) mode or sync_file_range(2) flags.
     mode_t mode = 0;       ///< open: permissions, before the umask.
     int buffer_index = -1; ///< Of a registered buffer; -1: none.
-    const char* path = nullptr;
 
-    std::uint64_t key = 0;        ///< Names the operation for a cancellation; 0: nobody will ask.
-    std::uint64_t file_key = 0;   ///< Names the file for a cancellation.
+    static constexpr std::uint32_t not_registered = UINT32_MAX;
+    std::uint32_t cancel_index = not_registered; ///< Its place in the cancel_gate, where it has a cancellation slot.
+    std::uint32_t slot = 0;                      ///< Of the kernel engine, while the kernel has the operation.
+
+    std::uint64_t number = 0;     ///< In the order in which operations are started.
     std::int64_t started_at = 0;  ///< Nanoseconds of the steady clock.
     std::size_t bytes_before = 0; ///< Already moved, by an inline read or a short one; `iovecs` say what is left.
 
-protected:
-    enum class fate : unsigned char { complete, discard };
-    using end_function = void (*)(operation*, fate);
+    /// What ends an operation; one table for each type.
+    struct fates {
+        void (*complete)(operation&, operation*& owner);
+        void (*discard)(operation&) noexcept;
+    };
 
-    operation(op_kind k, end_function end) noexcept : kind(k), end_(end) {}
+protected:
+    operation(op_kind k, const fates& how) noexcept : kind(k), fates_(how) {}
     ~operation() = default;
 
 private:
-    end_function end_;
-};
-
-/// Which operations a cancellation means. It names them and never points at them: they may be gone.
-struct cancellation {
-    enum class scope : unsigned char { operation, file };
-
-    scope what = scope::file;
-    std::uint64_t key = 0;
-
-    bool covers(const operation& op) const noexcept { return key == (what == scope::file ? op.file_key : op.key); }
+    const fates& fates_;
 };
 
 } // namespace asio_aio::detail

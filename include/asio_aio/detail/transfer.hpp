@@ -26,6 +26,11 @@ inline bool is_valid_range(std::uint64_t offset, std::size_t bytes) noexcept {
     return offset <= max_offset && bytes <= max_offset - offset;
 }
 
+/// What one transfer of `file`, which may be closed, moves at most.
+inline std::size_t max_transfer_of(const file_ref& file) noexcept {
+    return file ? file->max_transfer() : max_transfer_bytes;
+}
+
 /// The result of a transfer that needs no kernel, if it has one.
 inline std::optional<transfer_result> result_without_io(
     const file_ref& file, std::uint64_t offset, const transfer_extent& extent) noexcept {
@@ -40,14 +45,14 @@ inline std::optional<transfer_result> result_without_io(
 
 template <typename BufferSequence>
 transfer_result transfer_now(op_kind kind, const file_ref& file, std::uint64_t offset, const BufferSequence& buffers) {
-    const small_iovecs<iovecs_in_place<BufferSequence>> in_place(buffers);
+    const small_iovecs<iovecs_in_place<BufferSequence>> in_place(buffers, max_transfer_of(file));
     if (const auto result = result_without_io(file, offset, in_place.extent()))
         return *result;
     const iovec* iovecs = in_place.data();
     std::vector<iovec> all;
     if (!in_place.fits()) {
         all.reserve(in_place.buffers());
-        for_each_iovec(buffers, [&](const iovec& one) { all.push_back(one); });
+        for_each_iovec(buffers, in_place.bytes(), [&](const iovec& one) { all.push_back(one); });
         iovecs = all.data();
     }
     const auto call = kind == op_kind::read ? posix_file::read : posix_file::write;
@@ -76,38 +81,62 @@ inline std::optional<transfer_result> try_inline_read(
     return std::nullopt;
 }
 
+/// Ends an operation inside its initiating function without calling the handler there.
+template <typename Executor, typename Handler>
+void end_at_start(
+    file_service& service, const Executor& executor, op_kind kind, Handler& handler, const transfer_result& result) {
+    if constexpr (is_inline_executor<Executor> && !has_immediate_executor<Handler>) {
+        // Nothing can be posted there: the service delivers it.
+        const bool nothing_to_do = !result.error && result.bytes == 0; // which is no end of file
+        auto op = io_op<Handler, Executor, 1>::create(
+            nothing_to_do ? op_kind::write : kind, handler, small_iovecs<1>(boost::asio::mutable_buffer(), 0),
+            boost::asio::mutable_buffer());
+        op->result = result.error == boost::asio::error::eof ? 0
+            : result.error                                   ? -result.error.value()
+                                                             : int(result.bytes);
+        op->counted = true;
+        op->begin_work(executor);
+        service.start_finished(op.release());
+    } else {
+        complete_at_start(handler, executor, result.error, result.bytes);
+    }
+}
+
 template <typename Executor, typename BufferSequence, typename Handler>
 void start_transfer(
     file_service& service, const file_ref& file, const Executor& executor, op_kind kind, std::uint64_t offset,
     const BufferSequence& buffers, Handler& handler) {
     constexpr std::size_t room = iovecs_in_place<BufferSequence>;
-    const small_iovecs<room> in_place(buffers);
-    const auto end_at_start = [&](const transfer_result& result) {
+    const small_iovecs<room> in_place(buffers, max_transfer_of(file));
+    const auto end_without_io = [&](const transfer_result& result) {
         service.counts().ended_at_start(result.error.failed());
-        complete_at_start(handler, executor, result.error, result.bytes);
+        end_at_start(service, executor, kind, handler, result);
     };
     if (in_place.bytes() == 0) // as Asio has it, a success even where there is no file
-        return end_at_start({{}, 0});
+        return end_without_io({{}, 0});
     if (const auto result = result_without_io(file, offset, in_place.extent()))
-        return end_at_start(*result);
+        return end_without_io(*result);
 
     std::size_t moved = 0;
     if (kind == op_kind::read && in_place.fits())
         if (const auto result =
                 try_inline_read(service, file, offset, in_place.data(), in_place.buffers(), in_place.bytes(), moved))
-            return complete_at_start(handler, executor, result->error, result->bytes);
+            return end_at_start(service, executor, kind, handler, *result);
 
-    auto op = io_op<Handler, Executor, room>::create(kind, handler, executor, in_place, buffers);
+    auto op = io_op<Handler, Executor, room>::create(kind, handler, in_place, buffers);
     op->file = file;
     if (kind == op_kind::write && file->in_memory() == memory_test::mincore)
         op->file.mark_as_writer();
-    op->file_key = file->key();
     op->offset = offset;
     op->advance(moved);
     auto slot = boost::asio::get_associated_cancellation_slot(op->handler());
     if (slot.is_connected()) {
-        op->key = service.make_key();
-        slot.template emplace<cancel_by_key>(service.make_cancel_by_key(op->key));
+        cancel_registration registration(*service.gate(), *op);
+        slot.template emplace<cancel_by_name>(service.gate(), registration.name());
+        op->begin_work(executor);
+        registration.keep();
+    } else {
+        op->begin_work(executor);
     }
     service.start(op.release());
 }

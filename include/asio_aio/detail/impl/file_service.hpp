@@ -9,7 +9,7 @@ namespace asio_aio::detail {
 struct file_service::flush_handler {
     using allocator_type = handler_memory_allocator<void>;
 
-    allocator_type get_allocator() const noexcept { return allocator_type(self->flush_memory_); }
+    allocator_type get_allocator() const noexcept { return allocator_type(*self->flush_memory_); }
     void operator()() const { self->drive(turn::flush); }
 
     file_service* self;
@@ -19,7 +19,7 @@ struct file_service::wait_handler {
     using allocator_type = handler_memory_allocator<void>;
     using immediate_executor_type = context_executor; // never used: the event is always a valid descriptor
 
-    allocator_type get_allocator() const noexcept { return allocator_type(self->wait_memory_); }
+    allocator_type get_allocator() const noexcept { return allocator_type(*self->wait_memory_); }
     immediate_executor_type get_immediate_executor() const noexcept { return context_executor(self->context()); }
     void operator()(const error_code&) const {
         self->drive(turn::woken); // also when the wait was cancelled: by a fork
@@ -28,7 +28,7 @@ struct file_service::wait_handler {
     file_service* self;
 };
 
-/// A thread's stay in `drive`. While there is one, cancellations are remembered, and the context's end waits.
+/// A thread's stay in `drive`, for which the context's end waits.
 class file_service::driver {
 public:
     /// The mutex is held; the count was raised under it.
@@ -41,19 +41,29 @@ public:
         if (!in_hand_.empty()) { // an exception: the next flush delivers them
             service_.in_flight_ += in_hand_.size();
             service_.finished_.splice(in_hand_);
-            if (service_.flush_ == flush_state::idle && !service_.stopped_)
-                service_.schedule_flush(held);
+            service_.flush_soon(held);
         }
-        if (--service_.drivers_ != 0)
-            return;
-        service_.late_cancels_.clear();
-        if (service_.stopped_)
+        if (--service_.drivers_ == 0 && service_.stopped_)
             service_.no_driver_.notify_all();
     }
 
 private:
     file_service& service_;
     op_queue& in_hand_;
+};
+
+/// The operation that is being delivered: after an exception of its executor the next flush tries again.
+struct file_service::undelivered {
+    explicit undelivered(op_queue& from) noexcept : queue(from), op(from.pop()) {}
+    undelivered(const undelivered&) = delete;
+    undelivered& operator=(const undelivered&) = delete;
+    ~undelivered() {
+        if (op)
+            queue.push_front(op);
+    }
+
+    op_queue& queue;
+    mutable operation* op;
 };
 
 inline error_code file_service::configure(const options& opts) {
@@ -142,7 +152,7 @@ inline error_code file_service::open(const char* path, int flags, mode_t permiss
     if (descriptor < 0)
         return to_error(descriptor);
     try {
-        file = file_ref::adopt(descriptor, make_key(), finds_memory());
+        file = file_ref::adopt(descriptor, finds_memory());
     } catch (...) {
         posix_file::close(descriptor);
         throw;
@@ -153,7 +163,7 @@ inline error_code file_service::open(const char* path, int flags, mode_t permiss
 inline error_code file_service::assign(int descriptor, file_ref& file) {
     if (const error_code ec = make_engines())
         return ec;
-    file = file_ref::adopt(descriptor, make_key(), finds_memory());
+    file = file_ref::adopt(descriptor, finds_memory());
     return {};
 }
 
@@ -163,7 +173,7 @@ inline void file_service::start(operation* op) noexcept {
         held.unlock();
         return op->discard(); // a handler that is destroyed with the context started it
     }
-    ++started_;
+    op->number = ++started_;
     ++in_flight_;
     peak_in_flight_ = std::max(peak_in_flight_, in_flight_);
     // What joins others is a turn of the loop younger than the first of them at most: one look at the clock for a batch.
@@ -179,6 +189,17 @@ inline void file_service::start(operation* op) noexcept {
         return drive(turn::lone_operation);
     }
     schedule_flush(held);
+}
+
+inline void file_service::start_finished(operation* op) noexcept {
+    lock held(mutex_);
+    if (stopped_) {
+        held.unlock();
+        return op->discard();
+    }
+    ++in_flight_;
+    finished_.push(op);
+    flush_soon(held);
 }
 
 /// Whether nothing but the operation that has just been started is to do, on a thread of the context: nothing would join
@@ -238,7 +259,7 @@ inline void file_service::drive(turn why) {
         }
         if (flushes) {
             flush_ = flush_state::running;
-            batch.splice(pending_);
+            pending_.move_to(batch);
             done.splice(finished_);
             with_engines_ += last_batch_ = batch.size();
         }
@@ -260,7 +281,6 @@ inline void file_service::drive(turn why) {
             finished_.splice(done);
         in_flight_ -= done.size();
         settle(retries, held);
-        cancel_late(held);
     }
     const bool delivers = !done.empty();
     deliver(done);
@@ -270,12 +290,11 @@ inline void file_service::drive(turn why) {
 
 /// Sees to it that whatever is left will be driven.
 inline void file_service::settle(op_queue& retries, lock& held) {
-    for (const cancellation& which : late_cancels_)
-        retries.for_each([&](operation& op) { op.cancel_asked |= which.covers(op); });
     while (operation* op = retries.pop()) {
-        if (op->cancel_asked)
-            op->result = -ECANCELED;
-        (op->cancel_asked ? finished_ : pending_).push(op);
+        if (op->is_cancelled())
+            abort(op);
+        else
+            pending_.push(op);
     }
     if (stopped_)
         return;
@@ -285,19 +304,23 @@ inline void file_service::settle(op_queue& retries, lock& held) {
     } else if (with_engines_ == 0 && wait_armed_) {
         engines_.wake(); // nothing will: the wait would keep `run` from returning
     }
-    if (!(pending_.empty() && finished_.empty()) && flush_ == flush_state::idle)
-        schedule_flush(held);
+    if (!(pending_.empty() && finished_.empty()))
+        flush_soon(held);
 }
 
-/// Repeats the cancellations that may have missed operations in this thread's hand: the engines have them now.
-inline void file_service::cancel_late(lock& held) {
-    // The list only grows while there is a driver, and this thread is one.
-    for (std::size_t i = 0; i != late_cancels_.size(); ++i) {
-        const cancellation which = late_cancels_[i];
-        held.unlock();
-        engines_.cancel(which);
-        held.lock();
-    }
+/// Ends an operation that no engine has. Where it is the last user of its file, the pool closes that first.
+inline void file_service::abort(operation* op) noexcept {
+    op->take_result(-ECANCELED);
+    if (op->passed == pass_reason::to_close)
+        pending_.push(op);
+    else
+        finished_.push(op);
+}
+
+/// Has a flush follow, unless one will anyway.
+inline void file_service::flush_soon(lock& held) {
+    if (flush_ == flush_state::idle && !stopped_)
+        schedule_flush(held);
 }
 
 /// Separates the operations that are to be submitted once more, unless somebody cancels them first.
@@ -306,43 +329,58 @@ inline void file_service::take_retries(op_queue& done, op_queue& retries) noexce
     retries.for_each([this](const operation&) { counts_.retried(); });
 }
 
+/// Leaves in `done` what is to be delivered in another turn; after an exception also the operation that it came from.
 inline void file_service::deliver(op_queue& done) {
     if (done.empty())
         return;
     const std::int64_t time = now();
-    while (operation* op = done.pop()) {
-        counts_.completed(*op, time);
-        op->complete();
+    bool goes_on = true;
+    while (goes_on && !done.empty()) {
+        const undelivered one(done);
+        if (!std::exchange(one.op->counted, true))
+            counts_.completed(*one.op, time);
+        if (one.op->cancel_index != operation::not_registered)
+            gate_->remove(*one.op);
+        goes_on = !one.op->runs_inline; // one handler a turn of the loop
+        one.op->complete(one.op);
     }
 }
 
-inline void file_service::remember_late(const cancellation& which) noexcept {
-    try {
-        late_cancels_.push_back(which);
-    } catch (const std::bad_alloc&) {
-        // The operation ends with its real result, as if the request had come too late.
-    }
-}
-
-inline void file_service::cancel(const cancellation& which) noexcept {
-    op_queue cancelled;
+inline void file_service::cancel(const file_ref& file) noexcept {
     {
-        const lock held(mutex_);
+        lock held(mutex_);
         if (stopped_)
             return;
-        pending_.extract_if([&](const operation& op) { return which.covers(op); }, cancelled);
-        if (drivers_ != 0)
-            remember_late(which);
+        file->cancel_before(started_ + 1);
+        op_queue cancelled;
+        pending_.extract_cancelled(*file.operator->(), cancelled);
+        const bool found = !cancelled.empty();
+        while (operation* op = cancelled.pop())
+            abort(op);
+        if (found)
+            flush_soon(held);
     }
-    if (!cancelled.empty()) {
-        cancelled.for_each([](operation& op) { op.abort(); }); // outside the mutex: it may close the descriptor
+    // What a driver has in hand meanwhile, the engine finds cancelled when it takes that over.
+    engines_.cancel(*file.operator->()); // they are there: the file is open
+}
+
+inline void file_service::cancel(operation& op) noexcept {
+    op.cancel_asked.store(true, std::memory_order_relaxed);
+    {
         lock held(mutex_);
-        finished_.splice(cancelled);
-        if (flush_ == flush_state::idle && !stopped_)
-            schedule_flush(held);
+        if (stopped_)
+            return;
+        if (pending_.holds(op)) {
+            if (op.passed == pass_reason::to_close) // it has its result
+                return;
+            pending_.remove(op);
+            abort(&op);
+            return flush_soon(held);
+        }
+        if (!engines_.started())
+            return;
     }
-    if (engines_.started())
-        engines_.cancel(which);
+    engines_.cancel(op);
 }
 
 /// The context is being destroyed: the kernel and the pool let go first, then handlers are destroyed, outside the
@@ -355,7 +393,7 @@ inline void file_service::shutdown() {
         stopped_ = true;
         // A context of an unknown type is driven by a thread of Asio's own, which ends after us.
         no_driver_.wait(held, [this] { return drivers_ == 0; });
-        abandoned.splice(pending_);
+        pending_.move_to(abandoned);
         abandoned.splice(finished_);
     }
     engines_.stop(abandoned);
@@ -373,7 +411,7 @@ inline void file_service::notify_fork(boost::asio::execution_context::fork_event
         op_queue batch;
         {
             const lock held(mutex_);
-            batch.splice(pending_);
+            pending_.move_to(batch);
             with_engines_ += batch.size();
         }
         engines_.prepare_fork(batch);

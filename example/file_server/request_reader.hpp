@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "net.hpp"
+
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+
+#include <chrono>
+
+namespace file_server {
+
+using request_parser = http::request_parser<http::empty_body>;
+
+/// True if the bytes that follow the header are the next request, and not part of this one.
+bool ends_with_header(const request_parser& parser);
+
+/// Reads the headers of requests, one after another, from one connection. Used on the connection's strand.
+class request_reader {
+public:
+    explicit request_reader(tcp_stream& stream) : stream_(stream) {}
+
+    /// Waits until a request begins; false when none will.
+    asio::awaitable<bool> wait(std::chrono::seconds limit);
+
+    /// Reads the header of the request that has begun. Errors of the category of `http::error` are the client's.
+    asio::awaitable<error_code> read(request_parser& parser, std::chrono::seconds limit);
+
+    /// Ends what is being read, and all later calls, with an error.
+    void stop();
+
+private:
+    bool skip_empty_lines(unsigned& left);
+    asio::awaitable<error_code> receive();
+
+    tcp_stream& stream_;
+    beast::flat_buffer input_;
+    bool receives_ = false;
+    bool stopped_ = false;
+};
+
+} // namespace file_server

@@ -19,13 +19,14 @@ struct file_service::wait_handler {
     using allocator_type = handler_memory_allocator<void>;
     using immediate_executor_type = context_executor; // never used: the event is always a valid descriptor
 
-    allocator_type get_allocator() const noexcept { return allocator_type(*self->wait_memory_); }
+    allocator_type get_allocator() const noexcept { return allocator_type(*memory); }
     immediate_executor_type get_immediate_executor() const noexcept { return context_executor(self->context()); }
     void operator()(const error_code&) const {
         self->drive(turn::woken); // also when the wait was cancelled: by a fork
     }
 
     file_service* self;
+    handler_memory* memory; // may outlive the service, as this handler may
 };
 
 /// A thread's stay in `drive`, for which the context's end waits.
@@ -221,7 +222,7 @@ inline void file_service::schedule_flush(lock&) {
     flush_ = flush_state::awaiting_event;
     if (!wait_armed_) {
         wait_armed_ = true;
-        wait_.async_wait(boost::asio::posix::descriptor_base::wait_read, wait_handler{this});
+        wait_.async_wait(boost::asio::posix::descriptor_base::wait_read, wait_handler{this, wait_memory_.get()});
     }
     engines_.wake();
 }
@@ -300,7 +301,7 @@ inline void file_service::settle(op_queue& retries, lock& held) {
         return;
     if (with_engines_ != 0 && !wait_armed_) {
         wait_armed_ = true;
-        wait_.async_wait(boost::asio::posix::descriptor_base::wait_read, wait_handler{this});
+        wait_.async_wait(boost::asio::posix::descriptor_base::wait_read, wait_handler{this, wait_memory_.get()});
     } else if (with_engines_ == 0 && wait_armed_) {
         engines_.wake(); // nothing will: the wait would keep `run` from returning
     }

@@ -24,6 +24,14 @@ using asio_aio::file_base;
 using boost::system::error_code;
 using file = asio_aio::random_access_file_aio;
 
+/// Asio itself is on io_uring: where the kernel refuses io_uring no io_context works, and each has a ring of its own.
+#ifdef ASIO_AIO_TEST_ASIO_ON_IO_URING
+constexpr bool asio_on_io_uring = true;
+#else
+constexpr bool asio_on_io_uring = false;
+#endif
+constexpr std::string_view asio_needs_io_uring = "Asio itself is on io_uring, and no context works without it";
+
 /// A test that has not ended by then is stopped and fails.
 constexpr unsigned deadline_seconds = 120;
 

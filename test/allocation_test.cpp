@@ -858,6 +858,31 @@ ENGINE_TEST(handlers_are_destroyed_once_where_the_context_ends_after_a_failed_de
     BOOST_TEST(witness.use_count() == 1);
 }
 
+ENGINE_TEST(an_executor_that_always_throws_holds_up_nobody_else) {
+    constexpr std::size_t count = 20;
+    int calls = 0, refusals = 0;
+    asio::io_context ctx;
+    asio_aio::configure(ctx, env.options());
+    file f(ctx, env.path(), file_base::read_write | file_base::create);
+    int refuses_at = 1;
+    f.async_write_some_at(
+        0, asio::buffer("abc", 3),
+        asio::bind_executor(refusing_executor{&ctx, &refuses_at}, [](error_code, std::size_t) {
+            BOOST_ERROR("its executor refuses it");
+        }));
+    for (std::size_t i = 0; i != count; ++i)
+        f.async_write_some_at(0, asio::buffer("abc", 3), [&](error_code, std::size_t) { ++calls; });
+    while (calls != int(count)) {
+        BOOST_REQUIRE(refusals < 1000);
+        refuses_at = 1;
+        try {
+            ctx.run_one_for(std::chrono::seconds(deadline_seconds / 2));
+        } catch (const std::bad_alloc&) {
+            ++refusals;
+        }
+    }
+}
+
 // --- Initiations that throw -------------------------------------------------------------------------------------------
 
 namespace {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
 // Direct I/O: past the page cache, and aligned.
-#include "mounts.hpp"
 #include "results.hpp"
 
 #include <asio_aio/detail/transfer.hpp>
@@ -10,7 +9,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <filesystem>
 #include <memory>
 #include <numeric>
 
@@ -229,24 +227,4 @@ BOOST_AUTO_TEST_CASE(what_one_transfer_moves_ends_at_a_block) {
         }
     const detail::file_handle buffered(-1, detail::file_traits());
     BOOST_TEST(buffered.max_transfer() == most);
-}
-
-ENGINE_TEST(direct_io_above_2_gib_to_large_blocks_is_short_and_works) {
-#ifdef __SANITIZE_THREAD__
-    return say_skipped("too slow under ThreadSanitizer, which notes every byte");
-#endif
-    constexpr unsigned block = 65536;
-    constexpr std::size_t piece = 4 << 20;
-    set_content(env.path("disk"), {});
-    std::filesystem::resize_file(env.path("disk"), std::uint64_t(3) << 30);
-    const loop_device disk(env.path("disk"), block);
-    if (!disk.works())
-        return say_skipped("no loop device with blocks of 64 KiB can be made");
-    file f(env.ctx, disk.path(), file_base::read_write | file_base::direct);
-    BOOST_REQUIRE_EQUAL(f.direct_io_alignment().offset, block);
-    const page_memory memory(piece);
-    const std::vector<asio::mutable_buffer> buffers(600, asio::buffer(memory.data(), piece));
-    const outcome read = read_both_ways(env, f, 0, buffers);
-    BOOST_TEST(!read.ec);
-    BOOST_TEST(read.bytes == 0x7fff0000u);
 }

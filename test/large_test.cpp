@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Large transfers and far offsets.
+#include "mounts.hpp"
 #include "results.hpp"
 
 #include <boost/asio/read_at.hpp>
@@ -8,7 +9,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <algorithm>
+#include <filesystem>
 #include <limits>
+#include <vector>
 
 using namespace test;
 
@@ -202,4 +205,23 @@ ENGINE_TEST(a_length_above_32_bits_is_not_cut) {
     BOOST_TEST(read_both_ways(env, f, 0, {asio::buffer(memory.data(), four_gib)}).bytes == 10u);
     BOOST_TEST(read_both_ways(env, f, 0, {asio::buffer(memory.data(), four_gib + 3)}).bytes == 10u);
     BOOST_TEST(std::string(memory.data(), 10) == "0123456789");
+}
+
+ENGINE_TEST(direct_io_above_2_gib_to_large_blocks_is_short_and_works) {
+    if (notes_every_byte)
+        return say_skipped("too slow under ThreadSanitizer, which notes every byte");
+    constexpr unsigned block = 65536;
+    constexpr std::size_t piece = 4 << 20;
+    set_content(env.path("disk"), {});
+    std::filesystem::resize_file(env.path("disk"), std::uint64_t(3) << 30);
+    const loop_device disk(env.path("disk"), block);
+    if (!disk.works())
+        return say_skipped("no loop device with blocks of 64 KiB can be made");
+    file f(env.ctx, disk.path(), file_base::read_write | file_base::direct);
+    BOOST_REQUIRE_EQUAL(f.direct_io_alignment().offset, block);
+    const repeated_memory memory(piece); // aligned to pages
+    const std::vector<asio::mutable_buffer> buffers(600, asio::buffer(memory.data(), piece));
+    const outcome read = read_both_ways(env, f, 0, buffers);
+    BOOST_TEST(!read.ec);
+    BOOST_TEST(read.bytes == 0x7fff0000u);
 }

@@ -9,23 +9,25 @@ namespace asio_aio::detail {
 struct file_service::flush_handler {
     using allocator_type = handler_memory_allocator<void>;
 
-    allocator_type get_allocator() const noexcept { return allocator_type(*self->flush_memory_); }
+    allocator_type get_allocator() const noexcept { return allocator_type(*memory); }
     void operator()() const { self->drive(turn::flush); }
 
     file_service* self;
+    handler_memory* memory; // may outlive the service, as this handler may
 };
 
 struct file_service::wait_handler {
     using allocator_type = handler_memory_allocator<void>;
     using immediate_executor_type = context_executor; // never used: the event is always a valid descriptor
 
-    allocator_type get_allocator() const noexcept { return allocator_type(*self->wait_memory_); }
+    allocator_type get_allocator() const noexcept { return allocator_type(*memory); }
     immediate_executor_type get_immediate_executor() const noexcept { return context_executor(self->context()); }
     void operator()(const error_code&) const {
         self->drive(turn::woken); // also when the wait was cancelled: by a fork
     }
 
     file_service* self;
+    handler_memory* memory; // may outlive the service, as this handler may
 };
 
 /// A thread's stay in `drive`, for which the context's end waits.
@@ -59,7 +61,7 @@ struct file_service::undelivered {
     undelivered& operator=(const undelivered&) = delete;
     ~undelivered() {
         if (op)
-            queue.push_front(op);
+            queue.push(op); // behind the others: its executor may throw for ever
     }
 
     op_queue& queue;
@@ -214,14 +216,16 @@ inline bool file_service::is_lone_operation() const noexcept {
 inline void file_service::schedule_flush(lock&) {
     if (knows_executor_.load(std::memory_order_relaxed)) {
         flush_ = flush_state::posted;
-        visit_native([this](const auto& executor) { boost::asio::post(executor, flush_handler{this}); });
+        visit_native([this](const auto& executor) {
+            boost::asio::post(executor, flush_handler{this, flush_memory_.get()});
+        });
         return;
     }
     // A context of an unknown type: through its reactor, as if an engine had woken it.
     flush_ = flush_state::awaiting_event;
     if (!wait_armed_) {
         wait_armed_ = true;
-        wait_.async_wait(boost::asio::posix::descriptor_base::wait_read, wait_handler{this});
+        wait_.async_wait(boost::asio::posix::descriptor_base::wait_read, wait_handler{this, wait_memory_.get()});
     }
     engines_.wake();
 }
@@ -237,7 +241,9 @@ inline void file_service::flush_behind_handlers() {
     if (last_batch_ <= 1 || flush_ != flush_state::idle || stopped_ || !knows_executor_.load(std::memory_order_relaxed))
         return;
     flush_ = flush_state::posted;
-    visit_native([this](const auto& executor) { boost::asio::defer(executor, flush_handler{this}); });
+    visit_native([this](const auto& executor) {
+        boost::asio::defer(executor, flush_handler{this, flush_memory_.get()});
+    });
 }
 
 /// One round of the engines: hands over what is pending, unless this round is for a wake-up only, and delivers what is
@@ -265,13 +271,14 @@ inline void file_service::drive(turn why) {
         }
     }
     const driver counted(*this, done);
-    const std::size_t without_engine = done.size();
     if (flushes)
         engines_.submit(batch);
-    engines_.reap(done);
-    const std::size_t reaped = done.size() - without_engine;
+    op_queue fresh;
+    engines_.reap(fresh);
+    const std::size_t reaped = fresh.size();
     op_queue retries;
-    take_retries(done, retries);
+    take_retries(fresh, retries);
+    done.splice(fresh);
     {
         lock held(mutex_);
         if (flushes)
@@ -300,7 +307,7 @@ inline void file_service::settle(op_queue& retries, lock& held) {
         return;
     if (with_engines_ != 0 && !wait_armed_) {
         wait_armed_ = true;
-        wait_.async_wait(boost::asio::posix::descriptor_base::wait_read, wait_handler{this});
+        wait_.async_wait(boost::asio::posix::descriptor_base::wait_read, wait_handler{this, wait_memory_.get()});
     } else if (with_engines_ == 0 && wait_armed_) {
         engines_.wake(); // nothing will: the wait would keep `run` from returning
     }

@@ -778,7 +778,6 @@ struct refusing_executor {
     }
 
     friend bool operator==(const refusing_executor& a, const refusing_executor& b) noexcept { return a.ctx == b.ctx; }
-    friend bool operator!=(const refusing_executor& a, const refusing_executor& b) noexcept { return !(a == b); }
 
     asio::io_context* ctx;
     int* refuses_at;

@@ -201,6 +201,20 @@ private:
     Function function_;
 };
 
+/// Has the function dispatched to its executor from the file's context, which `native` is an executor of where it is known.
+template <typename Native, typename Executor, typename IoExecutor, typename Function, typename Submit>
+void route_through(
+    [[maybe_unused]] const Native& native, const Executor& executor, [[maybe_unused]] const IoExecutor& io_executor,
+    Function&& function, [[maybe_unused]] Submit submit) {
+    constexpr bool is_unknown = std::is_same_v<Native, std::monostate>;
+    if constexpr (is_unknown && is_inline_executor<IoExecutor>)
+        boost::asio::dispatch(executor, std::move(function));
+    else if constexpr (is_unknown)
+        submit(io_executor, dispatched<Executor, Function>(executor, std::move(function)));
+    else
+        submit(native, dispatched<Executor, Function>(executor, std::move(function)));
+}
+
 /// Calls `submit(executor, function)` with where the function goes first: its executor, or the file's context. Where
 /// the file's executor is an inline one, the function may be called here instead.
 template <typename Executor, typename IoExecutor, typename Function, typename Submit>
@@ -214,16 +228,7 @@ void route(
                 return submit(executor, std::move(function));
         // To the context itself, since the file's executor may be a strand that is busy.
         const auto choose = [&](const auto& native) {
-            constexpr bool is_unknown = std::is_same_v<decltype(native), const std::monostate&>;
-            if constexpr (is_unknown && is_inline_executor<IoExecutor>) {
-                boost::asio::dispatch(executor, std::move(function));
-            } else {
-                dispatched<Executor, Function> unit(executor, std::move(function));
-                if constexpr (is_unknown)
-                    submit(io_executor, std::move(unit));
-                else
-                    submit(native, std::move(unit));
-            }
+            route_through(native, executor, io_executor, std::move(function), submit);
         };
         std::visit(choose, find_native_executor(io_executor));
     }

@@ -95,7 +95,7 @@ private:
 
     /// Destroys the handler last: it may be what owns the memory.
     static void free(io_op* op) noexcept {
-        const std::optional<work_type> work(std::move(op->work_));
+        [[maybe_unused]] const std::optional<work_type> work(std::move(op->work_));
         try {
             Handler handler(std::move(op->handler_));
             destroy(op, boost::asio::get_associated_allocator(handler, default_allocator()));

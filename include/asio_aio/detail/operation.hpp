@@ -65,6 +65,12 @@ constexpr int wrong_thread = -4096;
 
 class backlog;
 
+class operation;
+
+struct backlog_links {
+    operation *prev, *file_next, *file_prev;
+};
+
 /// Memory inside an operation for the function by which it is submitted: then a submission allocates nothing.
 struct delivery_room {
     // An operation of Asio's: three words, a function of one and an allocator of two.
@@ -138,9 +144,7 @@ public:
 
     /// The links of the backlog in `waits_in`. A finished operation waits nowhere: it is submitted in this memory.
     union {
-        struct {
-            operation *prev, *file_next, *file_prev;
-        } links{};
+        backlog_links links{};
         delivery_room room;
     };
     operation* next = nullptr;

@@ -85,18 +85,25 @@ void io_uring_engine::submit(op_queue& batch) noexcept {
     const lock held(mutex_);
     if (!admits_caller())
         return refuse(batch);
+    encode_cancellations();
+    encode_waiting();
     while (operation* op = batch.pop())
         if (op->is_cancelled())
             finish(op, -ECANCELED);
-        else
+        else if (!waiting_.empty() || !encode_into_slot(op)) // in order
             waiting_.push(op);
-    work();
+    exchange();
 }
 
 /// Hands to the kernel what waits and fits, and takes what it has finished meanwhile.
 void io_uring_engine::work() noexcept {
     encode_cancellations();
     encode_waiting();
+    exchange();
+}
+
+/// Hands to the kernel what is encoded, and takes what it has finished meanwhile.
+void io_uring_engine::exchange() noexcept {
     enter();
     take_completions();
     if (!waiting_.empty() && !free_slots_.empty())
@@ -105,30 +112,28 @@ void io_uring_engine::work() noexcept {
 
 void io_uring_engine::encode_waiting() noexcept {
     bytes_to_copy_ = 0;
-    while (!waiting_.empty() && encode_next()) {
-    }
+    while (operation* op = waiting_.pop())
+        if (!encode_into_slot(op))
+            return waiting_.push_front(op);
 }
 
-/// Encodes the oldest operation that waits; false where there is no room.
-bool io_uring_engine::encode_next() noexcept {
+/// Encodes an operation, or passes it on where the kernel cannot serve it; false where there is no room.
+bool io_uring_engine::encode_into_slot(operation* op) noexcept {
     if (failure_) {
-        pass_on(waiting_.pop(), pass_reason::unsupported);
+        pass_on(op, pass_reason::unsupported);
         return true;
     }
     if (free_slots_.empty())
         return false;
     const std::size_t index = free_slots_.back();
     slot& where = slots_[index];
-    operation* op = waiting_.pop();
     if (!can_serve(*op, where)) {
         pass_on(op, op->file && op->file->refused() ? pass_reason::refused : pass_reason::unsupported);
         return true;
     }
     io_uring_sqe* entry = ring_->next_entry();
-    if (!entry) { // the kernel has not taken what was encoded before
-        waiting_.push_front(op);
+    if (!entry) // the kernel has not taken what was encoded before
         return false;
-    }
     free_slots_.pop_back();
     where.op = op;
     op->slot = std::uint32_t(index);
@@ -233,7 +238,7 @@ void io_uring_engine::give_up_ring(int error) noexcept {
 /// The program promised that one thread runs the context, and this is another: what it started fails, with words.
 void io_uring_engine::refuse(op_queue& batch) noexcept {
     while (operation* op = batch.pop())
-        finish(op, wrong_thread);
+        finish(op, op->is_cancelled() ? -ECANCELED : wrong_thread);
 }
 
 // --- Completion ------------------------------------------------------------------------------------------------------

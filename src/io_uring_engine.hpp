@@ -56,7 +56,8 @@ private:
     void use_ring();
     void work() noexcept;
     void encode_waiting() noexcept;
-    bool encode_next() noexcept;
+    bool encode_into_slot(operation* op) noexcept;
+    void exchange() noexcept;
     bool can_serve(const operation& op, slot& where) const noexcept;
     void want_cancel(std::size_t index) noexcept;
     void encode_cancellations() noexcept;

@@ -95,10 +95,12 @@ void libaio_engine::submit(op_queue& batch) noexcept {
             continue;
         }
         const pass_reason why = why_not(*op);
-        if (why == pass_reason::none)
-            waiting_.push(op);
-        else
+        if (why != pass_reason::none)
             pass_on(op, why);
+        else if (waiting_.empty() && !free_slots_.empty())
+            encode_into_slot(op);
+        else
+            waiting_.push(op);
     }
     work();
 }
@@ -118,9 +120,9 @@ pass_reason libaio_engine::why_not(const operation& op) const noexcept {
 
 /// Hands to the kernel what waits and fits, and takes what it has finished meanwhile.
 void libaio_engine::work() noexcept {
-    if (waiting_.empty())
-        return;
     encode_waiting();
+    if (encoded_.empty() && waiting_.empty())
+        return;
     enter();
     take_completions();
     if (!waiting_.empty() && is_idle())
@@ -128,16 +130,20 @@ void libaio_engine::work() noexcept {
 }
 
 void libaio_engine::encode_waiting() noexcept {
-    while (!waiting_.empty() && !free_slots_.empty()) {
-        const std::size_t index = free_slots_.back();
-        free_slots_.pop_back();
-        slot& where = slots_[index];
-        where.op = waiting_.pop();
-        encode(where.entry, *where.op, finished_.descriptor());
-        where.entry.data = reinterpret_cast<void*>(index);
-        writes_encoded_ |= may_extend(where.op->kind);
-        encoded_.push_back(&where.entry);
-    }
+    while (!waiting_.empty() && !free_slots_.empty())
+        encode_into_slot(waiting_.pop());
+}
+
+/// Encodes an operation; a slot is free.
+void libaio_engine::encode_into_slot(operation* op) noexcept {
+    const std::size_t index = free_slots_.back();
+    free_slots_.pop_back();
+    slot& where = slots_[index];
+    where.op = op;
+    encode(where.entry, *op, finished_.descriptor());
+    where.entry.data = reinterpret_cast<void*>(index);
+    writes_encoded_ |= may_extend(op->kind);
+    encoded_.push_back(&where.entry);
 }
 
 /// Has the kernel take what is encoded; what it has no room for waits again.

@@ -53,6 +53,7 @@ private:
     void work() noexcept;
     bool work_again() noexcept;
     void encode_waiting() noexcept;
+    void encode_into_slot(operation* op) noexcept;
     void enter() noexcept;
     void put_back(std::size_t taken) noexcept;
     void give_up(const refusal& why) noexcept;

@@ -798,7 +798,7 @@ void check_failing_delivery(environment& env, books& kept, Bind bind, int& fails
     held.release();
     env.ctx.restart();
     if (throws)
-        BOOST_CHECK_THROW(env.ctx.run_for(std::chrono::seconds(deadline_seconds / 2)), std::bad_alloc);
+        BOOST_CHECK_THROW(run_with_deadline(env.ctx), std::bad_alloc);
     env.run();
     for (const outcome& each : results) {
         BOOST_TEST(each.calls == 1);
@@ -851,7 +851,7 @@ ENGINE_TEST(handlers_are_destroyed_once_where_the_context_ends_after_a_failed_de
                 0, asio::buffer("abc", 3),
                 asio::bind_executor(
                     refusing_executor{&ctx, &refuses_at}, [&calls, witness](error_code, std::size_t) { ++calls; }));
-        BOOST_CHECK_THROW(ctx.run_for(std::chrono::seconds(deadline_seconds / 2)), std::bad_alloc);
+        BOOST_CHECK_THROW(run_with_deadline(ctx), std::bad_alloc);
     }
     BOOST_TEST(calls <= 2);
     BOOST_TEST(witness.use_count() == 1);
@@ -875,7 +875,7 @@ ENGINE_TEST(an_executor_that_always_throws_holds_up_nobody_else) {
         BOOST_REQUIRE(refusals < 1000);
         refuses_at = 1;
         try {
-            ctx.run_one_for(std::chrono::seconds(deadline_seconds / 2));
+            run_one_with_deadline(ctx);
         } catch (const std::bad_alloc&) {
             ++refusals;
         }
@@ -936,7 +936,7 @@ ENGINE_TEST(an_initiation_that_throws_leaves_the_context_running) {
     f.async_write_some_at(0, asio::buffer("abc", 3), written.handler());
     BOOST_CHECK_THROW(
         f.async_write_some_at(0, asio::buffer("abc", 3), handler_with_failing_slot{&never}), std::bad_alloc);
-    ctx.run_for(std::chrono::seconds(deadline_seconds / 2)); // without restart
+    run_with_deadline(ctx); // without restart
     BOOST_TEST(written.calls == 1);
     BOOST_TEST(never.calls == 0);
     BOOST_TEST(asio_aio::statistics(ctx).in_flight == 0u);
@@ -958,9 +958,9 @@ ENGINE_TEST(a_handler_that_throws_when_it_is_moved_takes_nobody_with_it) {
         BOOST_TEST(!ctx.stopped());
         f.async_write_some_at(0, asio::buffer("abc", 3), written.handler());
         try {
-            ctx.run_for(std::chrono::seconds(deadline_seconds / 2));
+            run_with_deadline(ctx);
         } catch (const std::runtime_error&) {
-            ctx.run_for(std::chrono::seconds(deadline_seconds / 2));
+            run_with_deadline(ctx);
         }
         BOOST_TEST(written.calls == 1);
         BOOST_TEST(moves_left.use_count() == 1); // it was destroyed

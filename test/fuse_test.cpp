@@ -49,7 +49,7 @@ const call calls[] = {
 void run_until_called(environment& env, const outcome& result) {
     env.ctx.restart();
     while (result.calls == 0)
-        BOOST_REQUIRE_EQUAL(env.ctx.run_one_for(std::chrono::milliseconds(idle_ms)), 1u);
+        BOOST_REQUIRE_EQUAL(run_one_with_deadline(env.ctx), 1u);
 }
 
 /// Returns when the operations that were started are in the server's hands, `count` of this kind in all.

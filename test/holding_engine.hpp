@@ -181,7 +181,7 @@ public:
     /// Runs the context on this thread until so many operations are held.
     void run_until_held(asio::io_context& ctx, std::size_t count) {
         while (held() < count)
-            BOOST_REQUIRE(ctx.run_one_for(std::chrono::seconds(deadline_seconds)) == 1u);
+            BOOST_REQUIRE(run_one_with_deadline(ctx) == 1u);
     }
 
     /// Lets everything go on, now and later.

@@ -167,7 +167,7 @@ ENGINE_TEST(a_context_destroyed_half_way_drops_the_other_half) {
         for (int i = 0; i < count; ++i)
             f.async_write_some_at(std::uint64_t(i) * 64, asio::buffer(bytes), counted_handler{called});
         while (*called < count / 2)
-            BOOST_REQUIRE(ctx.run_one_for(std::chrono::seconds(deadline_seconds)) == 1u);
+            BOOST_REQUIRE(run_one_with_deadline(ctx) == 1u);
         BOOST_TEST(*called == count / 2);
         BOOST_TEST(called.use_count() == 1 + count / 2);
     }
@@ -283,7 +283,7 @@ ENGINE_TEST(one_file_is_used_from_several_threads_at_once) {
                 }
             });
         // Some of them are started while it runs, others after it returned.
-        starters.emplace_back([&] { env.ctx.run_for(std::chrono::seconds(deadline_seconds)); });
+        starters.emplace_back([&] { run_with_deadline(env.ctx); });
     }
     env.run();
     for (const auto& of_thread : written)

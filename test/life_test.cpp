@@ -499,7 +499,7 @@ int child_works(environment& env, file& f) {
     file other(env.ctx, env.path("of_the_child"), file_base::read_write | file_base::create);
     other.async_write_some_at(0, asio::buffer(back), fresh.handler());
     env.ctx.restart();
-    env.ctx.run_for(std::chrono::seconds(deadline_seconds));
+    run_with_deadline(env.ctx);
     return again.calls == 1 && !again.ec && fresh.calls == 1 && !fresh.ec ? 0 : 1;
 }
 
@@ -530,7 +530,7 @@ ENGINE_TEST(what_is_in_flight_at_a_fork_completes_in_parent_and_child) {
     const int status = in_child([&] {
         env.ctx.notify_fork(asio::execution_context::fork_child);
         env.ctx.restart();
-        env.ctx.run_for(std::chrono::seconds(deadline_seconds));
+        run_with_deadline(env.ctx);
         const bool both = in_flight.calls == 1 && !in_flight.ec && pending.calls == 1 && !pending.ec;
         return both ? child_works(env, f) : 2;
     });
@@ -584,8 +584,8 @@ ENGINE_TEST(a_storm_of_signals_is_never_seen) {
     struct sigaction action {
     }, before{};
     action.sa_handler = [](int) { ++signals; }; // without SA_RESTART: system calls are interrupted
-    BOOST_REQUIRE_EQUAL(::sigaction(SIGVTALRM, &action, &before), 0);
-    const itimerval storm{{0, 1000}, {0, 1000}}; // 1 kHz of processor time
+    BOOST_REQUIRE_EQUAL(::sigaction(SIGALRM, &action, &before), 0);
+    const itimerval storm{{0, 1000}, {0, 1000}}; // 1 kHz
     const itimerval calm{};
     const std::string bytes = pattern(block);
     file f = env.open();
@@ -595,12 +595,13 @@ ENGINE_TEST(a_storm_of_signals_is_never_seen) {
 #else
     constexpr int operations = 100'000;
 #endif
+    constexpr int enough_signals = 100;
     int started = 0;
     int failed = 0;
     std::string into(block, '\0');
-    BOOST_REQUIRE_EQUAL(::setitimer(ITIMER_VIRTUAL, &storm, nullptr), 0);
+    BOOST_REQUIRE_EQUAL(::setitimer(ITIMER_REAL, &storm, nullptr), 0);
     std::function<void()> next = [&] {
-        if (started == operations)
+        if (started >= operations && signals >= enough_signals)
             return;
         const auto done = [&](error_code ec, std::size_t n) {
             failed += ec || n != block;
@@ -615,11 +616,11 @@ ENGINE_TEST(a_storm_of_signals_is_never_seen) {
     for (int i = 0; i != in_flight; ++i)
         next();
     env.run();
-    BOOST_REQUIRE_EQUAL(::setitimer(ITIMER_VIRTUAL, &calm, nullptr), 0);
-    BOOST_REQUIRE_EQUAL(::sigaction(SIGVTALRM, &before, nullptr), 0);
+    BOOST_REQUIRE_EQUAL(::setitimer(ITIMER_REAL, &calm, nullptr), 0);
+    BOOST_REQUIRE_EQUAL(::sigaction(SIGALRM, &before, nullptr), 0);
     BOOST_TEST(failed == 0);
-    BOOST_TEST(started == operations);
-    BOOST_TEST(signals > 0);
+    BOOST_TEST(started >= operations);
+    BOOST_TEST(signals >= enough_signals);
 }
 
 ENGINE_TEST(operations_survive_the_thread_that_submitted_them) {

@@ -167,9 +167,6 @@ private:
     std::size_t bytes_moved_ = 0;
 };
 
-/// For a context that must have something to run.
-constexpr auto deadline = std::chrono::seconds(deadline_seconds / 2);
-
 } // namespace
 
 // --- Case 29: where and when handlers run -----------------------------------------------------------------------------
@@ -363,7 +360,7 @@ ENGINE_TEST(run_one_runs_at_most_one_handler_though_five_are_ready) {
             five_ready five(env, from, [&] { ++calls; });
             while (calls != five_ready::count) {
                 const int before = calls;
-                BOOST_REQUIRE(five.ctx.run_one_for(deadline) == 1u);
+                BOOST_REQUIRE(run_one_with_deadline(five.ctx) == 1u);
                 BOOST_TEST(calls - before <= 1);
             }
             BOOST_TEST(five.each_succeeded(from));
@@ -407,6 +404,9 @@ ENGINE_TEST(poll_while_an_operation_is_in_flight_returns_and_calls_nothing) {
 }
 
 ENGINE_TEST(run_for_returns_while_an_operation_is_in_flight) {
+#ifdef ASIO_AIO_TEST_ASIO_ON_IO_URING
+    return say_skipped("Asio's own run_for is not safe on io_uring: see run_with_deadline");
+#endif
     hold held(env.ctx, env.engine, hold_at::completion);
     file f = env.open();
     outcome result;
@@ -429,7 +429,7 @@ ENGINE_TEST(stop_takes_effect_between_two_handlers) {
                     running->stop();
             });
             running = &five.ctx;
-            five.ctx.run_for(deadline);
+            run_with_deadline(five.ctx);
             BOOST_TEST(calls == 1);
             run_until_idle(five.ctx);
             BOOST_TEST(calls == five_ready::count);
@@ -447,7 +447,7 @@ ENGINE_TEST(an_exception_of_the_third_handler_leaves_run_and_the_next_run_delive
                 if (++calls == 3)
                     throw thrown_by_handler();
             });
-            BOOST_CHECK_THROW(five.ctx.run_for(deadline), thrown_by_handler);
+            BOOST_CHECK_THROW(run_with_deadline(five.ctx), thrown_by_handler);
             BOOST_TEST(calls == 3);
             run_until_idle(five.ctx);
             BOOST_TEST(calls == five_ready::count);
@@ -495,7 +495,7 @@ ENGINE_TEST(run_does_not_return_while_an_operation_is_in_flight) {
             f.async_write_some_at(0, asio::buffer("abc", 3), [&](error_code, std::size_t) { ++calls; });
             {
                 std::jthread runner([&] {
-                    ctx.run_for(deadline);
+                    run_with_deadline(ctx);
                     calls_when_run_returned = calls.load();
                 });
                 const bool reached = held.wait_for(1);
@@ -550,7 +550,7 @@ ENGINE_TEST(a_handler_may_wait_for_an_operation_by_running_its_context) {
     const std::string text = "written inside";
     f.async_write_some_at(0, asio::buffer("abc", 3), [&](error_code ec, std::size_t n) {
         f.async_write_some_at(0, asio::buffer(text), inner.handler());
-        while (inner.calls == 0 && env.ctx.run_one_for(deadline) == 1)
+        while (inner.calls == 0 && run_one_with_deadline(env.ctx) == 1)
             ;
         outer.handler()(ec, n);
         BOOST_TEST(inner.calls == 1);

@@ -176,7 +176,7 @@ private:
         env_.ctx.restart();
         const auto has_ended = [](const flight& each) { return each.result.calls != 0; };
         while (std::none_of(in_flight_.begin(), in_flight_.end(), has_ended))
-            BOOST_REQUIRE(env_.ctx.run_one_for(std::chrono::seconds(deadline_seconds)) == 1u);
+            BOOST_REQUIRE(run_one_with_deadline(env_.ctx) == 1u);
         for (const flight& each : in_flight_)
             if (has_ended(each))
                 check(each);

@@ -132,7 +132,7 @@ seen read_on(asio::io_context& ctx, file& f, std::uint64_t offset, std::size_t b
     const std::uint64_t before = inline_hits(ctx);
     f.async_read_some_at(offset, asio::buffer(back), result.handler());
     ctx.restart();
-    ctx.run_for(std::chrono::seconds(deadline_seconds / 2));
+    run_with_deadline(ctx);
     if (result.calls != 1)
         return {asio::error::timed_out, "", false};
     back.resize(result.bytes);

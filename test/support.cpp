@@ -83,9 +83,27 @@ void environment::run() {
     run_until_idle(ctx);
 }
 
+#ifdef ASIO_AIO_TEST_ASIO_ON_IO_URING
+std::size_t run_with_deadline(asio::io_context& ctx) {
+    return ctx.run();
+}
+
+std::size_t run_one_with_deadline(asio::io_context& ctx) {
+    return ctx.run_one();
+}
+#else
+std::size_t run_with_deadline(asio::io_context& ctx) {
+    return ctx.run_for(std::chrono::seconds(deadline_seconds));
+}
+
+std::size_t run_one_with_deadline(asio::io_context& ctx) {
+    return ctx.run_one_for(std::chrono::seconds(deadline_seconds));
+}
+#endif
+
 void run_until_idle(asio::io_context& ctx) {
     ctx.restart();
-    ctx.run_for(std::chrono::seconds(deadline_seconds));
+    run_with_deadline(ctx);
     BOOST_REQUIRE_MESSAGE(ctx.stopped(), "run() did not return: a completion was lost");
 }
 

@@ -48,7 +48,7 @@ inline void run_on_threads(asio::io_context& ctx, std::size_t threads) {
         std::vector<std::jthread> others;
         for (std::size_t i = 1; i < threads; ++i)
             others.emplace_back([&] { ctx.run(); });
-        ctx.run_for(std::chrono::seconds(deadline_seconds / 2));
+        run_with_deadline(ctx);
         idle = ctx.stopped();
         ctx.stop(); // the others must end even where a completion was lost
     }

@@ -23,7 +23,7 @@ namespace asio_aio::detail {
 class operation;
 
 /// The backlogs in which operations of one file may wait at the same time.
-enum class waiting_at : unsigned char { service, kernel_engine, pool, pool_slow };
+enum class waiting_at : unsigned char { kernel_engine, pool, pool_slow };
 constexpr std::size_t waiting_at_count = std::size_t(waiting_at::pool_slow) + 1;
 
 /// Decides, per file, whether it pays to try what must not wait: a read at initiation, a write by libaio.

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <asio_aio/backend.hpp>
-#include <asio_aio/detail/backlog.hpp>
 #include <asio_aio/detail/cancel_gate.hpp>
 #include <asio_aio/detail/choice.hpp>
 #include <asio_aio/detail/context_executor.hpp>
@@ -140,8 +139,8 @@ private:
     options options_;
     engine_factory injected_;
     description description_;
-    backlog pending_{waiting_at::service}; ///< Started, and not yet with an engine.
-    op_queue finished_; ///< Ended without an engine: cancelled while pending, or left over by an exception.
+    op_queue pending_;  ///< Started, and not yet with an engine.
+    op_queue finished_; ///< Ended without an engine: cancelled before a retry, or left over by an exception.
     flush_state flush_ = flush_state::idle;
     bool wait_armed_ = false;
     bool stopped_ = false;

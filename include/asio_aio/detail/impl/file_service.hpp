@@ -265,7 +265,7 @@ inline void file_service::drive(turn why) {
         }
         if (flushes) {
             flush_ = flush_state::running;
-            pending_.move_to(batch);
+            batch.splice(pending_);
             done.splice(finished_);
             with_engines_ += last_batch_ = batch.size();
         }
@@ -355,36 +355,20 @@ inline void file_service::deliver(op_queue& done) {
 
 inline void file_service::cancel(const file_ref& file) noexcept {
     {
-        lock held(mutex_);
+        const lock held(mutex_);
         if (stopped_)
             return;
         file->cancel_before(started_ + 1);
-        op_queue cancelled;
-        pending_.extract_cancelled(*file.operator->(), cancelled);
-        const bool found = !cancelled.empty();
-        while (operation* op = cancelled.pop())
-            abort(op);
-        if (found)
-            flush_soon(held);
     }
-    // What a driver has in hand meanwhile, the engine finds cancelled when it takes that over.
+    // An engine finds what is pending, or in a driver's hand, cancelled when it takes that over.
     engines_.cancel(*file.operator->()); // they are there: the file is open
 }
 
 inline void file_service::cancel(operation& op) noexcept {
     op.cancel_asked.store(true, std::memory_order_relaxed);
     {
-        lock held(mutex_);
-        if (stopped_)
-            return;
-        if (pending_.holds(op)) {
-            if (op.passed == pass_reason::to_close) // it has its result
-                return;
-            pending_.remove(op);
-            abort(&op);
-            return flush_soon(held);
-        }
-        if (!engines_.started())
+        const lock held(mutex_);
+        if (stopped_ || !engines_.started())
             return;
     }
     engines_.cancel(op);
@@ -400,7 +384,7 @@ inline void file_service::shutdown() {
         stopped_ = true;
         // A context of an unknown type is driven by a thread of Asio's own, which ends after us.
         no_driver_.wait(held, [this] { return drivers_ == 0; });
-        pending_.move_to(abandoned);
+        abandoned.splice(pending_);
         abandoned.splice(finished_);
     }
     engines_.stop(abandoned);
@@ -418,7 +402,7 @@ inline void file_service::notify_fork(boost::asio::execution_context::fork_event
         op_queue batch;
         {
             const lock held(mutex_);
-            pending_.move_to(batch);
+            batch.splice(pending_);
             with_engines_ += batch.size();
         }
         engines_.prepare_fork(batch);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 """Who is compared: a program of the build folder, or fio, with options of its own."""
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -11,6 +12,7 @@ class Contestant:
     environment: dict = field(default_factory=dict)
     # The share of a case's operations that it does: less for those that would take many times as long.
     pace: float = 1.0
+    build: Path | None = None  # a build folder of another tree
 
     def having(self, name, **options):
         return replace(self, name=name, options={**self.options, **options})

@@ -39,7 +39,7 @@ def _command(settings, case, contestant, latency):
             options.pop(name, None)
     if contestant.program == "fio":
         return fio.command(settings, options)
-    program = settings.build / "bench" / f"bench_{contestant.program}"
+    program = (contestant.build or settings.build) / "bench" / f"bench_{contestant.program}"
     if not program.exists():
         raise NotRun(f"{program.name} was not built: its library was not found")
     command = [str(program), "--json", *_arguments(options), *(["--latency"] if latency else [])]

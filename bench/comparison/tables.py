@@ -64,9 +64,9 @@ def reference_of(case, results):
 
 
 def print_case(case, results, paint):
-    figures, ratios = _FIGURES, ((RATE, "rate × ours"), (CPU, "CPU × ours"))
+    figures, ratios = _FIGURES, ((RATE, f"rate × {case.reference_word}"), (CPU, f"CPU × {case.reference_word}"))
     if case.timer:
-        figures, ratios = _TIMER_FIGURES, (("p99_us", "p99 × threads"),)
+        figures, ratios = _TIMER_FIGURES, (("p99_us", "p99 × before" if case.reference_word == "before" else "p99 × threads"),)
     reference = reference_of(case, results)
     rows = []
     for contestant in case.contestants:

@@ -15,7 +15,8 @@ class Case:
     operations: int
     options: dict
     contestants: tuple
-    reference: object = URING  # what "x ours" refers to
+    reference: object = URING  # what "× ours" refers to
+    reference_word: str = "ours"
     timer: bool = False
     latency: bool = True
     # Of a plot over the depth: which plots it is a point of.

@@ -451,6 +451,10 @@ struct later_service : asio::execution_context::service {
 } // namespace
 
 ENGINE_TEST(a_context_destroyed_while_its_thread_hands_operations_over_waits_for_it) {
+#ifdef ASIO_AIO_TEST_ASIO_ON_IO_URING
+    // Both then wait for the ring: io_uring_service::shutdown, and the thread that Asio made for this context.
+    return say_skipped("Asio's own end may hang on io_uring where a thread of Asio's runs the context");
+#endif
     const std::string bytes = pattern(block);
     for (int round = 0; round != 50; ++round) {
         std::promise<void> entered, go_on;

@@ -3,6 +3,8 @@
 
 #include "engine_support.hpp"
 
+#include "core/router.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <initializer_list>
@@ -13,6 +15,8 @@ namespace test {
 /// An operation without a handler: its result is looked at where it lies.
 struct plain_operation : detail::operation {
     explicit plain_operation(detail::op_kind what) : operation(what, ends) {}
+
+    using operation::renew;
 
     static constexpr detail::operation::fates ends{
         [](operation&, operation*& owner) { owner = nullptr; }, [](operation&) noexcept {}};
@@ -28,7 +32,7 @@ inline asio_aio::options with_depth(unsigned depth) {
 struct engine_fixture {
     explicit engine_fixture(const detail::engine_factory& make, asio_aio::options opts = {}, int file_flags = 0) {
         BOOST_REQUIRE_EQUAL(engines.open_event(), 0);
-        engines.start(opts, make);
+        engines.add_engines(make(opts, engines.finished()));
         const int fd = ::open(folder.file("file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | file_flags, 0600);
         BOOST_REQUIRE(fd != -1);
         file = detail::file_ref::adopt(fd);
@@ -66,13 +70,17 @@ struct engine_fixture {
         BOOST_REQUIRE(batch.empty());
     }
 
+    /// Completes everything, `pending` too. `reap` then finds it in both processes.
+    void prepare_fork(detail::op_queue& pending) { engines.prepare_fork(pending, finished_before_fork); }
+
     bool wait_for_event() {
-        pollfd waited{engines.event_descriptor(), POLLIN, 0};
+        pollfd waited{engines.finished().descriptor(), POLLIN, 0};
         return ::poll(&waited, 1, int(deadline_seconds) * 1000) == 1;
     }
 
     /// Waits until at least `count` operations are in `done`.
     void reap(detail::op_queue& done, std::size_t count) {
+        done.splice(finished_before_fork);
         engines.reap(done);
         while (done.size() < count) {
             BOOST_REQUIRE(wait_for_event());
@@ -97,7 +105,8 @@ struct engine_fixture {
     }
 
     temporary_directory folder;
-    detail::engine_set engines;
+    detail::router engines;
+    detail::op_queue finished_before_fork;
     detail::file_ref file;
 };
 

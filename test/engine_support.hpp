@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "engine_decorator.hpp"
 #include "support.hpp"
 
-#include "../src/thread_pool_engine.hpp"
+#include "engine/engine.hpp"
+#include "engine/thread_pool/engine.hpp"
+#include "selection/choice.hpp"
 
-#include <asio_aio/detail/choice.hpp>
-#include <asio_aio/detail/engine.hpp>
 #include <asio_aio/detail/file_service.hpp>
 
 #include <chrono>
@@ -35,10 +36,11 @@ public:
         current() = nullptr;
     }
 
-    /// The pool's `before_call`.
-    static void pass(const detail::operation& op) {
+    /// The pool's `perform`.
+    static int perform(detail::operation& op) noexcept {
         if (gate* self = current())
             self->wait(op);
+        return detail::posix_file::perform(op);
     }
 
     void open() {
@@ -82,26 +84,34 @@ inline void use_gated_pool(asio::io_context& ctx, unsigned max_threads) {
     const auto make = [max_threads](const asio_aio::options&, detail::event& finished) {
         detail::thread_pool_settings settings;
         settings.max_threads = max_threads;
-        settings.before_call = &gate::pass;
+        settings.perform = &gate::perform;
         detail::engine_list engines;
         engines.push_back(std::make_unique<detail::thread_pool_engine>(settings, finished));
         return engines;
     };
-    asio::use_service<detail::file_service>(ctx).use_engines(make);
+    asio::use_service<detail::file_service>(ctx).scheduler().use_engines(make);
+}
+
+/// Has the files of `ctx` served by a pool whose threads call `perform`.
+inline void use_pool_that_calls(asio::io_context& ctx, int (*perform)(detail::operation&) noexcept) {
+    const auto make = [perform](const asio_aio::options&, detail::event& finished) {
+        detail::thread_pool_settings settings;
+        settings.perform = perform;
+        detail::engine_list engines;
+        engines.push_back(std::make_unique<detail::thread_pool_engine>(settings, finished));
+        return engines;
+    };
+    asio::use_service<detail::file_service>(ctx).scheduler().use_engines(make);
 }
 
 /// Stands before a real engine and answers some operations itself.
-class faulty_engine final : public detail::engine {
+class faulty_engine final : public engine_decorator {
 public:
-    /// Called for each operation that is submitted; a value is the result, and the real engine never sees the
-    /// operation.
+    /// Called for each operation that is submitted. A value is the result: the real engine never sees the operation.
     using script = std::function<std::optional<int>(detail::operation&)>;
 
     faulty_engine(std::unique_ptr<detail::engine> real, detail::event& finished, script decide)
-        : real_(std::move(real)), finished_(finished), decide_(std::move(decide)) {}
-
-    backend kind() const noexcept override { return real_->kind(); }
-    bool serves(const detail::file_handle& what) const noexcept override { return real_->serves(what); }
+        : engine_decorator(std::move(real), finished), decide_(std::move(decide)) {}
 
     void submit(detail::op_queue& batch) noexcept override {
         detail::op_queue passed;
@@ -109,39 +119,30 @@ public:
         while (detail::operation* op = batch.pop()) {
             const std::lock_guard<std::mutex> held(mutex_);
             if (const auto result = decide_(*op)) {
-                op->result = *result;
+                op->take_result(*result);
                 done_.push(op);
                 answered = true;
             } else {
                 passed.push(op);
             }
         }
-        real_->submit(passed);
+        submit_to_real(passed);
         if (answered)
-            finished_.raise();
+            finished().raise();
     }
 
     void reap(detail::op_queue& done) noexcept override {
         const std::lock_guard<std::mutex> held(mutex_);
         done.splice(done_);
-        real_->reap(done);
+        reap_real(done);
     }
-
-    void cancel(detail::file_handle& which) noexcept override { real_->cancel(which); }
-    void cancel(detail::operation& op) noexcept override { real_->cancel(op); }
 
     void stop(detail::op_queue& abandoned) noexcept override {
         abandoned.splice(done_);
-        real_->stop(abandoned);
+        engine_decorator::stop(abandoned);
     }
 
-    void prepare_fork() noexcept override { real_->prepare_fork(); }
-    void become_child() noexcept override { real_->become_child(); }
-    detail::engine_counters counters() const noexcept override { return real_->counters(); }
-
 private:
-    std::unique_ptr<detail::engine> real_;
-    detail::event& finished_;
     script decide_;
     std::mutex mutex_;
     detail::op_queue done_;
@@ -155,7 +156,7 @@ inline void use_faulty_engine(asio::execution_context& context, backend engine, 
         engines.front() = std::make_unique<faulty_engine>(std::move(engines.front()), finished, decide);
         return engines;
     };
-    asio::use_service<detail::file_service>(context).use_engines(make);
+    asio::use_service<detail::file_service>(context).scheduler().use_engines(make);
 }
 
 inline void use_faulty_engine(environment& env, faulty_engine::script decide) {

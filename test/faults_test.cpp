@@ -6,7 +6,9 @@
 #include <boost/asio/write_at.hpp>
 
 #include <fcntl.h>
+#include <atomic>
 #include <cerrno>
+#include <thread>
 
 using namespace test;
 using detail::operation;
@@ -25,10 +27,14 @@ faulty_engine::script first(int times, int result) {
 
 } // namespace
 
-ENGINE_TEST(transient_errors_are_retried_and_never_seen) {
-    for (int error : {EINTR, EAGAIN, EBUSY}) {
-        environment own(env.engine);
-        use_faulty_engine(own, first(3, -error));
+BOOST_AUTO_TEST_CASE(the_pool_repeats_after_a_transient_error_and_nobody_sees_it) {
+    static int error, left;
+    for (int each : {EINTR, EAGAIN, EBUSY}) {
+        error = each;
+        left = 3;
+        environment own(backend::thread_pool);
+        use_pool_that_calls(
+            own.ctx, [](operation& op) noexcept { return left-- > 0 ? -error : detail::posix_file::perform(op); });
         file f = own.open();
         const std::string text = "written at the fourth try";
         const outcome written = write_at(own, f, 0, {asio::buffer(text)});
@@ -56,7 +62,7 @@ ENGINE_TEST(a_cancellation_that_comes_while_the_operation_is_handed_over_is_not_
     use_faulty_engine(env, [&](operation&) -> std::optional<int> {
         ++submitted;
         opened->cancel(); // neither pending nor with the engine
-        return -EAGAIN;
+        return std::nullopt;
     });
     file f = env.open();
     opened = &f;
@@ -105,21 +111,44 @@ ENGINE_TEST(short_results_do_not_stop_composed_operations) {
     BOOST_TEST((content(env.path()) == bytes));
 }
 
-ENGINE_TEST(an_operation_that_is_retried_can_be_cancelled) {
-    file* opened = nullptr;
-    int tries = 0;
-    use_faulty_engine(env, [&](operation& op) -> std::optional<int> {
-        // Never succeeds; the cancellation finds it waiting for its next try.
+BOOST_AUTO_TEST_CASE(an_operation_that_the_pool_repeats_can_be_cancelled) {
+    static std::atomic<int> tries;
+    static file* opened;
+    static asio::io_context* context;
+    tries = 0;
+    environment env(backend::thread_pool);
+    use_pool_that_calls(env.ctx, [](operation&) noexcept {
         if (++tries == 5)
-            asio::post(env.ctx, [&] { opened->cancel(); });
-        return op.is_cancelled() ? -ECANCELED : -EAGAIN; // as every engine
+            asio::post(*context, [] { opened->cancel(); });
+        return -EAGAIN; // never succeeds
     });
     file f = env.open();
     opened = &f;
+    context = &env.ctx;
     const outcome result = write_at(env, f, 0, {asio::buffer("abc", 3)});
     BOOST_TEST(result.ec == asio::error::operation_aborted);
     BOOST_TEST(result.bytes == 0u);
     BOOST_TEST(tries >= 5);
+}
+
+BOOST_AUTO_TEST_CASE(a_context_ends_though_the_pool_repeats_an_operation_for_ever) {
+    static std::atomic<int> tries;
+    tries = 0;
+    bool called = false;
+    {
+        environment env(backend::thread_pool);
+        use_pool_that_calls(env.ctx, [](operation&) noexcept {
+            ++tries;
+            return -EAGAIN;
+        });
+        file f = env.open();
+        f.async_write_some_at(0, asio::buffer("abc", 3), [&](error_code, std::size_t) { called = true; });
+        env.ctx.poll();
+        while (tries == 0)
+            std::this_thread::yield();
+        ::close(f.release());
+    }
+    BOOST_TEST(!called);
 }
 
 ENGINE_TEST(what_an_inline_read_moved_is_not_lost_by_an_error_after_it) {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include "engine_decorator.hpp"
 #include "support.hpp"
 
-#include <asio_aio/detail/choice.hpp>
-#include <asio_aio/detail/engine.hpp>
+#include "selection/choice.hpp"
+#include "engine/engine.hpp"
+
 #include <asio_aio/detail/file_service.hpp>
 
 #include <condition_variable>
@@ -68,24 +70,19 @@ private:
 };
 
 /// Stands before a real engine and keeps operations back until they are released.
-class holding_engine final : public asio_aio::detail::engine {
-    using op_queue = asio_aio::detail::op_queue;
-
+class holding_engine final : public engine_decorator {
 public:
-    holding_engine(std::unique_ptr<engine> real, std::shared_ptr<hold_state> state, asio_aio::detail::event& finished)
-        : real_(std::move(real)), state_(std::move(state)), finished_(finished) {
-        state_->set_event(&finished_);
+    holding_engine(std::unique_ptr<engine> real, std::shared_ptr<hold_state> state, event& finished)
+        : engine_decorator(std::move(real), finished), state_(std::move(state)) {
+        state_->set_event(&finished);
     }
 
     ~holding_engine() override { state_->set_event(nullptr); }
 
-    backend kind() const noexcept override { return real_->kind(); }
-    bool serves(const asio_aio::detail::file_handle& what) const noexcept override { return real_->serves(what); }
-
     void submit(op_queue& batch) noexcept override {
         const auto locked = state_->lock();
         if (state_->where() == hold_at::completion || state_->is_released())
-            return real_->submit(batch);
+            return submit_to_real(batch);
         held_.splice(batch);
         state_->set_held(held_.size());
     }
@@ -94,36 +91,32 @@ public:
         const auto locked = state_->lock();
         if (state_->where() == hold_at::submission) {
             if (state_->is_released() && !held_.empty())
-                real_->submit(held_);
+                submit_to_real(held_);
             done.splice(cancelled_);
-            real_->reap(done);
+            reap_real(done);
         } else {
-            real_->reap(held_);
+            reap_real(held_);
             if (state_->is_released())
                 done.splice(held_);
         }
         state_->set_held(held_.size());
     }
 
-    void cancel(asio_aio::detail::file_handle& which) noexcept override {
+    void cancel(file_handle& which) noexcept override {
         cancel_held();
-        real_->cancel(which);
+        engine_decorator::cancel(which);
     }
 
-    void cancel(asio_aio::detail::operation& op) noexcept override {
+    void cancel(operation& op) noexcept override {
         cancel_held();
-        real_->cancel(op);
+        engine_decorator::cancel(op);
     }
 
     void stop(op_queue& abandoned) noexcept override {
         abandoned.splice(held_);
         abandoned.splice(cancelled_);
-        real_->stop(abandoned);
+        engine_decorator::stop(abandoned);
     }
-
-    void prepare_fork() noexcept override { real_->prepare_fork(); }
-    void become_child() noexcept override { real_->become_child(); }
-    asio_aio::detail::engine_counters counters() const noexcept override { return real_->counters(); }
 
 private:
     void cancel_held() noexcept {
@@ -139,12 +132,10 @@ private:
             op->take_result(-ECANCELED);
             cancelled_.push(op);
         }
-        finished_.raise();
+        finished().raise();
     }
 
-    std::unique_ptr<engine> real_;
     std::shared_ptr<hold_state> state_;
-    asio_aio::detail::event& finished_;
     op_queue held_;
     op_queue cancelled_;
 };
@@ -168,7 +159,7 @@ public:
             serving = std::make_unique<holding_engine>(std::move(serving), state, finished);
             return engines;
         };
-        asio::use_service<detail::file_service>(context).use_engines(make);
+        asio::use_service<detail::file_service>(context).scheduler().use_engines(make);
     }
 
     std::size_t held() const { return state_->held(); }

@@ -5,8 +5,8 @@
 #include "seccomp.hpp"
 #include "threads.hpp"
 
-#include "../src/io_uring.hpp"
-#include "../src/io_uring_ring.hpp"
+#include "engine/io_uring/trial.hpp"
+#include "engine/io_uring/queue.hpp"
 
 #include <sched.h>
 #include <sys/stat.h>
@@ -128,6 +128,8 @@ BOOST_AUTO_TEST_CASE(a_ring_of_four_wraps_around_a_million_times) {
         for (byte_read& each : reads) {
             fixture.prepare(each); // the engine let go of the file
             each.byte = 0;
+            if (each.state() == detail::op_state::finished)
+                each.renew();
             batch.push(&each);
         }
         fixture.engines.submit(batch);
@@ -362,7 +364,7 @@ BOOST_AUTO_TEST_CASE(a_context_with_few_threads_takes_no_worker_from_another_of_
             return worker_limit() == 100 ? 0 : 1;
         };
         op_queue nothing_pending;
-        many.fixture.engines.prepare_fork(nothing_pending);
+        many.fixture.prepare_fork(nothing_pending);
         BOOST_TEST(in_child(in_child_too) == 0);
     }).join();
 }
@@ -400,7 +402,7 @@ BOOST_AUTO_TEST_CASE(a_registered_buffer_is_named_by_its_index_and_a_child_proce
     BOOST_TEST(fixture.perform(wrong) == 4096);
     BOOST_TEST(fixture.engines.passed(detail::pass_reason::unsupported) == 1u);
     op_queue nothing_pending;
-    fixture.engines.prepare_fork(nothing_pending);
+    fixture.prepare_fork(nothing_pending);
     BOOST_TEST(in_child([&] { return fixture.engines.become_child() == 0 && reads_into_second(100) ? 0 : 1; }) == 0);
     BOOST_REQUIRE_EQUAL(fixture.engines.register_buffers(buffers, 1), 0); // in place of those before
     BOOST_TEST(reads_into_second(200));                                   // by an index that is none: a plain buffer
@@ -416,7 +418,7 @@ BOOST_AUTO_TEST_CASE(a_child_process_unmaps_the_parents_ring_and_nothing_else) {
     const std::size_t maps = maps_of("[io_uring]").size();
     BOOST_TEST(maps != 0u);
     op_queue nothing_pending;
-    fixture.engines.prepare_fork(nothing_pending);
+    fixture.prepare_fork(nothing_pending);
     const int status = in_child([&] {
         // The kernel gives a child process the ring's maps: what it unmaps is the ring, and not what came there since.
         if (maps_of("[io_uring]").size() != maps)
@@ -607,7 +609,7 @@ BOOST_AUTO_TEST_CASE(what_the_only_thread_left_in_the_kernel_ends_when_another_c
     leave_in_kernel(fixture, reads);
     fixture.reap(reads.size());
     for (const byte_read& each : reads)
-        BOOST_TEST((each.result == 1 || each.result == detail::wrong_thread), each.result);
+        BOOST_TEST((each.result == 1 || each.result == detail::failure::wrong_thread), each.result);
 }
 
 BOOST_AUTO_TEST_CASE(a_fork_before_the_first_operation_makes_nobody_the_only_thread) {
@@ -616,7 +618,7 @@ BOOST_AUTO_TEST_CASE(a_fork_before_the_first_operation_makes_nobody_the_only_thr
         return;
     engine_fixture fixture(backend::io_uring, opts);
     op_queue nothing_pending;
-    fixture.engines.prepare_fork(nothing_pending);
+    fixture.prepare_fork(nothing_pending);
     plain_operation sync(op_kind::sync_data);
     fixture.prepare(sync);
     std::thread([&] { fixture.perform(sync); }).join();

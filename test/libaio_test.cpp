@@ -5,8 +5,8 @@
 #include "seccomp.hpp"
 #include "threads.hpp"
 
-#include "../src/libaio.hpp"
-#include "../src/libaio_queue.hpp"
+#include "engine/libaio/trial.hpp"
+#include "engine/libaio/queue.hpp"
 
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -150,7 +150,8 @@ BOOST_AUTO_TEST_CASE(a_queue_of_four_wraps_around_a_million_times) {
         op_queue batch, done;
         for (block_read& each : reads) {
             fixture.prepare(each); // the engine let go of the file
-            each.result = -EINPROGRESS;
+            if (each.state() == detail::op_state::finished)
+                each.renew();
             batch.push(&each);
         }
         fixture.engines.submit(batch);
@@ -522,7 +523,7 @@ BOOST_AUTO_TEST_CASE(a_child_process_gets_a_queue_of_its_own_and_the_parent_keep
     auto reads = reads_of(fixture, 64);
     op_queue pending;
     push_all(reads, pending);
-    fixture.engines.prepare_fork(pending);
+    fixture.prepare_fork(pending);
     const auto arrives = [&] {
         op_queue done;
         fixture.reap(64);
@@ -549,7 +550,7 @@ BOOST_AUTO_TEST_CASE(a_child_process_has_no_part_in_the_parents_queue_and_leaves
     BOOST_REQUIRE_EQUAL(rings.size(), 1u);
     const std::size_t bytes = rings[0].end - rings[0].begin;
     op_queue nothing_pending;
-    fixture.engines.prepare_fork(nothing_pending);
+    fixture.prepare_fork(nothing_pending);
     const int status = in_child([&] {
         if (count_aio_contexts() != 0)
             return 1;
@@ -598,7 +599,7 @@ BOOST_AUTO_TEST_CASE(where_the_ring_cannot_be_kept_from_a_child_process_the_chil
             return could_not;
         direct_fixture fixture(1, with_depth(64));
         op_queue nothing_pending;
-        fixture.engines.prepare_fork(nothing_pending);
+        fixture.prepare_fork(nothing_pending);
         return in_child([&] {
             const std::size_t inherited = count_aio_contexts(); // 0 from Linux 7.2 on
             if (fixture.engines.become_child() != 0 || count_aio_contexts() != inherited + 1)

@@ -391,7 +391,7 @@ BOOST_AUTO_TEST_CASE(a_thread_blocked_in_a_system_call_is_waited_for_until_its_p
         detail::event finished;
         BOOST_REQUIRE_EQUAL(finished.open(), 0);
         detail::thread_pool_settings settings;
-        settings.before_call = &gate::pass;
+        settings.perform = &gate::perform;
         detail::thread_pool_engine pool(settings, finished);
         detail::op_queue batch;
         batch.push(&op);

@@ -3,7 +3,7 @@
 #include "child.hpp"
 #include "seccomp.hpp"
 
-#include "../src/trial_memory.hpp"
+#include "selection/trial_memory.hpp"
 
 #include <sys/syscall.h>
 #include <algorithm>

@@ -6,8 +6,8 @@
 #include "mounts.hpp"
 #include "threads.hpp"
 
-#include <asio_aio/detail/file_handle.hpp>
-#include <asio_aio/detail/residency_map.hpp>
+#include <asio_aio/detail/core/file_handle.hpp>
+#include <asio_aio/detail/core/residency_map.hpp>
 
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -15,7 +15,7 @@ thread_local char storage[249 * 1024];
 std::atomic<std::size_t> bytes_left{0};
 
 /// Notes how much of its stack the calling worker may use yet.
-void measure_stack(const detail::operation&) {
+int measure_stack(detail::operation& op) noexcept {
     std::memset(storage, 'x', sizeof storage);
     pthread_attr_t attributes;
     void* lowest = nullptr;
@@ -25,6 +25,7 @@ void measure_stack(const detail::operation&) {
     ::pthread_attr_destroy(&attributes);
     const char here = 0;
     bytes_left = std::size_t(&here - static_cast<const char*>(lowest));
+    return detail::posix_file::perform(op);
 }
 
 } // namespace
@@ -32,7 +33,7 @@ void measure_stack(const detail::operation&) {
 BOOST_AUTO_TEST_CASE(thread_local_storage_leaves_the_pools_workers_their_stack) {
     engine_fixture fixture([](const asio_aio::options&, detail::event& finished) {
         detail::thread_pool_settings settings;
-        settings.before_call = &measure_stack;
+        settings.perform = &measure_stack;
         detail::engine_list list;
         list.push_back(std::make_unique<detail::thread_pool_engine>(settings, finished));
         return list;

@@ -25,7 +25,7 @@ detail::thread_pool_settings with_threads(unsigned max_threads, bool gated = fal
     detail::thread_pool_settings settings;
     settings.max_threads = max_threads;
     if (gated)
-        settings.before_call = &gate::pass;
+        settings.perform = &gate::perform;
     return settings;
 }
 
@@ -118,9 +118,9 @@ BOOST_AUTO_TEST_CASE(many_completions_cost_one_wake_up) {
     BOOST_REQUIRE(stop.wait_for_arrivals(4));
     stop.open();
     op_queue nothing_pending;
-    fixture.engines.prepare_fork(nothing_pending); // waits until everything is done
+    fixture.prepare_fork(nothing_pending); // waits until everything is done
     eventfd_t count = 0;
-    BOOST_REQUIRE_EQUAL(::eventfd_read(fixture.engines.event_descriptor(), &count), 0);
+    BOOST_REQUIRE_EQUAL(::eventfd_read(fixture.engines.finished().descriptor(), &count), 0);
     BOOST_TEST(count == 1u);
     op_queue done;
     fixture.engines.reap(done);
@@ -171,7 +171,7 @@ BOOST_AUTO_TEST_CASE(an_operation_that_is_there_to_have_its_file_closed_keeps_it
     fixture.prepare(running);
     fixture.prepare(written);
     written.result = 4;
-    written.passed = detail::pass_reason::to_close;
+    written.become(detail::op_state::to_close);
     fixture.submit({&running, &written});
     BOOST_REQUIRE(stop.wait_for_arrivals(1));
     fixture.cancel(written);
@@ -245,7 +245,7 @@ BOOST_AUTO_TEST_CASE(idle_threads_end_but_for_one) {
             std::this_thread::yield();
     }
     op_queue nothing_pending;
-    fixture.engines.prepare_fork(nothing_pending); // ends that one, too
+    fixture.prepare_fork(nothing_pending); // ends that one, too
     BOOST_TEST(count_threads() == threads_before);
 }
 
@@ -253,10 +253,11 @@ BOOST_AUTO_TEST_CASE(its_threads_receive_no_signals) {
     static std::atomic<bool> all_blocked;
     all_blocked = false;
     detail::thread_pool_settings settings;
-    settings.before_call = [](const detail::operation&) {
+    settings.perform = [](detail::operation& op) noexcept {
         sigset_t mask;
         pthread_sigmask(SIG_SETMASK, nullptr, &mask);
         all_blocked = sigismember(&mask, SIGTERM) && sigismember(&mask, SIGXFSZ) && sigismember(&mask, SIGUSR1);
+        return detail::posix_file::perform(op);
     };
     pool_fixture fixture(settings);
     plain_operation op(op_kind::size);
@@ -371,7 +372,7 @@ BOOST_AUTO_TEST_CASE(a_fork_does_not_wait_for_threads_for_ever) {
         fixture.prepare(op);
         fixture.submit({&op});
         op_queue nothing_pending;
-        fixture.engines.prepare_fork(nothing_pending);
+        fixture.prepare_fork(nothing_pending);
         fixture.reap(1);
         return op.result == -ENOMEM ? 0 : 1;
     });

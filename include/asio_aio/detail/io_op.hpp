@@ -5,7 +5,7 @@
 #include <asio_aio/detail/delivery.hpp>
 #include <asio_aio/detail/error.hpp>
 #include <asio_aio/detail/iovecs.hpp>
-#include <asio_aio/detail/operation.hpp>
+#include <asio_aio/detail/core/operation.hpp>
 
 #include <algorithm>
 #include <cstddef>

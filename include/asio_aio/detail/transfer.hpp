@@ -3,10 +3,11 @@
 
 #include <asio_aio/detail/completion.hpp>
 #include <asio_aio/detail/error.hpp>
+#include <asio_aio/detail/cancel_by_name.hpp>
 #include <asio_aio/detail/file_service.hpp>
 #include <asio_aio/detail/io_op.hpp>
 #include <asio_aio/detail/iovecs.hpp>
-#include <asio_aio/detail/posix_file.hpp>
+#include <asio_aio/detail/core/posix_file.hpp>
 
 #include <boost/asio/associated_cancellation_slot.hpp>
 
@@ -64,15 +65,15 @@ inline std::optional<transfer_result> try_inline_read(
     file_service& service, const file_ref& file, std::uint64_t offset, const iovec* iovecs, std::size_t count,
     std::size_t bytes, std::size_t& moved) {
     using outcome = posix_file::cached_read::outcome;
-    if (bytes > service.inline_read_limit() || file->direct() || !file->reads().try_next())
+    if (bytes > service.scheduler().inline_read_limit() || file->direct() || !file->reads().try_next())
         return std::nullopt;
     const auto found = posix_file::read_cached(*file.operator->(), offset, iovecs, unsigned(count), bytes);
     if (found.what == outcome::whole) {
         file->reads().hit();
-        service.counts().inline_hit(std::size_t(found.bytes));
+        service.scheduler().counts().inline_hit(std::size_t(found.bytes));
         return to_transfer(op_kind::read, found.bytes);
     }
-    service.counts().inline_miss();
+    service.scheduler().counts().inline_miss();
     if (found.what == outcome::refused)
         file->reads().refuse();
     else if (found.bytes == 0)
@@ -91,9 +92,10 @@ void end_at_start(
         auto op = io_op<Handler, Executor, 1>::create(
             nothing_to_do ? op_kind::write : kind, handler, small_iovecs<1>(boost::asio::mutable_buffer(), 0),
             boost::asio::mutable_buffer());
-        op->result = result.error == boost::asio::error::eof ? 0
-            : result.error                                   ? -result.error.value()
-                                                             : int(result.bytes);
+        op->take_result(
+            result.error == boost::asio::error::eof ? 0
+                : result.error                      ? -result.error.value()
+                                                    : int(result.bytes));
         op->counted = true;
         op->begin_work(executor);
         service.start_finished(op.release());
@@ -109,7 +111,7 @@ void start_transfer(
     constexpr std::size_t room = iovecs_in_place<BufferSequence>;
     const small_iovecs<room> in_place(buffers, max_transfer_of(file));
     const auto end_without_io = [&](const transfer_result& result) {
-        service.counts().ended_at_start(result.error.failed());
+        service.scheduler().counts().ended_at_start(result.error.failed());
         end_at_start(service, executor, kind, handler, result);
     };
     if (in_place.bytes() == 0) // as Asio has it, a success even where there is no file

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "core/event.hpp"
+#include "engine/engine.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+namespace test {
+
+namespace detail = asio_aio::detail;
+
+/// An engine without a kernel or a thread: the test decides when an operation is finished.
+class scripted_engine final : public detail::engine {
+public:
+    using predicate = bool (*)(const detail::operation&);
+
+    /// `serves` decides which operations are routed here.
+    scripted_engine(asio_aio::backend kind, detail::event& finished, predicate serves)
+        : kind_(kind), finished_(finished), serves_(serves) {}
+
+    asio_aio::backend kind() const noexcept override { return kind_; }
+    bool serves(const detail::file_handle&) const noexcept override { return true; }
+    detail::pass_reason why_not(detail::operation& op) const noexcept override {
+        return serves_(op) ? detail::pass_reason::none : detail::pass_reason::unsupported;
+    }
+
+    void submit(detail::op_queue& batch) noexcept override {
+        while (detail::operation* op = batch.pop()) {
+            if (op->state() == detail::op_state::to_close) {
+                held_.push_back(op);
+                continue;
+            }
+            op->become(detail::op_state::with_engine);
+            ++submissions_;
+            if (op->is_cancelled())
+                finish(*op, -ECANCELED);
+            else
+                held_.push_back(op);
+        }
+    }
+
+    void reap(detail::op_queue& done) noexcept override { done.splice(done_); }
+
+    void cancel(detail::file_handle& file) noexcept override {
+        for (detail::operation* op : std::vector(held_))
+            if (op->file.operator->() == &file)
+                end_if_cancelled(*op);
+    }
+
+    void cancel(detail::operation& op) noexcept override {
+        if (holds(op))
+            end_if_cancelled(op);
+    }
+
+    void stop(detail::op_queue& abandoned) noexcept override {
+        for (detail::operation* op : std::exchange(held_, {}))
+            abandoned.push(op);
+        abandoned.splice(done_);
+    }
+
+    void prepare_fork() noexcept override {
+        while (!held_.empty())
+            complete(*held_.front());
+    }
+    void become_child() noexcept override {}
+    detail::engine_counters counters() const noexcept override { return {}; }
+
+    // --- For the script ---
+
+    bool holds(const detail::operation& op) const noexcept {
+        return std::find(held_.begin(), held_.end(), &op) != held_.end();
+    }
+
+    /// The operation succeeds, or its file is closed.
+    void complete(detail::operation& op) noexcept {
+        if (op.state() != detail::op_state::to_close)
+            return finish_held(op, 1);
+        forget(op);
+        op.close_file();
+        done_.push(&op);
+        finished_.raise();
+    }
+
+    /// The kernel refuses the operation: the pool has to perform it.
+    void pass(detail::operation& op) noexcept {
+        forget(op);
+        op.pass(detail::pass_reason::refused);
+        done_.push(&op);
+        finished_.raise();
+    }
+
+    unsigned submissions() const noexcept { return submissions_; }
+
+private:
+    void end_if_cancelled(detail::operation& op) noexcept {
+        if (op.state() == detail::op_state::with_engine && op.is_cancelled())
+            finish_held(op, -ECANCELED);
+    }
+
+    void forget(detail::operation& op) noexcept { held_.erase(std::find(held_.begin(), held_.end(), &op)); }
+
+    void finish_held(detail::operation& op, int result) noexcept {
+        forget(op);
+        finish(op, result);
+    }
+
+    void finish(detail::operation& op, int result) noexcept {
+        if (kind_ == asio_aio::backend::thread_pool)
+            op.take_result_and_close(result);
+        else
+            op.take_result(result);
+        done_.push(&op);
+        finished_.raise();
+    }
+
+    const asio_aio::backend kind_;
+    detail::event& finished_;
+    const predicate serves_;
+    std::vector<detail::operation*> held_;
+    detail::op_queue done_;
+    unsigned submissions_ = 0;
+};
+
+} // namespace test

@@ -71,6 +71,7 @@ public:
         deliver, ///< Ends the round.
         deliver_and_throw,
         complete,
+        complete_silently, ///< While a round is about to reap: the engine then raises no event.
         pass,
         cancel_one,
         cancel_file,
@@ -130,7 +131,7 @@ public:
         if (started_ != operation_count) {
             steps.push_back({what::start_here});
             steps.push_back({what::start_elsewhere});
-            if (started_ == 0)
+            if (started_ == 1)
                 steps.push_back({what::start_finished});
         }
         if (posted_ != 0 && rounds_.size() < 2)
@@ -154,6 +155,8 @@ public:
                 steps.push_back({what::pass, op->index});
             if (engines_[0]->holds(*op) || engines_[1]->holds(*op))
                 steps.push_back({what::complete, op->index});
+            if (engines_[0]->holds(*op) && is_about_to_reap())
+                steps.push_back({what::complete_silently, op->index});
             if (op->started && !op->has_ended() && !op->cancel_asked && !stopped_)
                 steps.push_back({what::cancel_one, op->index});
         }
@@ -189,6 +192,7 @@ public:
         case what::deliver: end(next.which, false); break;
         case what::deliver_and_throw: end(next.which, true); break;
         case what::complete: complete(*operations_[next.which]); break;
+        case what::complete_silently: engines_[0]->complete(*operations_[next.which], false); break;
         case what::pass: engines_[0]->pass(*operations_[next.which]); break;
         case what::cancel_one: scheduler_.cancel(*operations_[next.which]); break;
         case what::cancel_file: scheduler_.cancel(*file_.operator->()); break;
@@ -247,6 +251,13 @@ private:
     bool event_is_readable() const {
         pollfd waited{scheduler_.event_descriptor(), POLLIN, 0};
         return ::poll(&waited, 1, 0) == 1;
+    }
+
+    bool is_about_to_reap() const {
+        for (const active& each : rounds_)
+            if (each.at == phase::begun)
+                return true;
+        return false;
     }
 
     void start(bool here) {
@@ -387,9 +398,9 @@ private:
 
 const char* name_of(world::what kind) {
     constexpr const char* names[] = {
-        "start here",  "start elsewhere", "start finished",    "begin posted", "begin woken", "exchange",
-        "settle",      "deliver",         "deliver and throw", "complete",     "pass",        "cancel one",
-        "cancel file", "close file",      "fork, parent",      "fork, child",  "stop"};
+        "start here", "start elsewhere", "start finished",    "begin posted", "begin woken",       "exchange",
+        "settle",     "deliver",         "deliver and throw", "complete",     "complete silently", "pass",
+        "cancel one", "cancel file",     "close file",        "fork, parent", "fork, child",       "stop"};
     return names[std::size_t(kind)];
 }
 

@@ -36,10 +36,12 @@ public:
             }
             op->become(detail::op_state::with_engine);
             ++submissions_;
-            if (op->is_cancelled())
-                finish(*op, -ECANCELED);
-            else
+            if (!op->is_cancelled()) {
                 held_.push_back(op);
+                continue;
+            }
+            take_result(*op, -ECANCELED);
+            done_.push(op); // `reap` follows: no need for the event
         }
     }
 
@@ -75,14 +77,16 @@ public:
         return std::find(held_.begin(), held_.end(), &op) != held_.end();
     }
 
-    /// The operation succeeds, or its file is closed.
-    void complete(detail::operation& op) noexcept {
-        if (op.state() != detail::op_state::to_close)
-            return finish_held(op, 1);
+    /// The operation succeeds, or its file is closed. The event is raised if `raises`.
+    void complete(detail::operation& op, bool raises = true) noexcept {
         forget(op);
-        op.close_file();
+        if (op.state() == detail::op_state::to_close)
+            op.close_file();
+        else
+            take_result(op, 1);
         done_.push(&op);
-        finished_.raise();
+        if (raises)
+            finished_.raise();
     }
 
     /// The kernel refuses the operation: the pool has to perform it.
@@ -97,24 +101,21 @@ public:
 
 private:
     void end_if_cancelled(detail::operation& op) noexcept {
-        if (op.state() == detail::op_state::with_engine && op.is_cancelled())
-            finish_held(op, -ECANCELED);
+        if (op.state() != detail::op_state::with_engine || !op.is_cancelled())
+            return;
+        forget(op);
+        take_result(op, -ECANCELED);
+        done_.push(&op);
+        finished_.raise();
     }
 
     void forget(detail::operation& op) noexcept { held_.erase(std::find(held_.begin(), held_.end(), &op)); }
 
-    void finish_held(detail::operation& op, int result) noexcept {
-        forget(op);
-        finish(op, result);
-    }
-
-    void finish(detail::operation& op, int result) noexcept {
+    void take_result(detail::operation& op, int result) noexcept {
         if (kind_ == asio_aio::backend::thread_pool)
             op.take_result_and_close(result);
         else
             op.take_result(result);
-        done_.push(&op);
-        finished_.raise();
     }
 
     const asio_aio::backend kind_;

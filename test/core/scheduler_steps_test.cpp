@@ -467,7 +467,7 @@ BOOST_AUTO_TEST_CASE(every_order_of_steps_loses_nothing_where_rounds_are_posted)
     BOOST_TEST(all.sequences() > 1000u);
 }
 
-BOOST_AUTO_TEST_CASE(every_order_of_steps_loses_nothing_where_rounds_come_by_the_event) {
+BOOST_AUTO_TEST_CASE(every_order_of_steps_loses_nothing_where_rounds_come_by_event) {
     enumeration all(false, depth());
     all.run();
     BOOST_TEST_MESSAGE(all.sequences() << " sequences");

@@ -18,14 +18,14 @@ class scripted_engine final : public detail::engine {
 public:
     using predicate = bool (*)(const detail::operation&);
 
-    /// `serves` decides which operations are routed here.
-    scripted_engine(asio_aio::backend kind, detail::event& finished, predicate serves)
-        : kind_(kind), finished_(finished), serves_(serves) {}
+    /// `accepts` decides which operations are routed here.
+    scripted_engine(asio_aio::backend kind, detail::event& finished, predicate accepts)
+        : kind_(kind), finished_(finished), accepts_(accepts) {}
 
     asio_aio::backend kind() const noexcept override { return kind_; }
     bool serves(const detail::file_handle&) const noexcept override { return true; }
     detail::pass_reason why_not(detail::operation& op) const noexcept override {
-        return serves_(op) ? detail::pass_reason::none : detail::pass_reason::unsupported;
+        return accepts_(op) ? detail::pass_reason::none : detail::pass_reason::unsupported;
     }
 
     void submit(detail::op_queue& batch) noexcept override {
@@ -120,7 +120,7 @@ private:
 
     const asio_aio::backend kind_;
     detail::event& finished_;
-    const predicate serves_;
+    const predicate accepts_;
     std::vector<detail::operation*> held_;
     detail::op_queue done_;
     unsigned submissions_ = 0;

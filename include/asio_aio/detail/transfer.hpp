@@ -3,9 +3,9 @@
 
 #include <asio_aio/detail/completion.hpp>
 #include <asio_aio/detail/error.hpp>
+#include <asio_aio/detail/async_op.hpp>
 #include <asio_aio/detail/cancel_by_name.hpp>
 #include <asio_aio/detail/file_service.hpp>
-#include <asio_aio/detail/io_op.hpp>
 #include <asio_aio/detail/iovecs.hpp>
 #include <asio_aio/detail/core/posix_file.hpp>
 
@@ -15,7 +15,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
+#include <tuple>
 #include <vector>
 
 /// Reads and writes, from the user's buffers to the service or the system call.
@@ -43,6 +45,45 @@ inline std::optional<transfer_result> result_without_io(
         return transfer_result{boost::asio::error::invalid_argument, 0};
     return std::nullopt;
 }
+
+/// The iovecs of a read or write, `Room` of them in place, and what its handler is called with.
+template <std::size_t Room>
+class transfer_outcome {
+public:
+    static std::tuple<error_code, std::size_t> arguments(const operation& op) {
+        const transfer_result answer = to_transfer(op);
+        return {answer.error, answer.bytes};
+    }
+
+    /// `in_place` are the iovecs of `buffers`, as many as there is room for; more come from `allocator`.
+    template <typename BufferSequence, typename Allocator>
+    void assign_iovecs(
+        operation& op, const small_iovecs<Room>& in_place, const BufferSequence& buffers, const Allocator& allocator) {
+        op.iovecs = in_place_;
+        op.iovec_count = unsigned(in_place.buffers());
+        if (in_place.fits()) {
+            std::copy_n(in_place.data(), in_place.buffers(), in_place_);
+            return;
+        }
+        op.iovecs = rebound<Allocator>(allocator).allocate(in_place.buffers());
+        in_place_[0] = {op.iovecs, in_place.buffers()}; // what is to be freed; the place has no other use now
+        allocated_ = true;
+        for_each_iovec(buffers, in_place.bytes(), [next = op.iovecs](const iovec& one) mutable { *next++ = one; });
+    }
+
+    template <typename Allocator>
+    void release(operation&, const Allocator& allocator) noexcept {
+        if (allocated_)
+            rebound<Allocator>(allocator).deallocate(static_cast<iovec*>(in_place_->iov_base), in_place_->iov_len);
+    }
+
+private:
+    template <typename Allocator>
+    using rebound = typename std::allocator_traits<Allocator>::template rebind_alloc<iovec>;
+
+    iovec in_place_[Room];
+    bool allocated_ = false;
+};
 
 template <typename BufferSequence>
 transfer_result transfer_now(op_kind kind, const file_ref& file, std::uint64_t offset, const BufferSequence& buffers) {
@@ -89,9 +130,8 @@ void end_at_start(
     if constexpr (is_inline_executor<Executor> && !has_immediate_executor<Handler>) {
         // Nothing can be posted there: the service delivers it.
         const bool nothing_to_do = !result.error && result.bytes == 0; // which is no end of file
-        auto op = io_op<Handler, Executor, 1>::create(
-            nothing_to_do ? op_kind::write : kind, handler, small_iovecs<1>(boost::asio::mutable_buffer(), 0),
-            boost::asio::mutable_buffer());
+        auto op =
+            async_op<Handler, Executor, transfer_outcome<1>>::create(nothing_to_do ? op_kind::write : kind, handler);
         op->take_result(
             result.error == boost::asio::error::eof ? 0
                 : result.error                      ? -result.error.value()
@@ -125,7 +165,8 @@ void start_transfer(
                 try_inline_read(service, file, offset, in_place.data(), in_place.buffers(), in_place.bytes(), moved))
             return end_at_start(service, executor, kind, handler, *result);
 
-    auto op = io_op<Handler, Executor, room>::create(kind, handler, in_place, buffers);
+    auto op = async_op<Handler, Executor, transfer_outcome<room>>::create(kind, handler);
+    op->result_part().assign_iovecs(*op, in_place, buffers, op->allocator());
     op->file = file;
     if (kind == op_kind::write && file->in_memory() == memory_test::mincore)
         op->file.mark_as_writer();

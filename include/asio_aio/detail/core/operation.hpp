@@ -108,7 +108,7 @@ struct delivery_room {
 /// What the kernel needs to know of one operation, its result, and its two fates.
 /**
  * Owned by exactly one place at a time: the service's pending list, an engine, or a list of finished operations. The
- * memory belongs to whoever made it (`io_op`), and is given back by `complete` or `discard`.
+ * memory belongs to whoever made it (`async_op`), and is given back by `complete` or `discard`.
  */
 class operation {
 public:
@@ -205,7 +205,6 @@ public:
     bool tried_again = false; ///< Resubmitted once: the end of the submitting thread no longer explains its result.
     bool counted = false;     ///< Statistics have it.
     bool room_taken = false;
-    bool has_own_iovecs = false;           ///< Allocated, beside those in place.
     bool runs_inline = false;              ///< `complete` calls the handler: its executor knows no other way.
     std::atomic<bool> cancel_asked{false}; ///< By its own cancellation slot.
     int result = -EINPROGRESS;             ///< Bytes, 0 or a descriptor (open); else -errno.

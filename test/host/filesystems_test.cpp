@@ -61,6 +61,6 @@ ENGINE_TEST(a_file_of_the_lower_layer_is_read_and_copied_up_by_the_first_write) 
      #name "_on_overlayfs", &on<name, on_overlayfs>, __FILE__, __LINE__);                                              \
  static void name([[maybe_unused]] ::test::environment& env)
 
-#include "read_write_test.cpp"
-#include "buffers_test.cpp"
-#include "in_flight_test.cpp"
+#include "../asio/read_write_test.cpp"
+#include "../asio/buffers_test.cpp"
+#include "../asio/in_flight_test.cpp"

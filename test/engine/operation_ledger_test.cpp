@@ -21,9 +21,10 @@ struct plain_operation final : detail::operation {
 
     bool discarded = false;
 
-    static constexpr fates ends{
-        [](operation&, operation*& owner) { owner = nullptr; },
-        [](operation& op) noexcept { static_cast<plain_operation&>(op).discarded = true; }};
+private:
+    static void complete_it(operation&, operation*& owner) { owner = nullptr; }
+    static void discard_it(operation& op) noexcept { static_cast<plain_operation&>(op).discarded = true; }
+    static constexpr fates ends{&complete_it, &discard_it};
 };
 
 struct slot {

@@ -4,7 +4,7 @@
 #include <asio_aio/backend.hpp>
 #include <asio_aio/detail/error.hpp>
 #include <asio_aio/detail/file_service.hpp>
-#include <asio_aio/detail/posix_file.hpp>
+#include <asio_aio/detail/core/posix_file.hpp>
 #include <asio_aio/file_base.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -289,7 +289,7 @@ public:
      * the first operation, so the answer can change.
      */
     asio_aio::backend backend() const noexcept {
-        return file_ ? service_->backend_of(*file_.operator->()) : asio_aio::backend::thread_pool;
+        return file_ ? service_->scheduler().backend_of(*file_.operator->()) : asio_aio::backend::thread_pool;
     }
 
     /// The alignment that direct I/O on this file asks for.
@@ -349,7 +349,7 @@ private:
 
     void cancel_all() noexcept {
         if (file_ && file_.is_shared()) // else nothing is in flight
-            service_->cancel(file_);
+            service_->scheduler().cancel(*file_.operator->());
     }
 
     error_code require_open() const noexcept {
@@ -363,7 +363,7 @@ private:
 
     void throw_open_error(const error_code& ec, std::string what) const {
         if (ec.category() == error_category())
-            what += ": " + service_->describe().error;
+            what += ": " + service_->scheduler().describe().error;
         detail::throw_if(ec, what);
     }
 

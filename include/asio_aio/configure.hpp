@@ -28,7 +28,7 @@ namespace asio_aio {
  */
 inline boost::system::error_code configure(
     boost::asio::execution_context& context, const options& opts, boost::system::error_code& ec) {
-    return ec = boost::asio::use_service<detail::file_service>(context).configure(opts);
+    return ec = detail::to_error(boost::asio::use_service<detail::file_service>(context).scheduler().configure(opts));
 }
 
 /// The same, throwing `boost::system::system_error`.
@@ -44,12 +44,12 @@ inline void configure(boost::asio::execution_context& context, const options& op
 
 /// What `context` chose, from which source, and why better engines were passed over. Thread-safe.
 inline description describe(boost::asio::execution_context& context) {
-    return boost::asio::use_service<detail::file_service>(context).describe();
+    return boost::asio::use_service<detail::file_service>(context).scheduler().describe();
 }
 
 /// The counters of `context` so far. Thread-safe; a snapshot that is not taken at one instant.
 inline context_statistics statistics(boost::asio::execution_context& context) {
-    return boost::asio::use_service<detail::file_service>(context).count();
+    return boost::asio::use_service<detail::file_service>(context).scheduler().count();
 }
 
 } // namespace asio_aio

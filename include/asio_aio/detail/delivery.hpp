@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <asio_aio/detail/operation.hpp>
+#include <asio_aio/detail/core/operation.hpp>
 
 #include <cstddef>
 #include <memory>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <asio_aio/detail/operation.hpp>
+#include <asio_aio/detail/core/operation.hpp>
 #include <asio_aio/error.hpp>
 
 #include <boost/asio/error.hpp>
@@ -16,11 +16,15 @@ namespace asio_aio::detail {
 
 using boost::system::error_code;
 
-/// A result that says only whether it worked.
+/// The error of a result; none for 0 and for counts.
 inline error_code to_error(int result) noexcept {
-    if (result == wrong_thread)
-        return errc::wrong_thread;
-    return result < 0 ? error_code(-result, boost::system::system_category()) : error_code();
+    switch (result) {
+    case failure::wrong_thread: return errc::wrong_thread;
+    case failure::engine_unavailable: return errc::engine_unavailable;
+    case failure::invalid_choice: return errc::invalid_choice;
+    case failure::configured_too_late: return boost::asio::error::already_open;
+    default: return result < 0 ? error_code(-result, boost::system::system_category()) : error_code();
+    }
 }
 
 struct transfer_result {

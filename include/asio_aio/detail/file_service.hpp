@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <asio_aio/backend.hpp>
-#include <asio_aio/detail/cancel_gate.hpp>
-#include <asio_aio/detail/choice.hpp>
 #include <asio_aio/detail/context_executor.hpp>
-#include <asio_aio/detail/counters.hpp>
-#include <asio_aio/detail/engine_set.hpp>
+#include <asio_aio/detail/core/cancel_gate.hpp>
+#include <asio_aio/detail/core/scheduler.hpp>
 #include <asio_aio/detail/error.hpp>
 #include <asio_aio/detail/handler_memory.hpp>
-#include <asio_aio/detail/posix_file.hpp>
-#include <asio_aio/error.hpp>
-#include <asio_aio/options.hpp>
 
 #include <boost/asio/defer.hpp>
 #include <boost/asio/execution_context.hpp>
@@ -20,32 +14,32 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <cstdint>
-#include <cstring>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <utility>
 #include <variant>
 
 namespace asio_aio::detail {
 
-/// The service of one execution context: makes its engines, takes started operations, and drives.
+/// The service of one execution context: performs with Asio what its scheduler asks for.
 /**
- * An operation started in a turn of the loop joins the pending list; one `flush` a turn, on a thread that runs the
- * context, hands the list to the engines and takes what is already finished. While something is in flight one wait on
- * the engines' event is armed.
+ * The scheduler decides when a round runs and when the engines' event is waited for. The service posts the round,
+ * waits for the event, and delivers finished operations to their executors.
  */
-class file_service final : public boost::asio::execution_context::service, public canceller {
+class file_service final : public boost::asio::execution_context::service {
 public:
     using key_type = file_service;
     static inline boost::asio::execution_context::id id;
 
     explicit file_service(boost::asio::execution_context& context)
-        : service(context), gate_(std::make_shared<cancel_gate>(*this)), wait_(context_executor(context)) {}
+        : service(context), gate_(std::make_shared<cancel_gate>(scheduler_)), wait_(context_executor(context)) {}
 
-    /// Tells the service how to post to its context; the first file whose executor shows it does.
+    detail::scheduler& scheduler() noexcept { return scheduler_; }
+
+    /// The way from cancellation slots to operations.
+    const std::shared_ptr<cancel_gate>& gate() const noexcept { return gate_; }
+
+    /// Learns how to post to the context from the executor of a file; the first executor that shows it counts.
     template <typename Executor>
     void learn_executor(const Executor& executor) {
         if (knows_executor_.load(std::memory_order_acquire))
@@ -54,110 +48,223 @@ public:
         if (std::holds_alternative<std::monostate>(found))
             return;
         const std::lock_guard<std::mutex> held(mutex_);
-        if (!knows_executor_.load(std::memory_order_relaxed)) {
-            native_ = found;
-            knows_executor_.store(true, std::memory_order_release);
-        }
+        if (knows_executor_.load(std::memory_order_relaxed))
+            return;
+        native_ = found;
+        knows_executor_.store(true, std::memory_order_release);
+        scheduler_.begin_to_post();
     }
 
-    error_code configure(const options& opts);
-    description describe() const;
-    context_statistics count() const;
-
-    /// Replaces the engines of the choice, before the first file is opened. For tests that inject faults.
-    void use_engines(engine_factory make) {
-        const lock held(mutex_);
-        injected_ = std::move(make);
+    /// Opens a file. Chooses and makes the engines for the first file.
+    error_code open(const char* path, int flags, mode_t permissions, file_ref& file) {
+        if (const error_code ec = make_engines())
+            return ec;
+        return to_error(scheduler_.open(path, flags, permissions, file));
     }
-
-    /// Opens a file; makes the engines where this is the first one.
-    error_code open(const char* path, int flags, mode_t permissions, file_ref& file);
 
     /// Takes over a descriptor; on failure it stays the caller's.
-    error_code assign(int descriptor, file_ref& file);
+    error_code assign(int descriptor, file_ref& file) {
+        if (const error_code ec = make_engines())
+            return ec;
+        scheduler_.assign(descriptor, file);
+        return {};
+    }
 
-    backend backend_of(const file_handle& file) const noexcept { return engines_.backend_of(file); }
-    std::size_t inline_read_limit() const noexcept { return inline_read_limit_.load(std::memory_order_relaxed); }
-    counters& counts() noexcept { return counts_; }
+    /// Takes over an operation. Its handler is submitted to its executor later, never inside this call.
+    void start(operation* op) noexcept {
+        actions todo;
+        if (scheduler_.start(*op, todo))
+            perform(todo);
+        else // a handler that is destroyed with the context started it
+            op->discard();
+    }
 
-    /// The way from cancellation slots to operations.
-    const std::shared_ptr<cancel_gate>& gate() const noexcept { return gate_; }
-
-    /// Takes over an operation; its fate is decided on the context.
-    void start(operation* op) noexcept;
-
-    /// Takes over an operation that has its result already.
-    void start_finished(operation* op) noexcept;
-
-    /// Cancels the operations of a file that were started before the call.
-    void cancel(const file_ref& file) noexcept;
-
-    /// Cancels one operation, for the gate.
-    void cancel(operation& op) noexcept override;
+    /// Takes over an operation that already has its result.
+    void start_finished(operation* op) noexcept {
+        actions todo;
+        if (scheduler_.start_finished(*op, todo))
+            perform(todo);
+        else
+            op->discard();
+    }
 
 private:
-    using lock = std::unique_lock<std::mutex>;
-    enum class flush_state : unsigned char { idle, posted, awaiting_event, running };
-    enum class turn : unsigned char { woken, flush, lone_operation };
-    struct flush_handler;
+    struct round_handler;
     struct wait_handler;
-    class driver;
+    class round_in_progress;
     struct undelivered;
 
     void shutdown() override;
     void notify_fork(boost::asio::execution_context::fork_event event) override;
     error_code make_engines();
-    bool finds_memory() const noexcept { return finds_memory_.load(std::memory_order_relaxed); }
-    void schedule_flush(lock&);
-    void flush_behind_handlers();
-    template <typename Visitor>
-    void visit_native(Visitor visit) {
-        std::visit(
-            [&](const auto& executor) {
-                if constexpr (!std::is_same_v<decltype(executor), const std::monostate&>)
-                    visit(executor);
-            },
-            native_);
-    }
-    bool is_lone_operation() const noexcept;
-    void drive(turn why);
-    void settle(op_queue& retries, lock& held);
-    void abort(operation* op) noexcept;
-    void flush_soon(lock& held);
-    void take_retries(op_queue& done, op_queue& retries) noexcept;
+    void perform(const actions& todo);
+    void arm_wait();
+    void run_round(turn why);
     void deliver(op_queue& done);
-    static std::int64_t now() noexcept { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+    template <typename Submit>
+    void submit_round(Submit submit);
 
-    counters counts_;
-    std::atomic<std::size_t> inline_read_limit_{options().inline_read_limit};
-    std::atomic<bool> finds_memory_{options().inline_reads_without_nowait};
+    detail::scheduler scheduler_;
+    const std::shared_ptr<cancel_gate> gate_;
     std::atomic<bool> knows_executor_{false};
     native_executor native_; ///< Written once, before `knows_executor_`.
-    const std::shared_ptr<cancel_gate> gate_;
-
-    mutable std::mutex mutex_; ///< Guards everything below. No handler runs under it, and no file is touched.
-    options options_;
-    engine_factory injected_;
-    description description_;
-    op_queue pending_;  ///< Started, and not yet with an engine.
-    op_queue finished_; ///< Ended without an engine: cancelled before a retry, or left over by an exception.
-    flush_state flush_ = flush_state::idle;
-    bool wait_armed_ = false;
-    bool stopped_ = false;
-    std::size_t with_engines_ = 0;   ///< Submitted and not yet reaped.
-    std::size_t last_batch_ = 0;     ///< Operations of the last flush.
-    std::int64_t pending_since_ = 0; ///< When the first of the pending operations was started.
-    std::uint64_t started_ = 0, in_flight_ = 0, peak_in_flight_ = 0;
-    unsigned drivers_ = 0; ///< Threads in `drive`.
-    std::condition_variable no_driver_;
-
-    const handler_memory_ptr flush_memory_{new handler_memory};
+    const handler_memory_ptr round_memory_{new handler_memory};
     const handler_memory_ptr wait_memory_{new handler_memory};
-    engine_set engines_; ///< Started under the mutex; thread-safe from then on.
+
+    std::mutex mutex_; ///< Guards `wait_` and the learning of the executor.
     boost::asio::posix::basic_stream_descriptor<context_executor>
         wait_; ///< The engines' event, which is not its own to close.
 };
 
-} // namespace asio_aio::detail
+/// A posted round. The scheduler asks for one at a time, so the service's memory is free for it.
+struct file_service::round_handler {
+    using allocator_type = handler_memory_allocator<void>;
 
-#include <asio_aio/detail/impl/file_service.hpp>
+    allocator_type get_allocator() const noexcept { return allocator_type(*memory); }
+    void operator()() const { self->run_round(turn::posted); }
+
+    file_service* self;
+    handler_memory* memory; // may outlive the service, as this handler may
+};
+
+struct file_service::wait_handler {
+    using allocator_type = handler_memory_allocator<void>;
+    using immediate_executor_type = context_executor; // never used: the event is always a valid descriptor
+
+    allocator_type get_allocator() const noexcept { return allocator_type(*memory); }
+    immediate_executor_type get_immediate_executor() const noexcept { return context_executor(self->context()); }
+    void operator()(const error_code&) const {
+        self->run_round(turn::woken); // also when a fork cancelled the wait
+    }
+
+    file_service* self;
+    handler_memory* memory; // may outlive the service, as this handler may
+};
+
+/// A round that has begun. Its end returns to the scheduler what an exception kept from being delivered.
+class file_service::round_in_progress {
+public:
+    round_in_progress(file_service& service, turn why) : service_(service) {
+        now.why = why;
+        began = service.scheduler_.begin(now);
+    }
+    round_in_progress(const round_in_progress&) = delete;
+    round_in_progress& operator=(const round_in_progress&) = delete;
+
+    ~round_in_progress() {
+        if (began)
+            service_.perform(service_.scheduler_.end(now));
+    }
+
+    round now;
+    bool began;
+
+private:
+    file_service& service_;
+};
+
+/// The operation that is being delivered. If its executor throws, a later round delivers it.
+struct file_service::undelivered {
+    explicit undelivered(op_queue& from) noexcept : queue(from), op(from.pop()) {}
+    undelivered(const undelivered&) = delete;
+    undelivered& operator=(const undelivered&) = delete;
+    ~undelivered() {
+        if (op)
+            queue.push(op); // behind the others: its executor may throw for ever
+    }
+
+    op_queue& queue;
+    operation* op;
+};
+
+/// Chooses and makes the engines, the first time, and prepares the wait for their event.
+inline error_code file_service::make_engines() {
+    if (const int failed = scheduler_.make_engines())
+        return to_error(failed);
+    error_code ec;
+    const std::lock_guard<std::mutex> held(mutex_);
+    if (!wait_.is_open())
+        wait_.assign(scheduler_.event_descriptor(), ec);
+    return ec;
+}
+
+inline void file_service::perform(const actions& todo) {
+    if (todo.arm_wait)
+        arm_wait();
+    if (todo.run_round_here && runs_in_this_thread(native_))
+        run_round(turn::lone_operation);
+    else if (todo.run_round_here || todo.post_round)
+        submit_round([](const auto& executor, round_handler round) { boost::asio::post(executor, round); });
+    else if (todo.defer_round)
+        submit_round([](const auto& executor, round_handler round) { boost::asio::defer(executor, round); });
+}
+
+inline void file_service::arm_wait() {
+    const std::lock_guard<std::mutex> held(mutex_);
+    wait_.async_wait(boost::asio::posix::descriptor_base::wait_read, wait_handler{this, wait_memory_.get()});
+}
+
+template <typename Submit>
+void file_service::submit_round(Submit submit) {
+    std::visit(
+        [&](const auto& executor) {
+            if constexpr (!std::is_same_v<decltype(executor), const std::monostate&>)
+                submit(executor, round_handler{this, round_memory_.get()});
+        },
+        native_);
+}
+
+/// Runs one round of the scheduler and delivers what it finished.
+inline void file_service::run_round(turn why) {
+    round_in_progress round(*this, why);
+    if (!round.began)
+        return;
+    scheduler_.exchange(round.now);
+    scheduler_.settle(round.now);
+    perform(round.now.todo);
+    const bool delivers = !round.now.done.empty();
+    deliver(round.now.done);
+    if (why == turn::woken && delivers)
+        perform(scheduler_.follow_handlers());
+}
+
+/// Submits handlers to their executors. Leaves in `done` what another turn of the loop delivers.
+inline void file_service::deliver(op_queue& done) {
+    if (done.empty())
+        return;
+    const std::int64_t time = std::chrono::steady_clock::now().time_since_epoch().count();
+    bool goes_on = true;
+    while (goes_on && !done.empty()) {
+        undelivered one(done);
+        if (!std::exchange(one.op->counted, true))
+            scheduler_.counts().completed(*one.op, time);
+        if (one.op->cancel_index != operation::not_registered)
+            gate_->remove(*one.op);
+        goes_on = !one.op->runs_inline; // one handler in a turn of the loop
+        one.op->complete(one.op);
+    }
+}
+
+/// The context is being destroyed: the kernel and the pool let go before any handler is destroyed.
+inline void file_service::shutdown() {
+    gate_->close();
+    op_queue abandoned; // discarded at the end, outside every mutex
+    scheduler_.stop(abandoned);
+    if (wait_.is_open())
+        wait_.release();
+}
+
+inline void file_service::notify_fork(boost::asio::execution_context::fork_event event) {
+    using boost::asio::execution_context;
+    if (!wait_.is_open())
+        return;
+    if (event == execution_context::fork_prepare) {
+        perform(scheduler_.prepare_fork());
+    } else if (event == execution_context::fork_child) {
+        wait_.release(); // cancels a wait; its handler runs a round, which arms the wait on the new event
+        throw_if(to_error(scheduler_.become_child()), "notify_fork");
+        wait_.assign(scheduler_.event_descriptor());
+    }
+}
+
+} // namespace asio_aio::detail

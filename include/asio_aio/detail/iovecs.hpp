@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <asio_aio/detail/file_handle.hpp>
+#include <asio_aio/detail/core/file_handle.hpp>
 
 #include <boost/asio/buffer.hpp>
 

@@ -3,10 +3,11 @@
 
 #include <asio_aio/detail/completion.hpp>
 #include <asio_aio/detail/error.hpp>
+#include <asio_aio/detail/async_op.hpp>
+#include <asio_aio/detail/cancel_by_name.hpp>
 #include <asio_aio/detail/file_service.hpp>
-#include <asio_aio/detail/io_op.hpp>
 #include <asio_aio/detail/iovecs.hpp>
-#include <asio_aio/detail/posix_file.hpp>
+#include <asio_aio/detail/core/posix_file.hpp>
 
 #include <boost/asio/associated_cancellation_slot.hpp>
 
@@ -14,7 +15,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
+#include <tuple>
 #include <vector>
 
 /// Reads and writes, from the user's buffers to the service or the system call.
@@ -43,6 +46,45 @@ inline std::optional<transfer_result> result_without_io(
     return std::nullopt;
 }
 
+/// The iovecs of a read or write, `Room` of them in place, and what its handler is called with.
+template <std::size_t Room>
+class transfer_outcome {
+public:
+    static std::tuple<error_code, std::size_t> arguments(const operation& op) {
+        const transfer_result answer = to_transfer(op);
+        return {answer.error, answer.bytes};
+    }
+
+    /// `in_place` are the iovecs of `buffers`, as many as there is room for; more come from `allocator`.
+    template <typename BufferSequence, typename Allocator>
+    void assign_iovecs(
+        operation& op, const small_iovecs<Room>& in_place, const BufferSequence& buffers, const Allocator& allocator) {
+        op.iovecs = in_place_;
+        op.iovec_count = unsigned(in_place.buffers());
+        if (in_place.fits()) {
+            std::copy_n(in_place.data(), in_place.buffers(), in_place_);
+            return;
+        }
+        op.iovecs = rebound<Allocator>(allocator).allocate(in_place.buffers());
+        in_place_[0] = {op.iovecs, in_place.buffers()}; // what is to be freed; the place has no other use now
+        allocated_ = true;
+        for_each_iovec(buffers, in_place.bytes(), [next = op.iovecs](const iovec& one) mutable { *next++ = one; });
+    }
+
+    template <typename Allocator>
+    void release(operation&, const Allocator& allocator) noexcept {
+        if (allocated_)
+            rebound<Allocator>(allocator).deallocate(static_cast<iovec*>(in_place_->iov_base), in_place_->iov_len);
+    }
+
+private:
+    template <typename Allocator>
+    using rebound = typename std::allocator_traits<Allocator>::template rebind_alloc<iovec>;
+
+    iovec in_place_[Room];
+    bool allocated_ = false;
+};
+
 template <typename BufferSequence>
 transfer_result transfer_now(op_kind kind, const file_ref& file, std::uint64_t offset, const BufferSequence& buffers) {
     const small_iovecs<iovecs_in_place<BufferSequence>> in_place(buffers, max_transfer_of(file));
@@ -64,15 +106,15 @@ inline std::optional<transfer_result> try_inline_read(
     file_service& service, const file_ref& file, std::uint64_t offset, const iovec* iovecs, std::size_t count,
     std::size_t bytes, std::size_t& moved) {
     using outcome = posix_file::cached_read::outcome;
-    if (bytes > service.inline_read_limit() || file->direct() || !file->reads().try_next())
+    if (bytes > service.scheduler().inline_read_limit() || file->direct() || !file->reads().try_next())
         return std::nullopt;
     const auto found = posix_file::read_cached(*file.operator->(), offset, iovecs, unsigned(count), bytes);
     if (found.what == outcome::whole) {
         file->reads().hit();
-        service.counts().inline_hit(std::size_t(found.bytes));
+        service.scheduler().counts().inline_hit(std::size_t(found.bytes));
         return to_transfer(op_kind::read, found.bytes);
     }
-    service.counts().inline_miss();
+    service.scheduler().counts().inline_miss();
     if (found.what == outcome::refused)
         file->reads().refuse();
     else if (found.bytes == 0)
@@ -88,12 +130,12 @@ void end_at_start(
     if constexpr (is_inline_executor<Executor> && !has_immediate_executor<Handler>) {
         // Nothing can be posted there: the service delivers it.
         const bool nothing_to_do = !result.error && result.bytes == 0; // which is no end of file
-        auto op = io_op<Handler, Executor, 1>::create(
-            nothing_to_do ? op_kind::write : kind, handler, small_iovecs<1>(boost::asio::mutable_buffer(), 0),
-            boost::asio::mutable_buffer());
-        op->result = result.error == boost::asio::error::eof ? 0
-            : result.error                                   ? -result.error.value()
-                                                             : int(result.bytes);
+        auto op =
+            async_op<Handler, Executor, transfer_outcome<1>>::create(nothing_to_do ? op_kind::write : kind, handler);
+        op->take_result(
+            result.error == boost::asio::error::eof ? 0
+                : result.error                      ? -result.error.value()
+                                                    : int(result.bytes));
         op->counted = true;
         op->begin_work(executor);
         service.start_finished(op.release());
@@ -109,7 +151,7 @@ void start_transfer(
     constexpr std::size_t room = iovecs_in_place<BufferSequence>;
     const small_iovecs<room> in_place(buffers, max_transfer_of(file));
     const auto end_without_io = [&](const transfer_result& result) {
-        service.counts().ended_at_start(result.error.failed());
+        service.scheduler().counts().ended_at_start(result.error.failed());
         end_at_start(service, executor, kind, handler, result);
     };
     if (in_place.bytes() == 0) // as Asio has it, a success even where there is no file
@@ -123,7 +165,8 @@ void start_transfer(
                 try_inline_read(service, file, offset, in_place.data(), in_place.buffers(), in_place.bytes(), moved))
             return end_at_start(service, executor, kind, handler, *result);
 
-    auto op = io_op<Handler, Executor, room>::create(kind, handler, in_place, buffers);
+    auto op = async_op<Handler, Executor, transfer_outcome<room>>::create(kind, handler);
+    op->result_part().assign_iovecs(*op, in_place, buffers, op->allocator());
     op->file = file;
     if (kind == op_kind::write && file->in_memory() == memory_test::mincore)
         op->file.mark_as_writer();

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <asio_aio/detail/completion.hpp>
+#include <asio_aio/detail/core/operation.hpp>
+#include <asio_aio/detail/delivery.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <tuple>
+#include <utility>
+
+namespace asio_aio::detail {
+
+/// An asynchronous call in flight: the operation, its handler, and the work that keeps both executors' contexts running.
+/**
+ * Made and freed with the handler's allocator.
+ *
+ * @tparam Result What differs from one kind of call to the next. A member of it is part of the operation.
+ * `arguments(operation)` returns a tuple of what the handler is called with; `release(operation, allocator)` frees what
+ * `Result` allocated.
+ */
+template <typename Handler, typename IoExecutor, typename Result>
+class async_op final : public operation {
+    using handler_allocator = boost::asio::associated_allocator_t<Handler, default_allocator>;
+    using work_type = handler_work<Handler, IoExecutor>;
+    using own_allocator = typename std::allocator_traits<handler_allocator>::template rebind_alloc<async_op>;
+
+    struct deleter {
+        void operator()(async_op* op) const noexcept { free(op); }
+    };
+
+public:
+    using pointer = std::unique_ptr<async_op, deleter>;
+    using delivery_type = delivery<async_op, handler_allocator, work_type::is_usual>;
+
+    static pointer create(op_kind what, Handler& handler) {
+        own_allocator memory(boost::asio::get_associated_allocator(handler, default_allocator()));
+        async_op* raw = memory.allocate(1);
+        try {
+            new (raw) async_op(what, handler);
+        } catch (...) {
+            memory.deallocate(raw, 1);
+            throw;
+        }
+        return pointer(raw);
+    }
+
+    /// Counts the operation as work of both executors. The last step of an initiation that may throw: a count that is
+    /// taken back would stop a context that has nothing else to do yet.
+    void begin_work(const IoExecutor& executor) {
+        work_.emplace(handler_, executor);
+        runs_inline = work_->runs_inline();
+    }
+
+    Result& result_part() noexcept { return result_; }
+    const Handler& handler() const noexcept { return handler_; }
+    handler_allocator allocator() const noexcept {
+        return boost::asio::get_associated_allocator(handler_, default_allocator());
+    }
+
+    /// The operation's turn on the executor. Free, then call: the handler may start the next operation, which finds this
+    /// memory in its allocator again; and the handler may be what owns that memory.
+    void call_handler() {
+        pointer self(this);
+        auto arguments = Result::arguments(*this);
+        Handler handler(std::move(handler_));
+        destroy(self.release(), boost::asio::get_associated_allocator(handler, default_allocator()));
+        std::apply(std::move(handler), std::move(arguments));
+    }
+
+private:
+    async_op(op_kind what, Handler& handler) : operation(what, ends), handler_(std::move(handler)) {}
+
+    ~async_op() = default;
+
+    /// Destroys the handler last: it may be what owns the memory.
+    static void free(async_op* op) noexcept {
+        [[maybe_unused]] const std::optional<work_type> work(std::move(op->work_));
+        try {
+            Handler handler(std::move(op->handler_));
+            destroy(op, boost::asio::get_associated_allocator(handler, default_allocator()));
+        } catch (...) { // it refuses to be moved
+            destroy(op, op->allocator());
+        }
+    }
+
+    /// `allocator` is a copy that outlives the handler of `op`.
+    static void destroy(async_op* op, const handler_allocator& allocator) noexcept {
+        op->result_.release(*op, allocator);
+        op->~async_op();
+        own_allocator(allocator).deallocate(op, 1);
+    }
+
+    /// Submits to the executor. The operation lives until its handler is called there, so an exception loses nothing.
+    static void submit(operation& base, operation*& owner) {
+        auto& self = static_cast<async_op&>(base);
+        // The work ends with the submission and not with the handler, which may belong to a context that runs later.
+        work_type work(std::move(*self.work_));
+        handing_over now(owner);
+        try {
+            work.submit(delivery_type(self));
+        } catch (...) {
+            if (now.failed())
+                self.work_.emplace(std::move(work));
+            throw;
+        }
+        now.done();
+    }
+
+    static void destroy_unused(operation& base) noexcept { free(&static_cast<async_op&>(base)); }
+
+    static constexpr operation::fates ends{&async_op::submit, &async_op::destroy_unused};
+
+    Handler handler_;
+    std::optional<work_type> work_;
+    Result result_;
+};
+
+} // namespace asio_aio::detail

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <asio_aio/detail/core/cancel_gate.hpp>
+
+#include <boost/asio/cancellation_type.hpp>
+
+#include <memory>
+#include <utility>
+
+namespace asio_aio::detail {
+
+/// What stands in a cancellation slot: it names the operation and never points at it.
+class cancel_by_name {
+public:
+    cancel_by_name(std::shared_ptr<cancel_gate> gate, const cancel_gate::name& which) noexcept
+        : gate_(std::move(gate)), which_(which) {}
+
+    void operator()(boost::asio::cancellation_type_t type) const noexcept {
+        using boost::asio::cancellation_type;
+        constexpr auto wanted = cancellation_type::terminal | cancellation_type::partial | cancellation_type::total;
+        if ((type & wanted) != cancellation_type::none)
+            gate_->cancel(which_);
+    }
+
+private:
+    std::shared_ptr<cancel_gate> gate_;
+    cancel_gate::name which_;
+};
+
+} // namespace asio_aio::detail

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <asio_aio/detail/core/file_handle.hpp>
+
+#include <asio_aio/detail/core/posix_file.hpp>
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <cerrno>
+
+namespace asio_aio::detail {
+
+namespace {
+
+file_type type_of(int descriptor) noexcept {
+    struct stat status;
+    if (::fstat(descriptor, &status) != 0)
+        return file_type::other;
+    if (S_ISREG(status.st_mode))
+        return file_type::regular;
+    return S_ISBLK(status.st_mode) ? file_type::block_device : file_type::other;
+}
+
+/// The magic number of the filesystem (statfs(2)); 0 where it is not known.
+long filesystem_of(int descriptor) noexcept {
+    struct statfs where;
+    return ::fstatfs(descriptor, &where) == 0 ? long(where.f_type) : 0;
+}
+
+/// Whether the kernel's queues do something else there than a thread's system call would.
+/** FUSE answers EIO to a write that a queue made and that came out short (fuse_get_res_by_io, Linux 6.18). */
+bool needs_thread(long filesystem) noexcept {
+    return filesystem == FUSE_SUPER_MAGIC;
+}
+
+memory_test test_of(long filesystem) noexcept {
+    switch (filesystem) {
+    case TMPFS_MAGIC:
+    case RAMFS_MAGIC: return memory_test::not_needed;
+    case OVERLAYFS_SUPER_MAGIC: return memory_test::mincore;
+    default: return memory_test::no_wait;
+    }
+}
+
+/// What reads and writes of a direct file are held to.
+direct_alignment required_alignment(int descriptor) noexcept {
+    const auto reported = posix_file::reported_alignment(descriptor);
+    // Zeros: reported as unable of direct I/O, but it was opened for it; the kernel decides.
+    return reported && reported->memory != 0 && reported->offset != 0 ? *reported : direct_alignment{1, 1};
+}
+
+} // namespace
+
+file_ref file_ref::adopt(int descriptor, bool finds_memory) {
+    const int flags = ::fcntl(descriptor, F_GETFL);
+    const long filesystem = filesystem_of(descriptor);
+    file_traits traits;
+    traits.direct = flags != -1 && (flags & O_DIRECT) != 0;
+    traits.type = type_of(descriptor);
+    if (finds_memory && traits.type == file_type::regular)
+        traits.in_memory = test_of(filesystem);
+    if (traits.direct)
+        traits.required = required_alignment(descriptor);
+    file_ref file(new file_handle(descriptor, traits));
+    if (needs_thread(filesystem))
+        file->refuse();
+    return file;
+}
+
+int file_ref::drop() noexcept {
+    end_writing();
+    file_handle* handle = std::exchange(handle_, nullptr);
+    // acq_rel: what other users did with the descriptor happens before its close.
+    if (handle->users_.fetch_sub(1, std::memory_order_acq_rel) != 1)
+        return 0;
+    const int result = handle->descriptor_ == -1 ? 0 : posix_file::close(handle->descriptor_);
+    delete handle;
+    return result;
+}
+
+bool file_ref::reset_if_shared() noexcept {
+    end_writing();
+    unsigned users = handle_->users_.load(std::memory_order_relaxed);
+    while (users != 1)
+        if (handle_->users_.compare_exchange_weak(users, users - 1, std::memory_order_acq_rel)) {
+            handle_ = nullptr;
+            return true;
+        }
+    return false;
+}
+
+int file_ref::release() noexcept {
+    if (!is_shared()) {
+        const int descriptor = std::exchange(handle_->descriptor_, -1);
+        reset();
+        return descriptor;
+    }
+    const int duplicate = ::fcntl(handle_->descriptor_, F_DUPFD_CLOEXEC, 0);
+    if (duplicate == -1)
+        return -errno;
+    reset();
+    return duplicate;
+}
+
+} // namespace asio_aio::detail

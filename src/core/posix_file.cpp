@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <asio_aio/detail/core/posix_file.hpp>
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <cerrno>
+
+namespace asio_aio::detail::posix_file {
+namespace {
+
+/// The result of `call`, which returns -1 and sets errno, as a result or -errno; repeated while a signal interrupts it.
+template <typename Call>
+int uninterrupted(Call call) noexcept {
+    for (;;) {
+        const auto result = call();
+        if (result != -1)
+            return int(result);
+        const int error = errno;
+        if (error != EINTR)
+            return -error;
+    }
+}
+
+/// For the synchronous members: waits and repeats while the kernel asks to try again.
+template <typename Call>
+int until_ready(Call call) noexcept {
+    for (;;) {
+        const int result = uninterrupted(call);
+        if (result != -EAGAIN && result != -EBUSY)
+            return result;
+        constexpr int pause_ms = 1; // no descriptor to wait for: a file that is busy does not become readable
+        ::poll(nullptr, 0, pause_ms);
+    }
+}
+
+int block_device_size(int descriptor, std::uint64_t& bytes) noexcept {
+    return uninterrupted([&] { return ::ioctl(descriptor, BLKGETSIZE64, &bytes); });
+}
+
+ssize_t transfer(const operation& op) noexcept {
+    const auto count = int(op.iovec_count);
+    const auto offset = off_t(op.offset);
+    return op.kind == op_kind::read ? ::preadv(op.descriptor(), op.iovecs, count, offset)
+                                    : ::pwritev(op.descriptor(), op.iovecs, count, offset);
+}
+
+// statx(2) of Linux 6.1, which the C library of older systems does not know: only what is read here.
+constexpr unsigned statx_dioalign = 0x2000;
+struct statx_answer {
+    std::uint32_t mask;
+    std::uint8_t between[0x98 - 4];
+    std::uint32_t dio_mem_align;
+    std::uint32_t dio_offset_align;
+    std::uint8_t after[0x100 - 0xa0];
+};
+static_assert(sizeof(statx_answer) == 0x100, "struct statx is 256 bytes on every architecture");
+
+} // namespace
+
+int perform(operation& op) noexcept {
+    const int fd = op.descriptor();
+    switch (op.kind) {
+    case op_kind::read:
+    case op_kind::write: return uninterrupted([&] { return transfer(op); });
+    case op_kind::sync_all: return uninterrupted([&] { return ::fsync(fd); });
+    case op_kind::sync_data: return uninterrupted([&] { return ::fdatasync(fd); });
+    case op_kind::sync_range:
+        return uninterrupted(
+            [&] { return ::sync_file_range(fd, off_t(op.offset), off_t(op.length), unsigned(op.flags)); });
+    case op_kind::open: return open(op.path, op.flags, op.mode);
+    case op_kind::close: return close(fd);
+    case op_kind::size: return size(fd, op.length);
+    case op_kind::resize: return uninterrupted([&] { return ::ftruncate(fd, off_t(op.length)); });
+    case op_kind::allocate:
+        return uninterrupted([&] { return ::fallocate(fd, op.flags, off_t(op.offset), off_t(op.length)); });
+    }
+    return -ENOSYS;
+}
+
+int open(const char* path, int flags, mode_t permissions) noexcept {
+    return uninterrupted([&] { return ::open(path, flags | O_CLOEXEC, permissions); });
+}
+
+int close(int descriptor) noexcept {
+    // Never repeated: Linux frees the number before anything can fail (close(2), "Dealing with error returns").
+    if (::close(descriptor) == 0)
+        return 0;
+    const int error = errno;
+    return error == EINTR ? 0 : -error;
+}
+
+int read(int descriptor, std::uint64_t offset, const iovec* iovecs, unsigned count) noexcept {
+    return until_ready([&] { return ::preadv(descriptor, iovecs, int(count), off_t(offset)); });
+}
+
+int write(int descriptor, std::uint64_t offset, const iovec* iovecs, unsigned count) noexcept {
+    return until_ready([&] { return ::pwritev(descriptor, iovecs, int(count), off_t(offset)); });
+}
+
+int sync_all(int descriptor) noexcept {
+    return until_ready([&] { return ::fsync(descriptor); });
+}
+
+int sync_data(int descriptor) noexcept {
+    return until_ready([&] { return ::fdatasync(descriptor); });
+}
+
+int size(int descriptor, std::uint64_t& bytes) noexcept {
+    struct stat status;
+    const int result = uninterrupted([&] { return ::fstat(descriptor, &status); });
+    if (result != 0)
+        return result;
+    if (S_ISBLK(status.st_mode))
+        return block_device_size(descriptor, bytes);
+    bytes = std::uint64_t(status.st_size);
+    return 0;
+}
+
+bool is_short_of_end(const operation& op, int result) noexcept {
+    if (op.kind != op_kind::read || result < 0 || std::size_t(result) >= op.total_bytes())
+        return false;
+    struct statx status;
+    return op.file && op.file->regular() &&
+        ::statx(op.descriptor(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_SIZE, &status) == 0 &&
+        status.stx_size > op.offset + std::uint64_t(result);
+}
+
+int resize(int descriptor, std::uint64_t bytes) noexcept {
+    if (bytes > std::uint64_t(INT64_MAX))
+        return -EINVAL;
+    return until_ready([&] { return ::ftruncate(descriptor, off_t(bytes)); });
+}
+
+namespace {
+
+/// Whether a regular file ends at `offset` or before. fstat does not wait on the filesystems that inline reads are for.
+bool ends_at(int descriptor, std::uint64_t offset) noexcept {
+    struct stat status;
+    return ::fstat(descriptor, &status) == 0 && std::uint64_t(status.st_size) <= offset;
+}
+
+/// Whether all that there is of these bytes, up to the end of the file, is in memory, and nothing of ours keeps them
+/// locked: XFS reads under a lock that a write holds until it is done.
+bool is_ready(file_handle& file, std::uint64_t offset, std::size_t wanted) noexcept {
+    if (file.is_written())
+        return false;
+    const auto found = file.residency().count(file.descriptor(), offset, wanted);
+    return found && (*found == wanted || ends_at(file.descriptor(), offset + *found));
+}
+
+} // namespace
+
+cached_read read_cached(
+    file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count, std::size_t wanted) noexcept {
+    using outcome = cached_read::outcome;
+    const int fd = file.descriptor();
+    if (file.in_memory() == memory_test::mincore && !is_ready(file, offset, wanted))
+        return {outcome::part, 0};
+    const int flags = file.in_memory() == memory_test::no_wait ? RWF_NOWAIT : 0;
+    const ssize_t got = ::preadv2(fd, iovecs, int(count), off_t(offset), flags);
+    if (got == ssize_t(wanted))
+        return {outcome::whole, int(got)};
+    if (got == -1) {
+        const int error = errno;
+        const bool retry = error == EAGAIN || error == EINTR || error == EBUSY;
+        return {retry ? outcome::part : outcome::refused, 0};
+    }
+    // Fewer bytes: the rest is not in memory, or not in the file. The size decides, since Linux 5.9 and 5.10 may answer
+    // 0 where there is more (preadv2(2), BUGS).
+    if (file.regular() && ends_at(fd, offset + std::uint64_t(got)))
+        return {outcome::whole, int(got)};
+    return {outcome::part, int(got)};
+}
+
+std::optional<direct_alignment> reported_alignment(int descriptor) noexcept {
+    statx_answer answer{};
+    const long result = ::syscall(SYS_statx, descriptor, "", AT_EMPTY_PATH, statx_dioalign | STATX_TYPE, &answer);
+    if (result != 0 || (answer.mask & statx_dioalign) == 0)
+        return std::nullopt;
+    return direct_alignment{answer.dio_mem_align, answer.dio_offset_align};
+}
+
+int direct_io_alignment(int descriptor, direct_alignment& found) noexcept {
+    if (const auto reported = reported_alignment(descriptor)) {
+        found = *reported;
+        return 0;
+    }
+    struct stat status;
+    if (const int error = uninterrupted([&] { return ::fstat(descriptor, &status); }))
+        return error;
+    int sector = 0;
+    if (S_ISBLK(status.st_mode) && ::ioctl(descriptor, BLKSSZGET, &sector) == 0) {
+        found = {std::size_t(sector), std::size_t(sector)};
+        return 0;
+    }
+    // A page: every disk and filesystem in use accepts it, where nothing tells the smaller truth.
+    constexpr std::size_t page = 4096;
+    found = {page, page};
+    return 0;
+}
+
+} // namespace asio_aio::detail::posix_file

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "engine/io_uring/engine.hpp"
+
+#include "engine/file_size_signal_guard.hpp"
+#include "engine/io_uring/encode.hpp"
+#include "engine/io_uring/judge.hpp"
+#include "selection/trial_memory.hpp"
+
+#include <asio_aio/detail/core/posix_file.hpp>
+
+#include <poll.h>
+#include <algorithm>
+#include <cerrno>
+#include <new>
+#include <utility>
+
+namespace asio_aio::detail {
+namespace {
+
+constexpr std::uint32_t bit_of(op_kind kind) noexcept {
+    return std::uint32_t(1) << unsigned(kind);
+}
+
+std::uint32_t kinds_known_to(const io_uring_ring& ring) noexcept {
+    std::uint32_t known = 0;
+    for (unsigned kind = 0; kind != op_kind_count; ++kind)
+        if (ring.supports(opcode_of(op_kind(kind))))
+            known |= bit_of(op_kind(kind));
+    return known;
+}
+
+} // namespace
+
+io_uring_engine::io_uring_engine(const ring_settings& settings, event& finished, std::unique_ptr<io_uring_ring> tried)
+    : settings_(settings), finished_(finished), ring_(std::move(tried)) {
+    cancels_wanted_.reserve(settings.depth);
+    if (ring_ && ring_->move_to_event(finished.descriptor()) == 0) {
+        use_ring();
+    } else {
+        ring_ = std::make_unique<io_uring_ring>();
+        open_ring();
+    }
+}
+
+io_uring_engine::~io_uring_engine() {
+    op_queue abandoned; // discarded as it goes out of scope
+    stop(abandoned);
+}
+
+/// Makes a ring. If the kernel refuses now what it allowed to the trial, everything goes to the pool.
+void io_uring_engine::open_ring() {
+    if (const refusal refused = ring_->open(settings_, finished_.descriptor()))
+        fail(refused);
+    else
+        use_ring();
+}
+
+void io_uring_engine::use_ring() {
+    ledger_.make_slots(std::min(settings_.depth, ring_->entries()));
+    known_kinds_.store(kinds_known_to(*ring_), std::memory_order_relaxed);
+    failure_ = {};
+    failed_.store(false, std::memory_order_relaxed);
+    if (ring_->register_buffers(buffers_.data(), unsigned(buffers_.size())) != 0)
+        buffers_.clear();
+}
+
+void io_uring_engine::fail(const refusal& why) noexcept {
+    failure_ = why;
+    failed_.store(true, std::memory_order_relaxed);
+}
+
+refusal io_uring_engine::failure() const noexcept {
+    const lock held(mutex_);
+    return failure_;
+}
+
+bool io_uring_engine::serves(const file_handle& file) const noexcept {
+    return file.is_storage() && !file.refused() && !has_failed();
+}
+
+pass_reason io_uring_engine::why_not(operation& op) const noexcept {
+    if (op.file && op.file->refused())
+        return pass_reason::refused;
+    const bool known = (known_kinds_.load(std::memory_order_relaxed) & bit_of(op.kind)) != 0;
+    return known && is_expressible(op) && !has_failed() ? pass_reason::none : pass_reason::unsupported;
+}
+
+// --- Submission ------------------------------------------------------------------------------------------------------
+
+void io_uring_engine::submit(op_queue& batch) noexcept {
+    const lock held(mutex_);
+    if (!admits_caller())
+        return refuse(batch);
+    encode_cancellations();
+    encode_waiting();
+    while (operation* op = batch.pop()) {
+        op->become(op_state::with_engine);
+        if (op->is_cancelled())
+            ledger_.finish(*op, -ECANCELED);
+        else if (!ledger_.waiting().empty() || !encode_into_slot(*op)) // in order
+            ledger_.waiting().push(op);
+    }
+    exchange();
+}
+
+/// Hands to the kernel what waits and fits, and takes what the kernel has finished meanwhile.
+void io_uring_engine::work() noexcept {
+    encode_cancellations();
+    encode_waiting();
+    exchange();
+}
+
+/// Hands to the kernel what is encoded, and takes what the kernel has finished meanwhile.
+void io_uring_engine::exchange() noexcept {
+    enter();
+    take_completions();
+    if (!ledger_.waiting().empty() && ledger_.has_room())
+        finished_.raise(); // the kernel may have nothing left that would wake the loop for the rest
+}
+
+void io_uring_engine::encode_waiting() noexcept {
+    bytes_to_copy_ = 0;
+    while (operation* op = ledger_.waiting().pop())
+        if (!encode_into_slot(*op))
+            return ledger_.waiting().push_front(op);
+}
+
+/// Encodes an operation into a free slot, or hands it back for the pool. False if there is no room.
+bool io_uring_engine::encode_into_slot(operation& op) noexcept {
+    if (has_failed() || (op.file && op.file->refused())) { // since it was routed
+        ledger_.pass(op, has_failed() ? pass_reason::unsupported : pass_reason::refused);
+        return true;
+    }
+    if (!ledger_.has_room())
+        return false;
+    slot& where = ledger_.slot(ledger_.next_slot());
+    if (!has_answer_room(op, where)) {
+        ledger_.pass(op, pass_reason::unsupported);
+        return true;
+    }
+    io_uring_sqe* entry = ring_->next_entry();
+    if (!entry) // the kernel has not taken what was encoded before
+        return false;
+    encode(entry, op, where.status.get(), buffers_.size());
+    if (copies_too_much(op))
+        entry->flags |= IOSQE_ASYNC;
+    writes_encoded_ |= may_extend(op.kind);
+    io_uring_sqe_set_data64(entry, ledger_.occupy(op));
+    ++in_kernel_;
+    return true;
+}
+
+/// True if the kernel can answer the operation; a `size` needs memory for the answer.
+bool io_uring_engine::has_answer_room(const operation& op, slot& where) noexcept {
+    if (op.kind == op_kind::size && !where.status)
+        where.status.reset(new (std::nothrow) struct statx);
+    return op.kind != op_kind::size || where.status;
+}
+
+/// Cached data is copied while the kernel is entered. Beyond a limit for one batch, the kernel's workers copy.
+bool io_uring_engine::copies_too_much(const operation& op) noexcept {
+    constexpr std::size_t most_bytes = std::size_t(1) << 20; // some 100 microseconds
+    if (!is_transfer(op.kind) || !op.file || op.file->direct())
+        return false;
+    bytes_to_copy_ += op.total_bytes();
+    return bytes_to_copy_ > most_bytes;
+}
+
+/// Has the kernel take everything that is encoded. The caller takes what completes meanwhile, without a wake-up.
+void io_uring_engine::enter() noexcept {
+    if (has_failed())
+        return;
+    ring_->silence_event(true);
+    int error = 0;
+    {
+        const file_size_signal_guard guard(
+            std::exchange(writes_encoded_, false) && file_size_signal_guard::is_needed());
+        error = ring_->submit();
+    }
+    ring_->silence_event(false);
+    if (error == -EAGAIN || error == -EBUSY)
+        finished_.raise(); // out of memory, or completions first (before Linux 5.13): once more at the next turn
+    else if (error != 0)
+        give_up_ring(error);
+}
+
+/// The kernel refuses to be entered for good: what it has not taken goes to the pool, and so does everything from now on.
+void io_uring_engine::give_up_ring(int error) noexcept {
+    fail({-error, "io_uring_enter"});
+    trial_memory::instance().forget(backend::io_uring); // the next context tries anew
+    ring_->for_each_untaken([this](const io_uring_sqe& entry) {
+        const std::size_t index = std::size_t(entry.user_data & ~cancel_bit);
+        if (entry.user_data & cancel_bit) {
+            ledger_.slot(index).cancel_in_flight = false;
+            --cancels_in_flight_;
+        } else {
+            ledger_.pass(ledger_.vacate(index), pass_reason::unsupported);
+            --in_kernel_;
+        }
+    });
+    encode_waiting();
+}
+
+// --- Completion ------------------------------------------------------------------------------------------------------
+
+void io_uring_engine::reap(op_queue& done) noexcept {
+    bool pauses = false;
+    {
+        const lock held(mutex_);
+        take_completions();
+        if (!may_reap())
+            pauses = leave_to_issuer();
+        else if (!cancels_wanted_.empty() || !ledger_.waiting().empty() || has_untaken())
+            pauses = work_again();
+        ledger_.take_done(done);
+    }
+    constexpr int pause_ms = 1;
+    if (pauses) // without it this would be a busy loop
+        ::poll(nullptr, 0, pause_ms);
+}
+
+/// Returns whether the kernel refuses to be entered for lack of memory, again.
+bool io_uring_engine::work_again() noexcept {
+    const bool refused_before = has_untaken();
+    work();
+    return refused_before && has_untaken();
+}
+
+void io_uring_engine::take_completions() noexcept {
+    if (!ring_->is_open())
+        return;
+    io_uring_ring::completion batch[64];
+    while (const std::size_t count = ring_->take(batch, std::size(batch)))
+        for (std::size_t i = 0; i != count; ++i)
+            take_completion(batch[i]);
+}
+
+void io_uring_engine::take_completion(const io_uring_ring::completion& one) noexcept {
+    const std::size_t index = std::size_t(one.user_data & ~cancel_bit);
+    slot& where = ledger_.slot(index);
+    if (one.user_data & cancel_bit) { // says nothing of its target
+        where.cancel_in_flight = false;
+        --cancels_in_flight_;
+    } else {
+        where.cancel_wanted = false;
+        --in_kernel_;
+        settle(ledger_.vacate(index), one.result, where);
+    }
+    // The index names the target as long as a cancellation is on its way.
+    if (!where.op && !where.cancel_in_flight)
+        ledger_.release(index);
+}
+
+/// Does what the verdict on a result says.
+void io_uring_engine::settle(operation& op, int result, const slot& where) noexcept {
+    const judgement found = judge_ring_completion(op, result, result > 0 && posix_file::is_short_of_end(op, result));
+    switch (found.what) {
+    case verdict::retry: op.tried_again = true; return submit_again(op);
+    case verdict::proceed: op.advance(std::size_t(result)); return submit_again(op);
+    case verdict::pass: return ledger_.pass(op, found.why);
+    case verdict::finished: break;
+    }
+    if (op.kind == op_kind::size && result == 0) {
+        if (S_ISBLK(where.status->stx_mode))
+            return ledger_.pass(op, pass_reason::unsupported); // only an ioctl knows
+        op.length = where.status->stx_size;
+    }
+    ledger_.finish(op, found.result);
+}
+
+void io_uring_engine::submit_again(operation& op) noexcept {
+    ++resubmitted_;
+    ledger_.waiting().push_front(&op);
+}
+
+int io_uring_engine::register_buffers(const iovec* buffers, unsigned count) noexcept {
+    const lock held(mutex_);
+    if (has_failed())
+        return -EOPNOTSUPP;
+    buffers_.clear();
+    const int error = ring_->register_buffers(buffers, count);
+    if (error == 0)
+        try {
+            buffers_.assign(buffers, buffers + count);
+        } catch (const std::bad_alloc&) {
+            return -ENOMEM; // registered, and used as plain ones
+        }
+    return error;
+}
+
+engine_counters io_uring_engine::counters() const noexcept {
+    const lock held(mutex_);
+    return {ring_->enters(), 0, resubmitted_};
+}
+
+} // namespace asio_aio::detail

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "engine/thread_pool/engine.hpp"
+
+#include "engine/thread_pool/judge.hpp"
+
+#include <link.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+#include <algorithm>
+#include <cerrno>
+#include <new>
+#include <utility>
+
+namespace asio_aio::detail {
+namespace {
+
+/// The thread-local storage of the modules that the program was started with: glibc takes it from each thread's stack.
+std::size_t thread_local_bytes() noexcept {
+    std::size_t bytes = 0;
+    const auto add = [](dl_phdr_info* module, std::size_t, void* sum) {
+        for (unsigned i = 0; i != module->dlpi_phnum; ++i)
+            if (const auto& part = module->dlpi_phdr[i]; part.p_type == PT_TLS)
+                *static_cast<std::size_t*>(sum) += std::size_t(part.p_memsz) + std::size_t(part.p_align);
+        return 0;
+    };
+    ::dl_iterate_phdr(add, &bytes);
+    return bytes;
+}
+
+/// The stack of a worker. System calls need little of it; the rest is for the C library and sanitizers.
+/**
+ * Not the default of 8 MiB: under mlockall(2) all of a stack is memory, and it counts where memory may not be
+ * overcommitted.
+ */
+std::size_t worker_stack_bytes() noexcept {
+    constexpr std::size_t for_calls = 256 * 1024;
+    static const std::size_t bytes = for_calls + thread_local_bytes(); // it does not grow: dlopen(3) takes it elsewhere
+    return bytes;
+}
+
+/// Makes a joinable thread that receives no signals: a handler belongs to the program's own threads, and a blocked
+/// SIGXFSZ leaves EFBIG.
+int create_thread(pthread_t& thread, void* (*entry)(void*), void* argument) noexcept {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, worker_stack_bytes());
+    int error = pthread_create(&thread, &attributes, entry, argument);
+    if (error == EINVAL) // the C library reserves more (glibc.rtld.optional_static_tls)
+        error = pthread_create(&thread, nullptr, entry, argument);
+    pthread_attr_destroy(&attributes);
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return error;
+}
+
+} // namespace
+
+thread_pool_engine::thread_pool_engine(const thread_pool_settings& settings, event& finished)
+    : settings_(settings),
+      max_slow_(std::max(1u, settings.max_threads / 2)),
+      finished_(finished),
+      process_(::getpid()) {
+    running_.reserve(settings_.max_threads);
+}
+
+thread_pool_engine::~thread_pool_engine() {
+    op_queue abandoned; // discarded as it goes out of scope
+    stop(abandoned);
+}
+
+void thread_pool_engine::submit(op_queue& batch) noexcept {
+    help wanted;
+    {
+        const lock held(mutex_);
+        bool aborted = false;
+        if (fast_.empty() && slow_.empty())
+            stranded_since_ = {};
+        while (operation* op = batch.pop()) {
+            if (op->state() == op_state::pending)
+                op->become(op_state::with_engine);
+            if (op->state() == op_state::with_engine && op->is_cancelled())
+                aborted |= abort(op);
+            else
+                queue(op);
+        }
+        if (aborted)
+            finished_.raise();
+        wanted = plan_help();
+    }
+    give(wanted);
+}
+
+void thread_pool_engine::queue(operation* op) noexcept {
+    (is_slow(op->kind) ? slow_ : fast_).push(op);
+}
+
+/// Ends an operation that no worker had. Returns false where a worker has to close its file first.
+bool thread_pool_engine::abort(operation* op) noexcept {
+    op->take_result(-ECANCELED);
+    if (op->state() == op_state::to_close) {
+        queue(op);
+        return false;
+    }
+    done_.push(op);
+    return true;
+}
+
+void thread_pool_engine::reap(op_queue& done) noexcept {
+    bool stranded = false;
+    {
+        const lock held(mutex_);
+        done.splice(done_);
+        stranded = is_stranded();
+    }
+    constexpr int pause_ms = 1;
+    if (stranded && !find_worker()) // without a pause this would be a busy loop
+        ::poll(nullptr, 0, pause_ms);
+}
+
+void thread_pool_engine::cancel(file_handle& file) noexcept {
+    bool aborted = false;
+    {
+        const lock held(mutex_);
+        op_queue cancelled;
+        fast_.extract_cancelled(file, cancelled);
+        slow_.extract_cancelled(file, cancelled);
+        while (operation* op = cancelled.pop())
+            aborted |= abort(op);
+    }
+    if (aborted)
+        finished_.raise();
+}
+
+/// A system call that runs cannot be stopped, but is not tried again.
+void thread_pool_engine::cancel(operation& op) noexcept {
+    {
+        const lock held(mutex_);
+        backlog& waiting = is_slow(op.kind) ? slow_ : fast_;
+        if (!waiting.holds(op) || op.state() == op_state::to_close) // which has its result
+            return;
+        waiting.remove(op);
+        if (!abort(&op))
+            return;
+    }
+    finished_.raise();
+}
+
+void thread_pool_engine::stop(op_queue& abandoned) noexcept {
+    if (process_ != ::getpid())
+        forget_workers(abandoned);
+    lock held(mutex_);
+    fast_.move_to(abandoned);
+    slow_.move_to(abandoned);
+    end_workers(held);
+    fast_.move_to(abandoned); // what the workers would have repeated
+    slow_.move_to(abandoned);
+    abandoned.splice(done_);
+}
+
+void thread_pool_engine::prepare_fork() noexcept {
+    lock held(mutex_);
+    while (is_stranded()) {
+        held.unlock();
+        constexpr int pause_ms = 1;
+        if (!find_worker())
+            ::poll(nullptr, 0, pause_ms);
+        held.lock();
+    }
+    end_workers(held);
+}
+
+void thread_pool_engine::become_child() noexcept {
+    forget_workers(done_); // none, after `prepare_fork`
+    process_ = ::getpid();
+}
+
+/// In a child process, which has the calling thread alone: ends what the workers had.
+void thread_pool_engine::forget_workers(op_queue& abandoned) noexcept {
+    // A worker may hold the mutex or wait for a condition. It never leaves them here, and to destroy a condition would
+    // wait for it.
+    new (&mutex_) std::mutex;
+    new (&work_available_) std::condition_variable;
+    new (&all_ended_) std::condition_variable;
+    for (operation* op : running_) {
+        op->take_result_and_close(-ECANCELED);
+        abandoned.push(op);
+    }
+    running_.clear();
+    workers_ = idle_ = slow_running_ = 0;
+    any_ended_ = ending_ = false;
+}
+
+engine_counters thread_pool_engine::counters() const noexcept {
+    const lock held(mutex_);
+    return {calls_, workers_, repeated_};
+}
+
+void* thread_pool_engine::worker_main(void* self) noexcept {
+    static_cast<thread_pool_engine*>(self)->work();
+    return nullptr;
+}
+
+void thread_pool_engine::work() noexcept {
+    lock held(mutex_);
+    stranded_since_ = {};
+    bool unannounced = false;
+    for (;;) {
+        operation* op = take();
+        if (!op && unannounced) {
+            held.unlock();
+            finished_.raise();
+            unannounced = false;
+            held.lock();
+        } else if (op) {
+            const help wanted = plan_help();
+            held.unlock();
+            if (unannounced)
+                finished_.raise();
+            give(wanted);
+            const bool finished = perform(*op);
+            held.lock();
+            put_away(*op, finished);
+            unannounced = finished;
+        } else if (!wait_for_work(held)) {
+            break;
+        }
+    }
+    leave(held);
+}
+
+operation* thread_pool_engine::take() noexcept {
+    const bool slow_may_run = !slow_.empty() && slow_running_ < max_slow_;
+    if (fast_.empty() && !slow_may_run)
+        return nullptr;
+    // In turn where both wait: neither kind starves the other.
+    const bool slow = slow_may_run && (fast_.empty() || slow_next_);
+    slow_next_ = !slow;
+    operation* op = (slow ? slow_ : fast_).pop();
+    slow_running_ += slow;
+    running_.push_back(op);
+    ++calls_;
+    return op;
+}
+
+/// Performs an operation on this worker. False if it has to be repeated.
+bool thread_pool_engine::perform(operation& op) noexcept {
+    if (op.state() == op_state::to_close) {
+        op.close_file();
+        return true;
+    }
+    if (op.is_cancelled()) { // between two queues, where `cancel` could not find it
+        op.take_result_and_close(-ECANCELED);
+        return true;
+    }
+    const int result = settings_.perform(op);
+    if (op.passed == pass_reason::refused && result >= 0 && op.file)
+        op.file->refuse(); // the engine was wrong about the file, and not about this operation
+    const judgement found = judge_call(op, result);
+    if (found.what == verdict::retry) {
+        constexpr int pause_ms = 1;
+        ::poll(nullptr, 0, pause_ms); // without it this would be a busy loop
+        return false;
+    }
+    op.take_result_and_close(found.result); // here and not on the loop's thread: to close a file may wait
+    return true;
+}
+
+/// Files what a worker had: as finished, or behind the others to be repeated.
+void thread_pool_engine::put_away(operation& op, bool finished) noexcept {
+    running_.erase(std::find(running_.begin(), running_.end(), &op));
+    slow_running_ -= is_slow(op.kind);
+    if (finished)
+        return done_.push(&op);
+    ++repeated_;
+    if (ending_) // else this worker would never end
+        postponed_.push(&op);
+    else
+        queue(&op);
+}
+
+bool thread_pool_engine::has_work() const noexcept {
+    return !fast_.empty() || (!slow_.empty() && slow_running_ < max_slow_);
+}
+
+/// Returns false when it is time to end: after idling, or because the engine ends its workers.
+bool thread_pool_engine::wait_for_work(lock& held) noexcept {
+    if (ending_)
+        return false;
+    const auto is_called = [this] { return has_work() || ending_; };
+    ++idle_;
+    bool woken = work_available_.wait_for(held, settings_.idle_time, is_called);
+    if (!woken && workers_ == 1) { // another might not be had when it is needed
+        work_available_.wait(held, is_called);
+        woken = true;
+    }
+    --idle_;
+    return woken;
+}
+
+/// One more worker at a time: whoever was called takes an operation and calls the next, so the loop pays for one
+/// wake-up a batch.
+thread_pool_engine::help thread_pool_engine::plan_help() noexcept {
+    if (!has_work())
+        return help::none;
+    if (idle_ > 0)
+        return help::idle_worker;
+    if (workers_ == settings_.max_threads)
+        return help::none;
+    ++workers_;
+    return help::new_worker;
+}
+
+/// Returns whether the help came.
+bool thread_pool_engine::give(help wanted) noexcept {
+    if (wanted == help::idle_worker)
+        work_available_.notify_one();
+    if (wanted != help::new_worker)
+        return true;
+    pthread_t thread;
+    if (create_thread(thread, &worker_main, this) == 0)
+        return true;
+    manage_without();
+    return false;
+}
+
+/// A thread could not be made: the others do the work. Where there is none, the operations wait, and fail in the end.
+void thread_pool_engine::manage_without() noexcept {
+    using clock = std::chrono::steady_clock;
+    op_queue failed;
+    {
+        const lock held(mutex_);
+        if (--workers_ != 0)
+            return;
+        all_ended_.notify_all();
+        const clock::time_point now = clock::now();
+        if (stranded_since_ == clock::time_point())
+            stranded_since_ = now;
+        if (now - stranded_since_ >= settings_.thread_patience) {
+            fast_.move_to(failed);
+            slow_.move_to(failed);
+        }
+    }
+    failed.for_each([](operation& op) {
+        if (op.state() == op_state::to_close)
+            op.close_file();
+        else
+            op.take_result_and_close(-ENOMEM); // pthread_create's EAGAIN, in the words of its cause
+    });
+    {
+        const lock held(mutex_);
+        done_.splice(failed);
+    }
+    finished_.raise(); // in any case: the loop calls `reap`, which tries again to make a worker
+}
+
+/// Whether operations wait and nobody will take them.
+bool thread_pool_engine::is_stranded() const noexcept {
+    return workers_ == 0 && has_work();
+}
+
+/// Tries again to make the first worker; returns whether there is one, or no need for one.
+bool thread_pool_engine::find_worker() noexcept {
+    help wanted = help::none;
+    {
+        const lock held(mutex_);
+        if (is_stranded())
+            wanted = plan_help();
+    }
+    return give(wanted);
+}
+
+/// The last step of a worker. Each joins the one that ended before it, so that one is left for `end_workers`.
+void thread_pool_engine::leave(lock& held) noexcept {
+    const pthread_t before = std::exchange(last_ended_, pthread_self());
+    const bool join_before = std::exchange(any_ended_, true);
+    if (--workers_ == 0)
+        all_ended_.notify_all();
+    held.unlock();
+    if (join_before)
+        pthread_join(before, nullptr);
+}
+
+void thread_pool_engine::end_workers(lock& held) noexcept {
+    ending_ = true;
+    work_available_.notify_all();
+    all_ended_.wait(held, [this] { return workers_ == 0; });
+    ending_ = false;
+    while (operation* op = postponed_.pop())
+        queue(op);
+    if (!fast_.empty() || !slow_.empty())
+        finished_.raise(); // for `reap`, which makes a worker again
+    if (!std::exchange(any_ended_, false))
+        return;
+    const pthread_t last = last_ended_;
+    held.unlock();
+    pthread_join(last, nullptr);
+    held.lock();
+}
+
+} // namespace asio_aio::detail

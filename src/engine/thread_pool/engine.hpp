@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "core/event.hpp"
+#include "engine/engine.hpp"
+
+#include <asio_aio/detail/core/posix_file.hpp>
+
+#include <pthread.h>
+#include <sys/types.h>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+namespace asio_aio::detail {
+
+struct thread_pool_settings {
+    unsigned max_threads = 32;
+
+    /// A worker that had nothing to do for so long ends, unless it is the last.
+    std::chrono::milliseconds idle_time = std::chrono::seconds(10);
+
+    /// Where no thread at all can be made, operations wait so long for the first, and then fail.
+    std::chrono::milliseconds thread_patience = std::chrono::seconds(5);
+
+    /// What a worker calls for an operation. Tests replace it.
+    int (*perform)(operation&) noexcept = &posix_file::perform;
+};
+
+/// Serves every kind of operation by a system call on a thread of its own. Plain POSIX but for what posix_file calls.
+/**
+ * The number of tasks may be limited (RLIMIT_NPROC, pids.max). The first worker is therefore kept for the engine's life;
+ * where it cannot be made, operations wait, and `submit` and `reap` try again.
+ */
+class thread_pool_engine final : public engine {
+public:
+    thread_pool_engine(const thread_pool_settings& settings, event& finished);
+    ~thread_pool_engine() override;
+
+    backend kind() const noexcept override { return backend::thread_pool; }
+    bool serves(const file_handle&) const noexcept override { return true; }
+    pass_reason why_not(operation&) const noexcept override { return pass_reason::none; }
+    void submit(op_queue& batch) noexcept override;
+    void reap(op_queue& done) noexcept override;
+    void cancel(file_handle& file) noexcept override;
+    void cancel(operation& op) noexcept override;
+    void stop(op_queue& abandoned) noexcept override;
+    void prepare_fork() noexcept override;
+    void become_child() noexcept override;
+    engine_counters counters() const noexcept override;
+
+private:
+    using lock = std::unique_lock<std::mutex>;
+
+    enum class help : unsigned char { none, idle_worker, new_worker };
+
+    static void* worker_main(void* self) noexcept;
+    void work() noexcept;
+    operation* take() noexcept;
+    bool perform(operation& op) noexcept;
+    void put_away(operation& op, bool finished) noexcept;
+    void queue(operation* op) noexcept;
+    bool abort(operation* op) noexcept;
+    bool has_work() const noexcept;
+    bool wait_for_work(lock& held) noexcept;
+    help plan_help() noexcept;
+    bool give(help wanted) noexcept;
+    void manage_without() noexcept;
+    bool is_stranded() const noexcept;
+    bool find_worker() noexcept;
+    void leave(lock& held) noexcept;
+    void end_workers(lock& held) noexcept;
+    void forget_workers(op_queue& abandoned) noexcept;
+
+    const thread_pool_settings settings_;
+    const unsigned max_slow_; ///< Workers that slow kinds may occupy together, so that reads go on during syncs.
+    event& finished_;
+    pid_t process_; ///< Whose threads the workers are.
+
+    mutable std::mutex mutex_; ///< Guards everything below. No call on a file is made under it, close(2) included.
+    std::condition_variable work_available_;
+    std::condition_variable all_ended_;
+    backlog fast_{waiting_at::pool};
+    backlog slow_{waiting_at::pool_slow};
+    op_queue done_;
+    op_queue postponed_;              ///< To be repeated when the workers that are ending have ended.
+    std::vector<operation*> running_; ///< Room for `max_threads` is reserved: never grows.
+    unsigned workers_ = 0;
+    unsigned idle_ = 0;
+    unsigned slow_running_ = 0;
+    bool slow_next_ = false;
+    std::chrono::steady_clock::time_point stranded_since_; ///< Operations wait for the first worker; zero: none does.
+    bool ending_ = false;                                  ///< Workers end as soon as they find nothing to do.
+    std::uint64_t calls_ = 0, repeated_ = 0;
+    pthread_t last_ended_{}; ///< Has joined all that ended before it; valid if `any_ended_`.
+    bool any_ended_ = false;
+};
+
+} // namespace asio_aio::detail

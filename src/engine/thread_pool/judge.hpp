@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "engine/judgement.hpp"
+
+namespace asio_aio::detail {
+
+/// Judges what a system call returned.
+judgement judge_call(const operation& op, int result) noexcept;
+
+} // namespace asio_aio::detail

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "selection/system_facts.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+
+namespace asio_aio::detail {
+
+namespace {
+
+/// The beginning of a small file, as one read gives it; empty where there is none.
+std::string read_file(const char* path) {
+    std::array<char, 4096> text;
+    const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+    if (fd == -1)
+        return {};
+    const ssize_t n = ::read(fd, text.data(), text.size());
+    ::close(fd);
+    return {text.data(), std::size_t(std::max<ssize_t>(n, 0))};
+}
+
+} // namespace
+
+std::string read_line(const char* path) {
+    const std::string text = read_file(path);
+    return text.substr(0, text.find('\n'));
+}
+
+bool has_seccomp_filter() {
+    // proc(5): "Seccomp: 2" is a filter, of this thread (Linux 3.17)
+    const std::string status = read_file("/proc/thread-self/status");
+    return status.find("\nSeccomp:\t2") != status.npos;
+}
+
+std::string who_refuses(int error) {
+    const bool filtered = has_seccomp_filter();
+    if (error == ENOSYS)
+        return filtered ? "a seccomp profile answers so, or the kernel was built without it"
+                        : "the kernel was built without it";
+    const std::string module = "a security module (SELinux, AppArmor) refuses it";
+    if (error == EPERM)
+        return filtered ? "a seccomp profile refuses it" : module;
+    if (error == EACCES)
+        return filtered ? module + ", or a seccomp profile answers so" : module;
+    return {};
+}
+
+int open_trial_file() noexcept {
+    // Empty: what was written to it would count against RLIMIT_FSIZE.
+    const int in_memory = ::memfd_create("asio_aio-trial", MFD_CLOEXEC);
+    if (in_memory != -1)
+        return in_memory;
+    const int program = ::open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    return program != -1 ? program : -errno;
+}
+
+bool wait_for_event(int event_descriptor) noexcept {
+    using std::chrono::milliseconds, std::chrono::steady_clock;
+    // A trial that timed out is repeated for each context. Where all of them do, a context pays the short time.
+    constexpr milliseconds at_first(2000), after_timeout(200);
+    static std::atomic<bool> last_timed_out{false};
+    const auto end = steady_clock::now() + (last_timed_out.load(std::memory_order_relaxed) ? after_timeout : at_first);
+    pollfd woken{event_descriptor, POLLIN, 0};
+    for (;;) {
+        const auto left = std::chrono::duration_cast<milliseconds>(end - steady_clock::now());
+        const int ready = ::poll(&woken, 1, std::max(0, int(left.count())));
+        if (ready == -1 && errno == EINTR)
+            continue;
+        last_timed_out.store(ready != 1, std::memory_order_relaxed);
+        return ready == 1;
+    }
+}
+
+} // namespace asio_aio::detail

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "core/event.hpp"
+#include "engine/engine.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+namespace test {
+
+namespace detail = asio_aio::detail;
+
+/// An engine without a kernel or a thread: the test decides when an operation is finished.
+class scripted_engine final : public detail::engine {
+public:
+    using predicate = bool (*)(const detail::operation&);
+
+    /// `accepts` decides which operations are routed here.
+    scripted_engine(asio_aio::backend kind, detail::event& finished, predicate accepts)
+        : kind_(kind), finished_(finished), accepts_(accepts) {}
+
+    asio_aio::backend kind() const noexcept override { return kind_; }
+    bool serves(const detail::file_handle&) const noexcept override { return true; }
+    detail::pass_reason why_not(detail::operation& op) const noexcept override {
+        return accepts_(op) ? detail::pass_reason::none : detail::pass_reason::unsupported;
+    }
+
+    void submit(detail::op_queue& batch) noexcept override {
+        while (detail::operation* op = batch.pop()) {
+            if (op->state() == detail::op_state::to_close) {
+                held_.push_back(op);
+                continue;
+            }
+            op->become(detail::op_state::with_engine);
+            ++submissions_;
+            if (!op->is_cancelled()) {
+                held_.push_back(op);
+                continue;
+            }
+            take_result(*op, -ECANCELED);
+            done_.push(op); // `reap` follows: no need for the event
+        }
+    }
+
+    void reap(detail::op_queue& done) noexcept override { done.splice(done_); }
+
+    void cancel(detail::file_handle& file) noexcept override {
+        for (detail::operation* op : std::vector(held_))
+            if (op->file.operator->() == &file)
+                end_if_cancelled(*op);
+    }
+
+    void cancel(detail::operation& op) noexcept override {
+        if (holds(op))
+            end_if_cancelled(op);
+    }
+
+    void stop(detail::op_queue& abandoned) noexcept override {
+        for (detail::operation* op : std::exchange(held_, {}))
+            abandoned.push(op);
+        abandoned.splice(done_);
+    }
+
+    void prepare_fork() noexcept override {
+        while (!held_.empty())
+            complete(*held_.front());
+    }
+    void become_child() noexcept override {}
+    detail::engine_counters counters() const noexcept override { return {}; }
+
+    // --- For the script ---
+
+    bool holds(const detail::operation& op) const noexcept {
+        return std::find(held_.begin(), held_.end(), &op) != held_.end();
+    }
+
+    /// The operation succeeds, or its file is closed. The event is raised if `raises`.
+    void complete(detail::operation& op, bool raises = true) noexcept {
+        forget(op);
+        if (op.state() == detail::op_state::to_close)
+            op.close_file();
+        else
+            take_result(op, 1);
+        done_.push(&op);
+        if (raises)
+            finished_.raise();
+    }
+
+    /// The kernel refuses the operation: the pool has to perform it.
+    void pass(detail::operation& op) noexcept {
+        forget(op);
+        op.pass(detail::pass_reason::refused);
+        done_.push(&op);
+        finished_.raise();
+    }
+
+    unsigned submissions() const noexcept { return submissions_; }
+
+private:
+    void end_if_cancelled(detail::operation& op) noexcept {
+        if (op.state() != detail::op_state::with_engine || !op.is_cancelled())
+            return;
+        forget(op);
+        take_result(op, -ECANCELED);
+        done_.push(&op);
+        finished_.raise();
+    }
+
+    void forget(detail::operation& op) noexcept { held_.erase(std::find(held_.begin(), held_.end(), &op)); }
+
+    void take_result(detail::operation& op, int result) noexcept {
+        if (kind_ == asio_aio::backend::thread_pool)
+            op.take_result_and_close(result);
+        else
+            op.take_result(result);
+    }
+
+    const asio_aio::backend kind_;
+    detail::event& finished_;
+    const predicate accepts_;
+    std::vector<detail::operation*> held_;
+    detail::op_queue done_;
+    unsigned submissions_ = 0;
+};
+
+} // namespace test

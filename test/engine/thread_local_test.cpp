@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSL-1.0
+// A program with much thread-local storage, which the C library takes from the stack of each thread.
+#include "engine_fixture.hpp"
+
+#include <pthread.h>
+#include <atomic>
+#include <cstring>
+
+using namespace test;
+
+namespace {
+
+thread_local char storage[249 * 1024];
+
+std::atomic<std::size_t> bytes_left{0};
+
+/// Notes how much of its stack the calling worker may use yet.
+int measure_stack(detail::operation& op) noexcept {
+    std::memset(storage, 'x', sizeof storage);
+    pthread_attr_t attributes;
+    void* lowest = nullptr;
+    std::size_t size = 0;
+    ::pthread_getattr_np(::pthread_self(), &attributes);
+    ::pthread_attr_getstack(&attributes, &lowest, &size);
+    ::pthread_attr_destroy(&attributes);
+    const char here = 0;
+    bytes_left = std::size_t(&here - static_cast<const char*>(lowest));
+    return detail::posix_file::perform(op);
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(thread_local_storage_leaves_the_pools_workers_their_stack) {
+    engine_fixture fixture([](const asio_aio::options&, detail::event& finished) {
+        detail::thread_pool_settings settings;
+        settings.perform = &measure_stack;
+        detail::engine_list list;
+        list.push_back(std::make_unique<detail::thread_pool_engine>(settings, finished));
+        return list;
+    });
+    plain_operation op(detail::op_kind::sync_all);
+    fixture.prepare(op);
+    BOOST_TEST(fixture.perform(op) == 0);
+    BOOST_TEST(bytes_left >= 200u * 1024);
+    BOOST_TEST(bytes_left <= 2048u * 1024); // which counts under mlockall(2), for each worker
+}

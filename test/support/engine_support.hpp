@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "engine_decorator.hpp"
+#include "support.hpp"
+
+#include "engine/engine.hpp"
+#include "engine/thread_pool/engine.hpp"
+#include "selection/choice.hpp"
+
+#include <asio_aio/detail/file_service.hpp>
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+/// What tests need below the line: gates for the pool's threads, and engines that misbehave.
+namespace test {
+
+namespace detail = asio_aio::detail;
+
+/// Holds the threads of a pool between taking an operation and its system call, until it is opened.
+/** There is one, since the pool's hook is a plain function; each test makes its own, so that it starts closed. */
+class gate {
+public:
+    gate() { current() = this; }
+    gate(const gate&) = delete;
+    gate& operator=(const gate&) = delete;
+    ~gate() {
+        open();
+        current() = nullptr;
+    }
+
+    /// The pool's `perform`.
+    static int perform(detail::operation& op) noexcept {
+        if (gate* self = current())
+            self->wait(op);
+        return detail::posix_file::perform(op);
+    }
+
+    void open() {
+        const std::lock_guard<std::mutex> held(mutex_);
+        open_ = true;
+        changed_.notify_all();
+    }
+
+    /// Returns when `count` operations have come here in all; false after the deadline.
+    bool wait_for_arrivals(std::size_t count) {
+        std::unique_lock<std::mutex> held(mutex_);
+        return changed_.wait_for(held, std::chrono::seconds(deadline_seconds), [&] { return kinds_.size() >= count; });
+    }
+
+    std::vector<detail::op_kind> arrived() const {
+        const std::lock_guard<std::mutex> held(mutex_);
+        return kinds_;
+    }
+
+private:
+    static gate*& current() {
+        static gate* the_gate = nullptr;
+        return the_gate;
+    }
+
+    void wait(const detail::operation& op) {
+        std::unique_lock<std::mutex> held(mutex_);
+        kinds_.push_back(op.kind);
+        changed_.notify_all();
+        changed_.wait(held, [this] { return open_; });
+    }
+
+    mutable std::mutex mutex_;
+    std::condition_variable changed_;
+    std::vector<detail::op_kind> kinds_;
+    bool open_ = false;
+};
+
+/// Has the files of `ctx` served by a pool whose threads stop at the gate.
+inline void use_gated_pool(asio::io_context& ctx, unsigned max_threads) {
+    const auto make = [max_threads](const asio_aio::options&, detail::event& finished) {
+        detail::thread_pool_settings settings;
+        settings.max_threads = max_threads;
+        settings.perform = &gate::perform;
+        detail::engine_list engines;
+        engines.push_back(std::make_unique<detail::thread_pool_engine>(settings, finished));
+        return engines;
+    };
+    asio::use_service<detail::file_service>(ctx).scheduler().use_engines(make);
+}
+
+/// Has the files of `ctx` served by a pool whose threads call `perform`.
+inline void use_pool_that_calls(asio::io_context& ctx, int (*perform)(detail::operation&) noexcept) {
+    const auto make = [perform](const asio_aio::options&, detail::event& finished) {
+        detail::thread_pool_settings settings;
+        settings.perform = perform;
+        detail::engine_list engines;
+        engines.push_back(std::make_unique<detail::thread_pool_engine>(settings, finished));
+        return engines;
+    };
+    asio::use_service<detail::file_service>(ctx).scheduler().use_engines(make);
+}
+
+/// Stands before a real engine and answers some operations itself.
+class faulty_engine final : public engine_decorator {
+public:
+    /// Called for each operation that is submitted. A value is the result: the real engine never sees the operation.
+    using script = std::function<std::optional<int>(detail::operation&)>;
+
+    faulty_engine(std::unique_ptr<detail::engine> real, detail::event& finished, script decide)
+        : engine_decorator(std::move(real), finished), decide_(std::move(decide)) {}
+
+    void submit(detail::op_queue& batch) noexcept override {
+        detail::op_queue passed;
+        bool answered = false;
+        while (detail::operation* op = batch.pop()) {
+            const std::lock_guard<std::mutex> held(mutex_);
+            if (const auto result = decide_(*op)) {
+                op->take_result(*result);
+                done_.push(op);
+                answered = true;
+            } else {
+                passed.push(op);
+            }
+        }
+        submit_to_real(passed);
+        if (answered)
+            finished().raise();
+    }
+
+    void reap(detail::op_queue& done) noexcept override {
+        const std::lock_guard<std::mutex> held(mutex_);
+        done.splice(done_);
+        reap_real(done);
+    }
+
+    void stop(detail::op_queue& abandoned) noexcept override {
+        abandoned.splice(done_);
+        engine_decorator::stop(abandoned);
+    }
+
+private:
+    script decide_;
+    std::mutex mutex_;
+    detail::op_queue done_;
+};
+
+/// Puts a faulty engine before the engine that serves `context`.
+inline void use_faulty_engine(asio::execution_context& context, backend engine, faulty_engine::script decide) {
+    const auto selected = detail::select_engine({{engine}, asio_aio::choice_source::code, "this test", {}}, {}).factory;
+    const auto make = [selected, decide](const asio_aio::options& opts, detail::event& finished) {
+        detail::engine_list engines = selected(opts, finished);
+        engines.front() = std::make_unique<faulty_engine>(std::move(engines.front()), finished, decide);
+        return engines;
+    };
+    asio::use_service<detail::file_service>(context).scheduler().use_engines(make);
+}
+
+inline void use_faulty_engine(environment& env, faulty_engine::script decide) {
+    use_faulty_engine(env.ctx, env.engine, std::move(decide));
+}
+
+} // namespace test

@@ -163,7 +163,7 @@ void scheduler::cancel(file_handle& file) noexcept {
             return;
         file.cancel_before(started_ + 1);
     }
-    // The router completes pending operations as cancelled when a round takes them.
+    // An engine completes pending operations as cancelled, when a round gives them to it.
     router_->cancel(file);
 }
 
@@ -226,21 +226,22 @@ void scheduler::settle(round& now) noexcept {
         request_round(now.todo);
 }
 
-actions scheduler::end(round& now) noexcept {
+actions scheduler::take_back(round& now) noexcept {
     actions todo;
     const lock held(mutex_);
-    if (!now.done.empty()) {
-        in_flight_ += now.done.size();
-        finished_.splice(now.done);
-        request_round(todo);
-    }
-    if (--rounds_ == 0 && stopped_)
-        no_round_.notify_all();
+    in_flight_ += now.done.size();
+    finished_.splice(now.done);
+    request_round(todo);
     return todo;
 }
 
-/// Where the last round submitted nothing, handlers seem to start nothing; where it submitted one operation, the next
-/// may be a lone one.
+void scheduler::end() noexcept {
+    const lock held(mutex_);
+    if (--rounds_ == 0 && stopped_)
+        no_round_.notify_all();
+}
+
+/// After an empty batch the handlers seem to start nothing. After a batch of one the next operation may be a lone one.
 actions scheduler::follow_handlers() noexcept {
     actions todo;
     const lock held(mutex_);
@@ -270,10 +271,14 @@ actions scheduler::prepare_fork() {
     actions todo;
     if (!has_engines())
         return todo;
+    op_queue batch, done;
+    {
+        const lock held(mutex_);
+        with_engines_ += pending_.size();
+        batch.splice(pending_);
+    }
+    router_->prepare_fork(batch, done); // waits
     const lock held(mutex_);
-    with_engines_ += pending_.size();
-    op_queue done;
-    router_->prepare_fork(pending_, done);
     with_engines_ -= done.size();
     finished_.splice(done);
     if (!finished_.empty())

@@ -16,7 +16,7 @@ namespace asio_aio::detail {
 struct engine_counters {
     std::uint64_t kernel_entries = 0;
     unsigned threads = 0;
-    std::uint64_t resubmitted = 0; ///< Beside those that the service submits again.
+    std::uint64_t resubmitted = 0; ///< Submitted or performed again.
 };
 
 /// Why an engine cannot be had, or cannot go on: the errno, and the call that was refused; no call: it can.

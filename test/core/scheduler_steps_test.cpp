@@ -120,7 +120,7 @@ public:
         if (!stopped_) {
             detail::op_queue abandoned;
             for (; !rounds_.empty(); rounds_.pop_front())
-                scheduler_.end(rounds_.front().now);
+                scheduler_.end();
             scheduler_.stop(abandoned);
         }
     }
@@ -341,7 +341,9 @@ private:
         if (!throws && delivers && at->now.why == turn::woken)
             perform(scheduler_.follow_handlers(), false);
         at->now.done.for_each([](detail::operation& op) { static_cast<tracked_operation&>(op).handed_out = false; });
-        perform(scheduler_.end(at->now), false);
+        if (!at->now.done.empty())
+            perform(scheduler_.take_back(at->now), false);
+        scheduler_.end();
         rounds_.erase(at);
     }
 

@@ -235,4 +235,6 @@ ENGINE_TEST(the_last_user_of_a_file_closes_it_and_no_loop_waits_for_that) {
     BOOST_TEST(sync.result == 0);
     BOOST_TEST(!sync.file);
     BOOST_TEST(::fcntl(number, F_GETFD) == -1);
+    if (env.engine != backend::thread_pool)
+        BOOST_TEST(fixture.engines.counters().threads == 1u); // the pool closed it
 }

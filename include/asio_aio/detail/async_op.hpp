@@ -18,8 +18,8 @@ namespace asio_aio::detail {
  * Made and freed with the handler's allocator.
  *
  * @tparam Result What differs from one kind of call to the next. A member of it is part of the operation.
- * `arguments(operation)` returns a tuple of what the handler is called with; `release(operation, allocator)` frees what
- * `Result` allocated.
+ * `arguments(operation)` returns a tuple of what the handler is called with; `release(allocator)` frees what `Result`
+ * allocated.
  */
 template <typename Handler, typename IoExecutor, typename Result>
 class async_op final : public operation {
@@ -88,7 +88,7 @@ private:
 
     /// `allocator` is a copy that outlives the handler of `op`.
     static void destroy(async_op* op, const handler_allocator& allocator) noexcept {
-        op->result_.release(*op, allocator);
+        op->result_.release(allocator);
         op->~async_op();
         own_allocator(allocator).deallocate(op, 1);
     }

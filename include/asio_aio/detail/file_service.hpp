@@ -152,8 +152,11 @@ public:
     round_in_progress& operator=(const round_in_progress&) = delete;
 
     ~round_in_progress() {
-        if (began)
-            service_.perform(service_.scheduler_.end(now));
+        if (!began)
+            return;
+        if (!now.done.empty())
+            service_.perform(service_.scheduler_.take_back(now));
+        service_.scheduler_.end(); // the last use of the service: its context may end now
     }
 
     round now;

@@ -72,7 +72,7 @@ public:
     }
 
     template <typename Allocator>
-    void release(operation&, const Allocator& allocator) noexcept {
+    void release(const Allocator& allocator) noexcept {
         if (allocated_)
             rebound<Allocator>(allocator).deallocate(static_cast<iovec*>(in_place_->iov_base), in_place_->iov_len);
     }

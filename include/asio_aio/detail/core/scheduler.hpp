@@ -45,11 +45,11 @@ struct actions {
     bool arm_wait = false;    ///< Wait once until the event is readable, then run a round (`turn::woken`).
     bool post_round = false;  ///< Run one round (`turn::posted`) on a thread that runs the context.
     bool defer_round = false; ///< The same; the round continues what this thread does, as `asio::defer` has it.
-    bool run_round_here =
-        false; ///< Run a round now (`turn::lone_operation`) if this thread runs the context; else post one.
+    /// Run a round now (`turn::lone_operation`) if this thread runs the context; otherwise post one.
+    bool run_round_here = false;
 };
 
-/// One round in progress. Its owner delivers `done`; `scheduler::end` takes back what is left there.
+/// One round in progress. Its owner delivers `done`, and gives back what is left there (`scheduler::take_back`).
 struct round {
     turn why = turn::posted;
     bool submits = false; ///< Takes what is pending; one round at a time does.
@@ -76,7 +76,7 @@ public:
 
     // --- Before the first file ---
 
-    /// 0, -EINVAL, or -EISCONN after a file was opened.
+    /// 0, -EINVAL, or `failure::configured_too_late`.
     int configure(const options& opts);
 
     /// Replaces the engines of the choice before the first file is opened. For tests that inject faults.
@@ -125,8 +125,11 @@ public:
     /// Decides what the owner does next: `now.todo`, and the delivery of `now.done`.
     void settle(round& now) noexcept;
 
-    /// Ends a round. What was not delivered, because of an exception, is delivered by the next one.
-    actions end(round& now) noexcept;
+    /// Takes back what was not delivered, because of an exception or for another turn. The next round delivers it.
+    actions take_back(round& now) noexcept;
+
+    /// Ends a round. After it `stop` waits for the round no longer: the owner has performed all actions before.
+    void end() noexcept;
 
     /// Asks for a round behind the handlers that a woken round delivered, if those are likely to start operations.
     actions follow_handlers() noexcept;
@@ -154,7 +157,6 @@ private:
 
     bool has_engines() const noexcept { return has_engines_.load(std::memory_order_acquire); }
     int choose(engine_factory& make);
-    bool admit(operation& op) noexcept;
     bool is_lone_operation() const noexcept;
     void request_round(actions& todo) noexcept;
     void arm_wait(actions& todo) noexcept;

@@ -21,17 +21,27 @@ struct settings {
 
     void add_to(bench::option_set& all) {
         asio.add_to(all);
-        all.word("engine", engine, {"automatic", "io_uring", "libaio", "thread_pool"}, "what does the I/O");
-        all.number("max-threads", options.max_threads, 1, options.most_threads, "threads of the pool at most");
-        all.number("inline-read-limit", options.inline_read_limit, 0, 1u << 30, "bytes of an inline read at most");
-        all.number("queue-depth", options.queue_depth, 1, options.deepest_queue, "operations in the kernel's queue");
+        all.word(
+            "engine", engine, {"automatic", "io_uring", "libaio", "thread_pool"},
+            "what does the I/O");
+        all.number(
+            "max-threads", options.max_threads, 1, options.most_threads,
+            "threads of the pool at most");
+        all.number(
+            "inline-read-limit", options.inline_read_limit, 0, 1u << 30,
+            "bytes of an inline read at most");
+        all.number(
+            "queue-depth", options.queue_depth, 1, options.deepest_queue,
+            "operations in the kernel's queue");
         all.flag("sqpoll", options.sqpoll, "options::sqpoll");
         all.flag("single-issuer", options.single_issuer, "options::single_issuer");
     }
 
     void check(const bench::workload& wanted) const {
-        if (options.single_issuer && (asio.token == "use_future" || asio.contexts != wanted.threads))
-            throw bench::usage_error("--single-issuer: needs one thread for each context, and no use_future");
+        if (options.single_issuer &&
+            (asio.token == "use_future" || asio.contexts != wanted.threads))
+            throw bench::usage_error(
+                "--single-issuer: needs one thread for each context, and no use_future");
         if (options.single_issuer && options.sqpoll)
             throw bench::usage_error("--single-issuer: not together with --sqpoll");
     }
@@ -53,12 +63,14 @@ void configure(asio::io_context& context, const settings& wanted, bench::job& ta
 void run(bench::job& task, const settings& wanted) {
     wanted.check(task.wanted);
     {
-        asio::io_context probe; // ended before the measurement, as are the kernel's threads of its engine
+        // ended before the measurement, as are the kernel's threads of its engine
+        asio::io_context probe;
         configure(probe, wanted, task);
         task.engine = to_string(*asio_aio::describe(probe).chosen);
     }
     task.notes = wanted.asio.token;
-    bench::run_asio<file>(task, wanted.asio, [&](asio::io_context& context) { configure(context, wanted, task); });
+    bench::run_asio<file>(
+        task, wanted.asio, [&](asio::io_context& context) { configure(context, wanted, task); });
 }
 
 } // namespace
@@ -67,5 +79,6 @@ int main(int argc, char* argv[]) {
     bench::option_set options("asio_aio::random_access_file_aio.");
     settings wanted;
     wanted.add_to(options);
-    return bench::run_contestant(argc, argv, "asio_aio", options, [&](bench::job& task) { run(task, wanted); });
+    return bench::run_contestant(
+        argc, argv, "asio_aio", options, [&](bench::job& task) { run(task, wanted); });
 }

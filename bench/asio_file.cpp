@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0
-// Asio's own file. Built twice: with epoll beside io_uring, as most programs have it, and for io_uring alone.
+// SPDX-License-Identifier: BSL-1.0 Asio's own file. Built twice: with epoll beside io_uring, as
+// most programs have it, and for io_uring alone.
 #include <boost/asio/random_access_file.hpp>
 
 #include "asio_worker.hpp"
@@ -25,7 +25,8 @@ void check_ring(asio::io_context& context) try {
 
 void run(bench::job& task, const bench::asio_settings& settings) {
     if (std::min(task.wanted.files, task.wanted.depth * task.wanted.threads) > most_objects_at_once)
-        throw bench::cannot_run("asio::random_access_file stalls with operations on more than 128 objects at once");
+        throw bench::cannot_run(
+            "asio::random_access_file stalls with operations on more than 128 objects at once");
 #if defined(BOOST_ASIO_HAS_IO_URING_AS_DEFAULT)
     task.engine = "io_uring alone";
 #else
@@ -42,5 +43,6 @@ int main(int argc, char* argv[]) {
     bench::asio_settings settings;
     settings.add_to(options);
     return bench::run_contestant(
-        argc, argv, "asio::random_access_file", options, [&](bench::job& task) { run(task, settings); });
+        argc, argv, "asio::random_access_file", options,
+        [&](bench::job& task) { run(task, settings); });
 }

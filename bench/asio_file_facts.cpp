@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0
-// What two situations of every file server do to Asio's own file and to ours: the program behind the README's table.
+// SPDX-License-Identifier: BSL-1.0 What two situations of every file server do to Asio's own file
+// and to ours: the program behind the README's table.
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/random_access_file.hpp>
@@ -58,7 +58,8 @@ bool writes_reach_another_file(const fs::path& folder) {
     asio::io_context ctx;
     File file(ctx, (folder / "first").string(), File::read_write | File::create);
     for (int i = 0; i != 4; ++i)
-        file.async_write_some_at(0, asio::buffer(bytes), [](boost::system::error_code, std::size_t) {});
+        file.async_write_some_at(
+            0, asio::buffer(bytes), [](boost::system::error_code, std::size_t) {});
     file.close();
     File second(ctx, (folder / "other").string(), File::read_write);
     ctx.run_for(std::chrono::seconds(5));
@@ -75,7 +76,8 @@ void report(const char* name, const fs::path& folder) {
         read_many_files<File>(folder, files, time), files);
     std::printf(
         "  writes of a closed file %s\n",
-        writes_reach_another_file<File>(folder) ? "went into another file" : "reached no other file");
+        writes_reach_another_file<File>(folder) ? "went into another file"
+                                                : "reached no other file");
 }
 
 } // namespace

@@ -28,13 +28,18 @@ struct asio_settings {
     unsigned contexts = 1; ///< One that all threads run, or one for each thread.
 
     void add_to(option_set& options) {
-        options.word("token", token, {"callback", "use_awaitable", "use_future"}, "how completions are delivered");
-        options.number("contexts", contexts, 1, 64, "io_contexts: 1, run by all threads, or as many as threads");
+        options.word(
+            "token", token, {"callback", "use_awaitable", "use_future"},
+            "how completions are delivered");
+        options.number(
+            "contexts", contexts, 1, 64,
+            "io_contexts: 1, run by all threads, or as many as threads");
     }
 
     void check(const workload& wanted) const {
         if (contexts != 1 && contexts != wanted.threads)
-            throw usage_error("--contexts: must be 1 or as many as --threads: " + std::to_string(wanted.threads));
+            throw usage_error(
+                "--contexts: must be 1 or as many as --threads: " + std::to_string(wanted.threads));
     }
 };
 
@@ -46,7 +51,8 @@ public:
     using prepare = std::function<void(boost::asio::io_context&)>;
 
     asio_worker(
-        job& task, std::vector<place>& places, const asio_settings& settings, unsigned threads, const prepare& first)
+        job& task, std::vector<place>& places, const asio_settings& settings, unsigned threads,
+        const prepare& first)
         : token_(settings.token), threads_(threads), places_(places) {
         first(context_);
         files_.reserve(task.files.paths().size());
@@ -77,8 +83,9 @@ private:
         const request& wanted = used.now();
         File& file = files_[wanted.file];
         const auto buffer = boost::asio::buffer(used.data(), used.size());
-        return wanted.is_read ? file.async_read_some_at(wanted.offset, buffer, std::forward<Token>(token))
-                              : file.async_write_some_at(wanted.offset, buffer, std::forward<Token>(token));
+        return wanted.is_read
+            ? file.async_read_some_at(wanted.offset, buffer, std::forward<Token>(token))
+            : file.async_write_some_at(wanted.offset, buffer, std::forward<Token>(token));
     }
 
     struct chain {
@@ -98,7 +105,8 @@ private:
     };
 
     void spawn(place& used) {
-        boost::asio::co_spawn(context_, all_of(used), [&used](std::exception_ptr error) { check(used, error); });
+        boost::asio::co_spawn(
+            context_, all_of(used), [&used](std::exception_ptr error) { check(used, error); });
     }
 
     boost::asio::awaitable<void> all_of(place& used) {
@@ -165,10 +173,12 @@ private:
 
 /// Runs one group of places for each context.
 template <typename File>
-void run_asio(job& task, const asio_settings& settings, const typename asio_worker<File>::prepare& first) {
+void run_asio(
+    job& task, const asio_settings& settings, const typename asio_worker<File>::prepare& first) {
     settings.check(task.wanted);
     const unsigned threads = task.wanted.threads / settings.contexts;
-    run_groups<asio_worker<File>>(task, settings.contexts, task.wanted.depth * threads, settings, threads, first);
+    run_groups<asio_worker<File>>(
+        task, settings.contexts, task.wanted.depth * threads, settings, threads, first);
 }
 
 } // namespace bench

@@ -15,7 +15,12 @@ namespace {
 class team {
 public:
     team(job& task, unsigned groups, unsigned places, const make_worker& make)
-        : task_(task), places_(places), make_(make), ready_(groups), done_(groups), errors_(groups) {}
+        : task_(task),
+          places_(places),
+          make_(make),
+          ready_(groups),
+          done_(groups),
+          errors_(groups) {}
 
     /// What the thread `index` does.
     void take_part(unsigned index) noexcept {
@@ -68,7 +73,8 @@ void run_groups(job& task, unsigned groups, unsigned places, const make_worker& 
 }
 
 int run_contestant(
-    int argc, char* argv[], const std::string& name, option_set& options, const std::function<void(job&)>& body) {
+    int argc, char* argv[], const std::string& name, option_set& options,
+    const std::function<void(job&)>& body) {
     return guarded(name, [&] {
         workload wanted;
         add_workload_options(options, wanted);

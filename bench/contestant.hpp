@@ -55,9 +55,11 @@ void run_groups(job& task, unsigned groups, unsigned places, const Arguments&...
 
 /// The `main` of every contestant: parses, prepares, lets `body` run the groups, prints the line.
 /**
- * Exit status: 0; 1 where something failed; 2 for a wrong option; 77 if the contestant cannot run here.
+ * Exit status: 0; 1 where something failed; 2 for a wrong option; 77 if the contestant cannot run
+ * here.
  */
 int run_contestant(
-    int argc, char* argv[], const std::string& name, option_set& options, const std::function<void(job&)>& body);
+    int argc, char* argv[], const std::string& name, option_set& options,
+    const std::function<void(job&)>& body);
 
 } // namespace bench

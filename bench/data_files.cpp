@@ -41,11 +41,14 @@ int open_file(const std::string& path, int flags) {
     return fd;
 }
 
-void write_file(const std::string& path, std::uint64_t bytes, std::vector<std::uint64_t>& chunk, random_bits& random) {
+void write_file(
+    const std::string& path, std::uint64_t bytes, std::vector<std::uint64_t>& chunk,
+    random_bits& random) {
     const int fd = open_file(path, O_WRONLY | O_CREAT | O_EXCL);
     for (std::uint64_t written = 0; written < bytes;) {
         std::generate(chunk.begin(), chunk.end(), [&] { return random(); });
-        const ssize_t n = ::write(fd, chunk.data(), std::min<std::uint64_t>(chunk_bytes, bytes - written));
+        const ssize_t n =
+            ::write(fd, chunk.data(), std::min<std::uint64_t>(chunk_bytes, bytes - written));
         if (n == -1)
             throw_errno("write " + path);
         written += std::uint64_t(n);
@@ -53,9 +56,11 @@ void write_file(const std::string& path, std::uint64_t bytes, std::vector<std::u
     ::close(fd);
 }
 
-/// Writes dirty pages to the device. Not fsync(2), which takes milliseconds for a file that is clean.
+/// Writes dirty pages to the device. Not fsync(2), which takes milliseconds for a file that is
+/// clean.
 void write_back(int fd, const std::string& path) {
-    constexpr unsigned all = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+    constexpr unsigned all =
+        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
     if (::sync_file_range(fd, 0, 0, all) == -1)
         throw_errno("sync_file_range " + path);
 }
@@ -69,13 +74,15 @@ void read_through(int fd, const std::string& path) {
         throw_errno("read " + path);
 }
 
-/// Writes the whole file over, block by block, when none of it is in the page cache: the kernel then makes a small folio
-/// for each block. Reads would make large ones, and a write of 4 KiB into one takes ext4 ten times as long (Linux 6.18).
+/// Writes the whole file over, block by block, when none of it is in the page cache: the kernel
+/// then makes a small folio for each block. Reads would make large ones, and a write of 4 KiB into
+/// one takes ext4 ten times as long (Linux 6.18).
 void write_over(const std::string& path, const workload& wanted) {
     const int fd = open_file(path, O_WRONLY);
     random_bits random(wanted.seed);
     std::vector<std::uint64_t> block(wanted.block / sizeof(std::uint64_t));
-    for (std::uint64_t offset = 0; offset + wanted.block <= wanted.file_bytes(); offset += wanted.block) {
+    for (std::uint64_t offset = 0; offset + wanted.block <= wanted.file_bytes();
+         offset += wanted.block) {
         std::generate(block.begin(), block.end(), [&] { return random(); });
         if (::pwrite(fd, block.data(), wanted.block, off_t(offset)) != ssize_t(wanted.block))
             throw_errno("write " + path);
@@ -97,8 +104,8 @@ descriptors::~descriptors() {
 
 data_files::data_files(const workload& wanted) : flags_(wanted.open_flags()) {
     raise_descriptor_limit();
-    const fs::path folder =
-        fs::path(wanted.dir) / (std::to_string(wanted.files) + "x" + std::to_string(wanted.file_bytes()));
+    const fs::path folder = fs::path(wanted.dir) /
+        (std::to_string(wanted.files) + "x" + std::to_string(wanted.file_bytes()));
     if (!fs::exists(folder))
         create(folder, wanted);
     for (unsigned i = 0; i != wanted.files; ++i)
@@ -133,7 +140,8 @@ void data_files::create(const fs::path& folder, const workload& wanted) const {
     fs::remove_all(unfinished);
     fs::create_directories(unfinished);
     if (fs::space(unfinished).available < wanted.size_mib * 1024 * 1024 * 5 / 4)
-        throw cannot_run("too little space in " + wanted.dir + " for --size " + std::to_string(wanted.size_mib));
+        throw cannot_run(
+            "too little space in " + wanted.dir + " for --size " + std::to_string(wanted.size_mib));
     std::vector<std::uint64_t> chunk(chunk_bytes / sizeof(std::uint64_t));
     random_bits random(wanted.seed);
     for (unsigned i = 0; i != wanted.files; ++i)

@@ -24,10 +24,12 @@ private:
     std::vector<int> all_;
 };
 
-/// The files of a workload: made by the first program that needs them, as the workload wants to find them.
+/// The files of a workload: made by the first program that needs them, as the workload wants to
+/// find them.
 class data_files {
 public:
-    /// Makes the files where they are missing. Brings them into the page cache, or out of it for a direct workload.
+    /// Makes the files where they are missing. Brings them into the page cache, or out of it for a
+    /// direct workload.
     /** Each block of a file that is written through the page cache has been written once before. */
     explicit data_files(const workload& wanted);
     data_files(const data_files&) = delete;

@@ -1,6 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0
-// What a cached 4 KiB read costs through the inline path, against a bare pread loop: CPU time per read, in interleaved
-// rounds.
+// SPDX-License-Identifier: BSL-1.0 What a cached 4 KiB read costs through the inline path, against
+// a bare pread loop: CPU time per read, in interleaved rounds.
 #include <asio_aio/asio_aio.hpp>
 
 #include <boost/asio/awaitable.hpp>
@@ -53,10 +52,14 @@ private:
 
 class data_file {
 public:
-    data_file() : path_(std::filesystem::temp_directory_path() / ("inline_read." + std::to_string(::getpid()))) {
+    data_file()
+        : path_(
+              std::filesystem::temp_directory_path() /
+              ("inline_read." + std::to_string(::getpid()))) {
         const int fd = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         const std::vector<char> block(1 << 20, 'x');
-        for (std::size_t written = 0; fd != -1 && written < file_blocks * block_bytes; written += block.size())
+        for (std::size_t written = 0; fd != -1 && written < file_blocks * block_bytes;
+             written += block.size())
             if (::write(fd, block.data(), block.size()) != ssize_t(block.size()))
                 throw std::runtime_error("cannot write " + path_.string());
         if (fd == -1)
@@ -100,10 +103,11 @@ struct chain {
         if (left == 0)
             return;
         --left;
-        file.async_read_some_at(next(), asio::buffer(block), [this](boost::system::error_code ec, std::size_t n) {
-            check(!ec && n == block_bytes);
-            start();
-        });
+        file.async_read_some_at(
+            next(), asio::buffer(block), [this](boost::system::error_code ec, std::size_t n) {
+                check(!ec && n == block_bytes);
+                start();
+            });
     }
 };
 
@@ -119,11 +123,14 @@ void callbacks(const data_file& data, std::uint64_t reads, std::size_t depth) {
     ctx.run();
 }
 
-asio::awaitable<void> read_all(asio_aio::random_access_file_aio& file, random_offset& next, std::uint64_t& left) {
+asio::awaitable<void> read_all(
+    asio_aio::random_access_file_aio& file, random_offset& next, std::uint64_t& left) {
     std::array<char, block_bytes> block;
     while (left != 0) {
         --left;
-        check(co_await file.async_read_some_at(next(), asio::buffer(block), asio::use_awaitable) == block_bytes);
+        check(
+            co_await file.async_read_some_at(next(), asio::buffer(block), asio::use_awaitable) ==
+            block_bytes);
     }
 }
 
@@ -167,7 +174,8 @@ double median_ratio(const contestant& a, const contestant& b) {
 void usage(const char* program) {
     std::printf(
         "usage: %s [--rounds N] [--reads N]\n"
-        "Cached 4 KiB random reads: CPU time per read of a pread loop and of asio_aio's inline path.\n"
+        "Cached 4 KiB random reads: CPU time per read of a pread loop and of asio_aio's inline "
+        "path.\n"
         "  --rounds N  interleaved rounds of all contestants (15); medians are printed\n"
         "  --reads N   reads of each contestant in a round (200000)\n",
         program);
@@ -209,10 +217,12 @@ int main(int argc, char* argv[]) try {
             const double begin = cpu_seconds();
             each.run(data, wanted.reads_per_round);
             if (round >= 0)
-                each.microseconds.push_back((cpu_seconds() - begin) * 1e6 / double(wanted.reads_per_round));
+                each.microseconds.push_back(
+                    (cpu_seconds() - begin) * 1e6 / double(wanted.reads_per_round));
         }
     }
-    std::printf("%-28s %12s %10s %12s\n", "cached 4 KiB read", "CPU us/read", "x pread", "x callback");
+    std::printf(
+        "%-28s %12s %10s %12s\n", "cached 4 KiB read", "CPU us/read", "x pread", "x callback");
     for (const contestant& each : all) {
         std::printf("%-28s %12.3f %10.2f", each.name, each.median(), median_ratio(each, all[0]));
         if (each.counterpart)

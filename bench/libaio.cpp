@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0
-// A bare loop over Linux AIO, one context for each thread: submissions in batches, as the places become free.
+// SPDX-License-Identifier: BSL-1.0 A bare loop over Linux AIO, one context for each thread:
+// submissions in batches, as the places become free.
 #include "contestant.hpp"
 
 #include <libaio.h>
@@ -42,7 +42,8 @@ private:
             prepare(*batch_.back(), *next);
         }
         for (std::size_t submitted = 0; submitted != batch_.size();) {
-            const int n = ::io_submit(context_, long(batch_.size() - submitted), batch_.data() + submitted);
+            const int n =
+                ::io_submit(context_, long(batch_.size() - submitted), batch_.data() + submitted);
             if (n < 0)
                 bench::fail("io_submit", std::strerror(-n));
             submitted += std::size_t(n);
@@ -52,9 +53,11 @@ private:
     void prepare(iocb& block, bench::place& next) noexcept {
         const bench::request& wanted = next.now();
         if (wanted.is_read)
-            ::io_prep_pread(&block, files_[wanted.file], next.data(), next.size(), (long long)wanted.offset);
+            ::io_prep_pread(
+                &block, files_[wanted.file], next.data(), next.size(), (long long)wanted.offset);
         else
-            ::io_prep_pwrite(&block, files_[wanted.file], next.data(), next.size(), (long long)wanted.offset);
+            ::io_prep_pwrite(
+                &block, files_[wanted.file], next.data(), next.size(), (long long)wanted.offset);
         block.data = &next;
     }
 
@@ -83,9 +86,11 @@ private:
 } // namespace
 
 int main(int argc, char* argv[]) {
-    bench::option_set options("A bare loop over libaio, one context for each thread. Buffered operations block in it.");
+    bench::option_set options(
+        "A bare loop over libaio, one context for each thread. Buffered operations block in it.");
     unsigned queue_depth = 256;
-    options.number("queue-depth", queue_depth, 1, 65536, "operations that the context holds at most");
+    options.number(
+        "queue-depth", queue_depth, 1, 65536, "operations that the context holds at most");
     return bench::run_contestant(argc, argv, "libaio", options, [&](bench::job& task) {
         task.engine = "libaio";
         bench::run_groups<aio_loop>(task, task.wanted.threads, task.wanted.depth, queue_depth);

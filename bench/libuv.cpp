@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0
-// libuv's file requests, one loop for each thread; its pool of UV_THREADPOOL_SIZE threads serves all loops.
+// SPDX-License-Identifier: BSL-1.0 libuv's file requests, one loop for each thread; its pool of
+// UV_THREADPOOL_SIZE threads serves all loops.
 #include "contestant.hpp"
 
 #include <uv.h>
@@ -40,8 +40,8 @@ private:
             const auto call = wanted.is_read ? ::uv_fs_read : ::uv_fs_write;
             request.data = this;
             const int error = call(
-                &owner->loop_, &request, owner->files_[wanted.file], &buffer, 1, std::int64_t(wanted.offset),
-                completed);
+                &owner->loop_, &request, owner->files_[wanted.file], &buffer, 1,
+                std::int64_t(wanted.offset), completed);
             if (error != 0)
                 bench::fail(wanted.is_read ? "uv_fs_read" : "uv_fs_write", ::uv_strerror(error));
         }
@@ -68,8 +68,8 @@ std::string pool() {
 } // namespace
 
 int main(int argc, char* argv[]) {
-    bench::option_set options(
-        "libuv's uv_fs_read and uv_fs_write, one loop for each thread. UV_THREADPOOL_SIZE in the environment: 4.");
+    bench::option_set options("libuv's uv_fs_read and uv_fs_write, one loop for each thread. "
+                              "UV_THREADPOOL_SIZE in the environment: 4.");
     return bench::run_contestant(argc, argv, "libuv", options, [](bench::job& task) {
         task.engine = "libuv " + std::string(::uv_version_string()) + ", " + pool();
         bench::run_groups<uv_worker>(task, task.wanted.threads, task.wanted.depth);

@@ -12,13 +12,14 @@
 
 namespace bench {
 
-// --- histogram -------------------------------------------------------------------------------------------------------
+// --- Histogram ---
 
 void histogram::add(std::chrono::nanoseconds time) noexcept {
     const auto ns = std::uint64_t(std::max<std::int64_t>(time.count(), 0));
     counts_[bucket(ns)].fetch_add(1, std::memory_order_relaxed);
     std::uint64_t highest = highest_.load(std::memory_order_relaxed);
-    while (ns > highest && !highest_.compare_exchange_weak(highest, ns, std::memory_order_relaxed)) {
+    while (ns > highest &&
+           !highest_.compare_exchange_weak(highest, ns, std::memory_order_relaxed)) {
     }
 }
 
@@ -54,7 +55,7 @@ double histogram::middle(std::size_t bucket) {
     return (double((bucket & (fine - 1)) + fine) + 0.5) * double(std::uint64_t(1) << shift);
 }
 
-// --- measurement -----------------------------------------------------------------------------------------------------
+// --- Measurement ---
 
 measurement::measurement(const workload& wanted)
     : operations_(wanted.operations),
@@ -63,7 +64,8 @@ measurement::measurement(const workload& wanted)
       one_thread_(wanted.threads == 1) {}
 
 void measurement::set_places(std::uint64_t places, unsigned groups) {
-    // Several at a time where threads would fight for the counter; few enough that all places end together.
+    // Several at a time where threads would fight for the counter; few enough that all places end
+    // together.
     if (!one_thread_)
         batch_ = unsigned(std::clamp<std::uint64_t>(operations_ / places / 64, 1, 16));
     groups_running_ = groups;
@@ -111,14 +113,15 @@ nlohmann::ordered_json describe(const workload& wanted) {
 
 void print_text(const nlohmann::ordered_json& line) {
     std::printf(
-        "%-28s %12.0f /s %9.3f us CPU/op", line["contestant"].get<std::string>().c_str(), line["rate"].get<double>(),
-        line["cpu_us_per_operation"].get<double>());
+        "%-28s %12.0f /s %9.3f us CPU/op", line["contestant"].get<std::string>().c_str(),
+        line["rate"].get<double>(), line["cpu_us_per_operation"].get<double>());
     if (line.contains("p50_us"))
         std::printf(
-            "   p50 %9.1f  p99 %9.1f  p99.9 %9.1f us", line["p50_us"].get<double>(), line["p99_us"].get<double>(),
-            line["p999_us"].get<double>());
+            "   p50 %9.1f  p99 %9.1f  p99.9 %9.1f us", line["p50_us"].get<double>(),
+            line["p99_us"].get<double>(), line["p999_us"].get<double>());
     std::printf(
-        "   %s%s%s\n", line["engine"].get<std::string>().c_str(), line["notes"].get<std::string>().empty() ? "" : ": ",
+        "   %s%s%s\n", line["engine"].get<std::string>().c_str(),
+        line["notes"].get<std::string>().empty() ? "" : ": ",
         line["notes"].get<std::string>().c_str());
 }
 
@@ -127,20 +130,24 @@ void print_text(const nlohmann::ordered_json& line) {
 void measurement::check_completed() const {
     if (completed_ != operations_)
         throw std::logic_error(
-            std::to_string(completed_) + " operations completed instead of " + std::to_string(operations_));
+            std::to_string(completed_) + " operations completed instead of " +
+            std::to_string(operations_));
 }
 
 void measurement::print(
-    const std::string& contestant, const workload& wanted, const std::string& engine, const std::string& notes) const {
+    const std::string& contestant, const workload& wanted, const std::string& engine,
+    const std::string& notes) const {
     check_completed();
     const double seconds = std::chrono::duration<double>(end_.wall - begin_.wall).count();
     const std::uint64_t measured = operations_ - warm_up_;
-    nlohmann::ordered_json line{{"contestant", contestant}, {"workload", describe(wanted)}, {"operations", measured}};
+    nlohmann::ordered_json line{
+        {"contestant", contestant}, {"workload", describe(wanted)}, {"operations", measured}};
     line["seconds"] = seconds;
     line["rate"] = double(measured) / seconds;
     line["cpu_us_per_operation"] = (end_.cpu_seconds - begin_.cpu_seconds) * 1e6 / double(measured);
     if (latency_)
-        for (const auto& [name, q] : {std::pair("p50_us", 0.5), std::pair("p99_us", 0.99), std::pair("p999_us", 0.999)})
+        for (const auto& [name, q] :
+             {std::pair("p50_us", 0.5), std::pair("p99_us", 0.99), std::pair("p999_us", 0.999)})
             line[name] = latencies_.quantile_us(q);
     line["engine"] = engine;
     line["notes"] = notes;

@@ -34,7 +34,8 @@ private:
     std::atomic<std::uint64_t> highest_{0};
 };
 
-/// Hands out the operations of a run and measures it: wall clock, CPU time of the process, latencies.
+/// Hands out the operations of a run and measures it: wall clock, CPU time of the process,
+/// latencies.
 class measurement {
 public:
     explicit measurement(const workload& wanted);
@@ -48,7 +49,9 @@ public:
     /// Called by each group of places when its operations are done; the last stops the clock.
     void group_finished(std::uint64_t completed) noexcept;
 
-    bool wants_latency(std::uint64_t ticket) const noexcept { return latency_ && ticket >= warm_up_; }
+    bool wants_latency(std::uint64_t ticket) const noexcept {
+        return latency_ && ticket >= warm_up_;
+    }
     void add_latency(std::chrono::nanoseconds time) noexcept { latencies_.add(time); }
 
     /// Prints the one line; throws if an operation is missing.

@@ -16,7 +16,9 @@ namespace bench {
 
 namespace po = boost::program_options;
 
-void option_set::word(const std::string& name, std::string& field, std::vector<std::string> allowed, std::string text) {
+void option_set::word(
+    const std::string& name, std::string& field, std::vector<std::string> allowed,
+    std::string text) {
     std::string list;
     for (const std::string& each : allowed)
         list += (list.empty() ? "" : ", ") + each;
@@ -42,9 +44,12 @@ void option_set::flag(const std::string& name, bool& field, std::string text) {
 bool option_set::parse(int argc, char* argv[]) try {
     described_.add_options()("help", "print this and end");
     po::variables_map found;
-    const int style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
+    const int style =
+        po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
     const po::positional_options_description none;
-    po::store(po::command_line_parser(argc, argv).options(described_).positional(none).style(style).run(), found);
+    po::store(
+        po::command_line_parser(argc, argv).options(described_).positional(none).style(style).run(),
+        found);
     if (found.count("help")) {
         std::cout << about_ << "\n\n" << described_;
         return false;
@@ -62,14 +67,16 @@ std::uint64_t option_set::to_number(
     const auto [stop, error] = std::from_chars(value.data(), end, result);
     if (error != std::errc() || stop != end || result < least || result > most)
         throw usage_error(
-            "--" + name + ": '" + value + "' is not a whole number from " + std::to_string(least) + " to " +
-            std::to_string(most));
+            "--" + name + ": '" + value + "' is not a whole number from " + std::to_string(least) +
+            " to " + std::to_string(most));
     return result;
 }
 
-void option_set::add(const std::string& name, const std::string& initial, std::string text, setter set) {
+void option_set::add(
+    const std::string& name, const std::string& initial, std::string text, setter set) {
     described_.add_options()(
-        name.c_str(), po::value<std::string>()->default_value(initial)->notifier(std::move(set)), text.c_str());
+        name.c_str(), po::value<std::string>()->default_value(initial)->notifier(std::move(set)),
+        text.c_str());
 }
 
 } // namespace bench

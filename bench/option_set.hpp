@@ -10,20 +10,26 @@
 
 namespace bench {
 
-/// What a program takes on its command line. A wrong value is answered with its option and what is allowed.
+/// What a program takes on its command line. A wrong value is answered with its option and what is
+/// allowed.
 class option_set {
 public:
     explicit option_set(std::string about) : about_(std::move(about)) {}
 
     /// A whole number from `least` to `most`; the field's value is the default.
     template <typename Number>
-    void number(const std::string& name, Number& field, std::uint64_t least, std::uint64_t most, std::string text) {
-        add(name, std::to_string(field), std::move(text),
-            [=, &field](const std::string& value) { field = Number(to_number(name, value, least, most)); });
+    void number(
+        const std::string& name, Number& field, std::uint64_t least, std::uint64_t most,
+        std::string text) {
+        add(name, std::to_string(field), std::move(text), [=, &field](const std::string& value) {
+            field = Number(to_number(name, value, least, most));
+        });
     }
 
     /// One of `allowed`; the field's value is the default.
-    void word(const std::string& name, std::string& field, std::vector<std::string> allowed, std::string text);
+    void word(
+        const std::string& name, std::string& field, std::vector<std::string> allowed,
+        std::string text);
 
     void text(const std::string& name, std::string& field, std::string text);
 

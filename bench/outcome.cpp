@@ -20,7 +20,9 @@ int complain(const std::string& name, const char* what, int status) {
 } // namespace
 
 void fail(std::string_view call, std::string_view reason) noexcept {
-    std::fprintf(stderr, "%.*s failed: %.*s\n", int(call.size()), call.data(), int(reason.size()), reason.data());
+    std::fprintf(
+        stderr, "%.*s failed: %.*s\n", int(call.size()), call.data(), int(reason.size()),
+        reason.data());
     std::_Exit(status_failed);
 }
 

@@ -18,7 +18,8 @@ struct cannot_run : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-/// Ends the program, from whatever thread and with whatever in flight: a benchmark of failed calls measures nothing.
+/// Ends the program, from whatever thread and with whatever in flight: a benchmark of failed calls
+/// measures nothing.
 [[noreturn]] void fail(std::string_view call, std::string_view reason) noexcept;
 
 /// Calls `body` and turns what it throws into a line on stderr and an exit status.

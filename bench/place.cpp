@@ -26,17 +26,19 @@ void place::report(std::int64_t result) const noexcept {
     std::snprintf(
         reason, sizeof reason, "%s (%lld of %zu bytes at %llu of file %u)",
         result < 0 ? std::strerror(int(-result)) : "incomplete",
-        static_cast<long long>(std::max<std::int64_t>(result, 0)), block_, static_cast<unsigned long long>(now_.offset),
-        now_.file);
+        static_cast<long long>(std::max<std::int64_t>(result, 0)), block_,
+        static_cast<unsigned long long>(now_.offset), now_.file);
     fail(call(), reason);
 }
 
-place_group::place_group(measurement& measured, const workload& wanted, unsigned count, std::uint64_t first_number) {
+place_group::place_group(
+    measurement& measured, const workload& wanted, unsigned count, std::uint64_t first_number) {
     const std::size_t each = stride(wanted.block);
     memory_.reset(static_cast<char*>(std::aligned_alloc(alignment, each * count)));
     if (!memory_)
         throw std::bad_alloc();
-    // Touched, so that no operation meets a page fault; random, so that what is written stays incompressible.
+    // Touched, so that no operation meets a page fault; random, so that what is written stays
+    // incompressible.
     random_bits random(first_number + 1);
     for (std::size_t i = 0; i != each * count; i += sizeof(std::uint64_t)) {
         const std::uint64_t bits = random();

@@ -65,7 +65,8 @@ private:
 /// The places of one thread, or of one loop that threads run together.
 class place_group {
 public:
-    place_group(measurement& measured, const workload& wanted, unsigned count, std::uint64_t first_number);
+    place_group(
+        measurement& measured, const workload& wanted, unsigned count, std::uint64_t first_number);
 
     std::vector<place>& places() noexcept { return places_; }
     std::uint64_t completed() const noexcept;
@@ -78,7 +79,8 @@ private:
     std::vector<place> places_;
 };
 
-/// Places that wait for room in a queue of the kernel, in order. It never holds more than it began with.
+/// Places that wait for room in a queue of the kernel, in order. It never holds more than it began
+/// with.
 class place_queue {
 public:
     explicit place_queue(std::vector<place>& all) : count_(all.size()) {

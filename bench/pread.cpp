@@ -16,8 +16,9 @@ public:
         while (place_.next()) {
             const bench::request& wanted = place_.now();
             const int fd = files_[wanted.file];
-            const ssize_t bytes = wanted.is_read ? ::pread(fd, place_.data(), place_.size(), off_t(wanted.offset))
-                                                 : ::pwrite(fd, place_.data(), place_.size(), off_t(wanted.offset));
+            const ssize_t bytes = wanted.is_read
+                ? ::pread(fd, place_.data(), place_.size(), off_t(wanted.offset))
+                : ::pwrite(fd, place_.data(), place_.size(), off_t(wanted.offset));
             place_.finish(bytes == -1 ? -errno : bytes);
         }
     }
@@ -30,7 +31,8 @@ private:
 } // namespace
 
 int main(int argc, char* argv[]) {
-    bench::option_set options("A loop of pread and pwrite on each thread; one operation in flight, whatever --depth.");
+    bench::option_set options(
+        "A loop of pread and pwrite on each thread; one operation in flight, whatever --depth.");
     return bench::run_contestant(argc, argv, "pread", options, [](bench::job& task) {
         task.engine = "none";
         bench::run_groups<pread_loop>(task, task.wanted.threads, 1);

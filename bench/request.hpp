@@ -60,7 +60,9 @@ private:
     }
 
     /// From 0 to `below` - 1, without a division.
-    static std::uint64_t scale(std::uint32_t bits, std::uint32_t below) { return std::uint64_t(bits) * below >> 32; }
+    static std::uint64_t scale(std::uint32_t bits, std::uint32_t below) {
+        return std::uint64_t(bits) * below >> 32;
+    }
 
     random_bits random_;
     std::uint64_t block_;

@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0
-// How late a 1 ms timer fires: in an idle loop, beside threads that write, and in a loop whose files are written to.
+// SPDX-License-Identifier: BSL-1.0 How late a 1 ms timer fires: in an idle loop, beside threads
+// that write, and in a loop whose files are written to.
 #include "contestant.hpp"
 #include "timer_load.hpp"
 
@@ -22,7 +22,8 @@ constexpr std::chrono::milliseconds period(1);
 /// Fires every millisecond and notes how late it is, until the time is over.
 class late_timer {
 public:
-    late_timer(asio::io_context& context, std::chrono::seconds time, std::function<void()> at_the_end)
+    late_timer(
+        asio::io_context& context, std::chrono::seconds time, std::function<void()> at_the_end)
         : timer_(context), end_(steady_clock::now() + time), at_the_end_(std::move(at_the_end)) {}
 
     void start() {
@@ -55,7 +56,8 @@ struct settings {
     }
 
     void add_to(bench::option_set& all) {
-        all.word("load", which, {"all", "idle", "threads", "asio_aio"}, "what is done beside the timer");
+        all.word(
+            "load", which, {"all", "idle", "threads", "asio_aio"}, "what is done beside the timer");
         all.number("seconds", seconds, 1, 3600, "time of each load");
         load.add_to(all);
         add_data_options(all, files);
@@ -63,9 +65,11 @@ struct settings {
 };
 
 void print(
-    const settings& wanted, const std::string& name, const bench::histogram& lateness, const bench::timer_load& load) {
+    const settings& wanted, const std::string& name, const bench::histogram& lateness,
+    const bench::timer_load& load) {
     const double seconds = wanted.seconds;
-    nlohmann::ordered_json line{{"contestant", "timer: " + name}, {"timer_expiries", lateness.count()}};
+    nlohmann::ordered_json line{
+        {"contestant", "timer: " + name}, {"timer_expiries", lateness.count()}};
     line["p50_us"] = lateness.quantile_us(0.5);
     line["p99_us"] = lateness.quantile_us(0.99);
     line["max_us"] = lateness.quantile_us(1);
@@ -76,9 +80,11 @@ void print(
         std::cout << line << std::endl;
     else
         std::printf(
-            "%-16s late by p50 %8.1f  p99 %8.1f  max %9.1f us   %8.0f writes/s %6.0f syncs/s   %s\n", name.c_str(),
-            lateness.quantile_us(0.5), lateness.quantile_us(0.99), lateness.quantile_us(1),
-            double(load.writes()) / seconds, double(load.syncs()) / seconds, load.engine().c_str());
+            "%-16s late by p50 %8.1f  p99 %8.1f  max %9.1f us   %8.0f writes/s %6.0f syncs/s   "
+            "%s\n",
+            name.c_str(), lateness.quantile_us(0.5), lateness.quantile_us(0.99),
+            lateness.quantile_us(1), double(load.writes()) / seconds,
+            double(load.syncs()) / seconds, load.engine().c_str());
 }
 
 void measure(const settings& wanted, const std::string& name, const bench::data_files& files) {
@@ -95,7 +101,8 @@ void measure(const settings& wanted, const std::string& name, const bench::data_
 
 int main(int argc, char* argv[]) {
     return bench::guarded("timer_delay", [&] {
-        bench::option_set options("How late a 1 ms timer of an io_context fires while files are written to.");
+        bench::option_set options(
+            "How late a 1 ms timer of an io_context fires while files are written to.");
         settings wanted;
         wanted.add_to(options);
         if (!options.parse(argc, argv))

@@ -74,7 +74,8 @@ private:
         while (!stopping_) {
             const request next = requests();
             const int fd = files_[next.file];
-            if (::pwrite(fd, block.data(), block.size(), off_t(next.offset)) != ssize_t(block.size()))
+            if (::pwrite(fd, block.data(), block.size(), off_t(next.offset)) !=
+                ssize_t(block.size()))
                 fail("pwrite", std::strerror(errno));
             tally_.count_write();
             if (!sync_is_due(written, wanted_.sync_every))
@@ -96,7 +97,9 @@ private:
 /// Writes of our files in the timer's own loop.
 class loop_load final : public timer_load {
 public:
-    loop_load(asio::io_context& context, const timer_settings& wanted, const workload& given, const data_files& files)
+    loop_load(
+        asio::io_context& context, const timer_settings& wanted, const workload& given,
+        const data_files& files)
         : wanted_(wanted), given_(given), context_(context), pool_(wanted.writes) {
         asio_aio::options options;
         options.max_threads = wanted.max_threads;
@@ -116,13 +119,17 @@ public:
 
     std::uint64_t writes() const override { return tally_.writes(); }
     std::uint64_t syncs() const override { return tally_.syncs(); }
-    std::string engine() const override { return std::string(to_string(*asio_aio::describe(context_).chosen)); }
+    std::string engine() const override {
+        return std::string(to_string(*asio_aio::describe(context_).chosen));
+    }
 
 private:
     class chain {
     public:
         chain(loop_load& owner, unsigned number)
-            : owner_(owner), requests_(owner.given_, number), block_(owner.given_.block, char(number)) {}
+            : owner_(owner),
+              requests_(owner.given_, number),
+              block_(owner.given_.block, char(number)) {}
 
         void start() {
             if (owner_.stopping_)
@@ -130,7 +137,8 @@ private:
             const request next = requests_();
             file& target = owner_.files_[next.file];
             target.async_write_some_at(
-                next.offset, asio::buffer(block_), [this, &target](boost::system::error_code ec, std::size_t bytes) {
+                next.offset, asio::buffer(block_),
+                [this, &target](boost::system::error_code ec, std::size_t bytes) {
                     if (ec || bytes != block_.size())
                         fail("async_write_some_at", ec ? ec.message() : "incomplete");
                     owner_.tally_.count_write();
@@ -169,14 +177,19 @@ private:
 
 void timer_settings::add_to(option_set& options) {
     options.number("writes", writes, 1, 1024, "writes and syncs in flight");
-    options.number("sync-every", sync_every, 0, 1'000'000, "each so many writes, one sync; 0: none");
-    options.word("engine", engine, {"automatic", "io_uring", "libaio", "thread_pool"}, "of the load asio_aio");
-    options.number("max-threads", max_threads, 1, asio_aio::options::most_threads, "of asio_aio's pool at most");
+    options.number(
+        "sync-every", sync_every, 0, 1'000'000, "each so many writes, one sync; 0: none");
+    options.word(
+        "engine", engine, {"automatic", "io_uring", "libaio", "thread_pool"},
+        "of the load asio_aio");
+    options.number(
+        "max-threads", max_threads, 1, asio_aio::options::most_threads,
+        "of asio_aio's pool at most");
 }
 
 std::unique_ptr<timer_load> make_timer_load(
-    const std::string& name, asio::io_context& context, const timer_settings& wanted, const workload& given,
-    const data_files& files) try {
+    const std::string& name, asio::io_context& context, const timer_settings& wanted,
+    const workload& given, const data_files& files) try {
     if (name == "threads")
         return std::make_unique<thread_load>(wanted, given, files);
     if (name == "asio_aio")

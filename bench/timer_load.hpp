@@ -14,8 +14,9 @@
 namespace bench {
 
 struct timer_settings {
-    unsigned writes = 64;     ///< Writes and syncs in flight.
-    unsigned sync_every = 16; ///< Every so many writes of a place are followed by a sync; 0: no syncs.
+    unsigned writes = 64; ///< Writes and syncs in flight.
+    /// Every so many writes of a place are followed by a sync; 0: no syncs.
+    unsigned sync_every = 16;
     std::string engine = "automatic";
     unsigned max_threads = 32;
 
@@ -41,7 +42,7 @@ public:
 
 /// `name`: idle, threads or asio_aio.
 std::unique_ptr<timer_load> make_timer_load(
-    const std::string& name, boost::asio::io_context& context, const timer_settings& wanted, const workload& given,
-    const data_files& files);
+    const std::string& name, boost::asio::io_context& context, const timer_settings& wanted,
+    const workload& given, const data_files& files);
 
 } // namespace bench

@@ -27,7 +27,9 @@ void add_data_options(option_set& options, workload& target) {
     options.text("dir", target.dir, "folder of the data files; made once, then kept");
     options.number("size", target.size_mib, 1, 1024 * 1024, "MiB of all files together");
     options.number("files", target.files, 1, 10'000, "files to choose from");
-    options.number("block", target.block, sector, 16 * 1024 * 1024, "bytes of one operation, a multiple of 512");
+    options.number(
+        "block", target.block, sector, 16 * 1024 * 1024,
+        "bytes of one operation, a multiple of 512");
     options.number("seed", target.seed, 0, UINT64_MAX, "of the random offsets");
     options.flag("direct", target.direct, "open the files with O_DIRECT");
     options.flag("json", target.json, "print a JSON object instead of text");
@@ -35,22 +37,31 @@ void add_data_options(option_set& options, workload& target) {
 
 void add_workload_options(option_set& options, workload& target) {
     options.word("operation", target.operation, {"read", "write", "mixed"}, "what to do");
-    options.number("read-percent", target.read_percent, 0, 100, "how much of a mixed workload reads");
+    options.number(
+        "read-percent", target.read_percent, 0, 100, "how much of a mixed workload reads");
     options.number("depth", target.depth, 1, 100'000, "operations in flight for each thread");
     options.number("threads", target.threads, 1, 64, "threads that start operations");
-    options.number("operations", target.operations, 1, 1'000'000'000'000, "operations of all threads together");
-    options.number("warm-up", target.warm_up_percent, 0, 90, "per cent of the operations before the clock starts");
-    options.flag("latency", target.latency, "measure each operation: two readings of the clock, which cost time");
+    options.number(
+        "operations", target.operations, 1, 1'000'000'000'000,
+        "operations of all threads together");
+    options.number(
+        "warm-up", target.warm_up_percent, 0, 90,
+        "per cent of the operations before the clock starts");
+    options.flag(
+        "latency", target.latency,
+        "measure each operation: two readings of the clock, which cost time");
     add_data_options(options, target);
 }
 
 void check(const workload& wanted) {
     if (wanted.block % sector != 0)
         throw usage_error(
-            "--block: " + std::to_string(wanted.block) + " is not a multiple of " + std::to_string(sector));
+            "--block: " + std::to_string(wanted.block) + " is not a multiple of " +
+            std::to_string(sector));
     if (wanted.file_bytes() < wanted.block)
         throw usage_error(
-            "--block: " + std::to_string(wanted.block) + " is more than the " + std::to_string(wanted.file_bytes()) +
+            "--block: " + std::to_string(wanted.block) + " is more than the " +
+            std::to_string(wanted.file_bytes()) +
             " bytes that --size and --files give to each file");
 }
 

@@ -20,14 +20,16 @@ public:
         : file_(ctx, path, asio_aio::file_base::read_only), block_(64 * 1024) {}
 
     void start() {
-        file_.async_read_some_at(offset_, asio::buffer(block_), [this](boost::system::error_code ec, std::size_t n) {
-            lines_ += std::uint64_t(std::count(block_.begin(), block_.begin() + std::ptrdiff_t(n), '\n'));
-            offset_ += n;
-            if (!ec)
-                start();
-            else if (ec != asio::error::eof)
-                throw boost::system::system_error(ec, "read"); // leaves ctx.run()
-        });
+        file_.async_read_some_at(
+            offset_, asio::buffer(block_), [this](boost::system::error_code ec, std::size_t n) {
+                lines_ += std::uint64_t(
+                    std::count(block_.begin(), block_.begin() + std::ptrdiff_t(n), '\n'));
+                offset_ += n;
+                if (!ec)
+                    start();
+                else if (ec != asio::error::eof)
+                    throw boost::system::system_error(ec, "read"); // leaves ctx.run()
+            });
     }
 
     std::uint64_t lines() const { return lines_; }

@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0
-// Copies a file with many blocks in flight: as many coroutines, each of which reads a block, writes it, takes the next.
+// SPDX-License-Identifier: BSL-1.0 Copies a file with many blocks in flight: as many coroutines,
+// each of which reads a block, writes it, takes the next.
 #include <asio_aio/asio_aio.hpp>
 
 #include <boost/asio/awaitable.hpp>
@@ -53,13 +53,15 @@ public:
         : source_(open_source(ctx, wanted)),
           target_(
               ctx, wanted.target,
-              file_base::write_only | file_base::create | file_base::truncate | extra_flags(wanted)),
+              file_base::write_only | file_base::create | file_base::truncate |
+                  extra_flags(wanted)),
           size_(source_.size()),
           block_bytes_(wanted.block_kib * 1024),
           alignment_(wanted.direct ? alignment_of(source_, target_) : 1) {
         if (block_bytes_ % alignment_ != 0)
             throw std::runtime_error(
-                "--block-size: direct I/O on these files needs a multiple of " + std::to_string(alignment_) + " bytes");
+                "--block-size: direct I/O on these files needs a multiple of " +
+                std::to_string(alignment_) + " bytes");
         for (unsigned i = 0; i != wanted.in_flight; ++i)
             asio::co_spawn(ctx, copy_blocks(), [this](std::exception_ptr error) {
                 if (error) {
@@ -69,7 +71,8 @@ public:
             });
     }
 
-    /// To be called when nothing is in flight any more: cuts off what direct I/O wrote beyond the end.
+    /// To be called when nothing is in flight any more: cuts off what direct I/O wrote beyond the
+    /// end.
     void finish(bool sync) {
         target_.resize(size_);
         if (sync)
@@ -103,10 +106,13 @@ private:
         return std::max({one.memory, one.offset, other.memory, other.offset});
     }
 
-    std::size_t aligned(std::size_t bytes) const { return (bytes + alignment_ - 1) / alignment_ * alignment_; }
+    std::size_t aligned(std::size_t bytes) const {
+        return (bytes + alignment_ - 1) / alignment_ * alignment_;
+    }
 
     asio::awaitable<void> copy_blocks() {
-        const std::size_t page = 4096; // aligned_alloc wants a multiple of it, and every device is content with it
+        // aligned_alloc wants a multiple of it, and every device is content with it
+        const std::size_t page = 4096;
         const aligned_block block(
             static_cast<char*>(std::aligned_alloc(page, (block_bytes_ + page - 1) / page * page)));
         if (!block)
@@ -173,10 +179,11 @@ private:
 
 settings parse(int argc, char* argv[]) {
     settings wanted;
-    po::options_description visible(
-        "Copies SOURCE to TARGET with many blocks in flight.\n\nusage: copy_file [options] SOURCE TARGET");
+    po::options_description visible("Copies SOURCE to TARGET with many blocks in flight.\n\nusage: "
+                                    "copy_file [options] SOURCE TARGET");
     visible.add_options()("help", "this text")(
-        "block-size", po::value(&wanted.block_kib)->default_value(1024)->value_name("KIB"), "KiB of a block")(
+        "block-size", po::value(&wanted.block_kib)->default_value(1024)->value_name("KIB"),
+        "KiB of a block")(
         "in-flight", po::value(&wanted.in_flight)->default_value(16)->value_name("N"),
         "blocks read or written at the same time")(
         "direct", po::bool_switch(&wanted.direct), "bypass the page cache (O_DIRECT)")(
@@ -195,7 +202,8 @@ settings parse(int argc, char* argv[]) {
         std::exit(0);
     }
     po::notify(values);
-    if (wanted.block_kib == 0 || wanted.block_kib > 1024 * 1024 || wanted.in_flight == 0 || wanted.in_flight > 4096)
+    if (wanted.block_kib == 0 || wanted.block_kib > 1024 * 1024 || wanted.in_flight == 0 ||
+        wanted.in_flight > 4096)
         throw po::error("--block-size must be 1 to 1048576 KiB, --in-flight 1 to 4096");
     std::error_code ignored;
     if (std::filesystem::equivalent(wanted.source, wanted.target, ignored))

@@ -20,7 +20,8 @@ namespace asio = boost::asio;
 
 asio::awaitable<void> count_lines(const char* path) {
     constexpr auto result = asio::as_tuple(asio::use_awaitable);
-    asio_aio::random_access_file_aio file(co_await asio::this_coro::executor, path, asio_aio::file_base::read_only);
+    asio_aio::random_access_file_aio file(
+        co_await asio::this_coro::executor, path, asio_aio::file_base::read_only);
     std::vector<char> block(64 * 1024);
     std::uint64_t bytes = 0;
     std::uint64_t lines = 0;

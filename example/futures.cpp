@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0
-// Counts the lines of a file with futures: a thread pool runs the context, and the main thread waits.
+// SPDX-License-Identifier: BSL-1.0 Counts the lines of a file with futures: a thread pool runs the
+// context, and the main thread waits.
 #include <asio_aio/asio_aio.hpp>
 
 #include <boost/asio/buffer.hpp>
@@ -23,14 +23,17 @@ int main(int argc, char* argv[]) try {
         return 2;
     }
     constexpr std::size_t block_bytes = 64 * 1024;
-    // Before the context: if an exception ends this function, the context goes first, and every read into them with it.
-    std::array<std::vector<char>, 2> blocks{std::vector<char>(block_bytes), std::vector<char>(block_bytes)};
+    // Before the context: if an exception ends this function, the context goes first, and every
+    // read into them with it.
+    std::array<std::vector<char>, 2> blocks{
+        std::vector<char>(block_bytes), std::vector<char>(block_bytes)};
     asio::thread_pool context(1);
     asio_aio::random_access_file_aio file(context, argv[1], asio_aio::file_base::read_only);
     const std::uint64_t bytes = file.size();
 
     const auto read = [&](std::uint64_t offset) {
-        return file.async_read_some_at(offset, asio::buffer(blocks[offset / block_bytes % 2]), asio::use_future);
+        return file.async_read_some_at(
+            offset, asio::buffer(blocks[offset / block_bytes % 2]), asio::use_future);
     };
     std::uint64_t lines = 0;
     std::future<std::size_t> next;

@@ -16,7 +16,8 @@
 namespace asio = boost::asio;
 
 void count_lines(const char* path, asio::yield_context yield) {
-    asio_aio::random_access_file_aio file(yield.get_executor(), path, asio_aio::file_base::read_only);
+    asio_aio::random_access_file_aio file(
+        yield.get_executor(), path, asio_aio::file_base::read_only);
     std::vector<char> block(64 * 1024);
     std::uint64_t bytes = 0;
     std::uint64_t lines = 0;

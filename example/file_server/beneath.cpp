@@ -31,7 +31,8 @@ int open_by_kernel([[maybe_unused]] int root, [[maybe_unused]] const char* relat
     open_how how{};
     how.flags = open_flags;
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-    // EAGAIN: a rename elsewhere kept the kernel from being sure that ".." stays beneath. The manual asks to try again.
+    // EAGAIN: a rename elsewhere kept the kernel from being sure that ".." stays beneath. The
+    // manual asks to try again.
     constexpr int attempts = 16;
     int result = -EAGAIN;
     for (int attempt = 0; attempt < attempts && result == -EAGAIN; ++attempt) {
@@ -49,7 +50,8 @@ int open_at(int directory, const char* name, int flags) {
     return fd < 0 ? -errno : fd;
 }
 
-/// Resolves a path one component at a time. No component is followed by the kernel, so no race can lead outside.
+/// Resolves a path one component at a time. No component is followed by the kernel, so no race can
+/// lead outside.
 class path_walker {
 public:
     explicit path_walker(const folder& root) : root_(root) {}
@@ -127,8 +129,10 @@ private:
     }
 
     std::optional<std::string_view> within_root(std::string_view target) const {
-        const std::string_view root = root_.canonical_path == "/" ? "" : std::string_view{root_.canonical_path};
-        if (!target.starts_with(root) || (target.size() > root.size() && target[root.size()] != '/'))
+        const std::string_view root =
+            root_.canonical_path == "/" ? "" : std::string_view{root_.canonical_path};
+        if (!target.starts_with(root) ||
+            (target.size() > root.size() && target[root.size()] != '/'))
             return std::nullopt;
         return target.substr(root.size());
     }
@@ -143,8 +147,9 @@ private:
 
 int open_beneath(const folder& root, const std::string& relative) {
     const int fd = open_by_kernel(root.descriptor, relative.empty() ? "." : relative.c_str());
-    // ENOSYS: an old kernel; EPERM: a seccomp profile that does not know the call; EXDEV: also for absolute links that
-    // point back into the folder, which the kernel does not look at any further.
+    // ENOSYS: an old kernel; EPERM: a seccomp profile that does not know the call; EXDEV: also for
+    // absolute links that point back into the folder, which the kernel does not look at any
+    // further.
     if (fd == -ENOSYS || fd == -EPERM || fd == -EXDEV)
         return path_walker{root}.open(relative);
     return fd;

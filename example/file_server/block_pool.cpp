@@ -13,7 +13,8 @@
 namespace file_server {
 namespace {
 
-// What a busy server takes and releases all the time: to fault these pages in again would cost more than they do.
+// What a busy server takes and releases all the time: to fault these pages in again would cost more
+// than they do.
 constexpr std::size_t most_kept_bytes = std::size_t{8} * 1024 * 1024;
 
 std::size_t whole_pages(std::size_t size) {
@@ -22,11 +23,12 @@ std::size_t whole_pages(std::size_t size) {
 }
 
 std::byte* map_region(std::size_t size) {
-    void* const region =
-        ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* const region = ::mmap(
+        nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (region == MAP_FAILED) {
         const int error = errno;
-        throw std::system_error(error, std::generic_category(), "no address space for --buffer-memory");
+        throw std::system_error(
+            error, std::generic_category(), "no address space for --buffer-memory");
     }
     // A huge page would hold the memory of several blocks, and free ones could not be given back.
     ::madvise(region, size, MADV_NOHUGEPAGE);
@@ -56,7 +58,8 @@ block_pool::block block_pool::try_take() {
     return block{free_ > count_ / 2 ? pop_free() : nullptr, give_back{this}};
 }
 
-asio::awaitable<block_pool::block> block_pool::take(std::shared_ptr<place> here, std::chrono::seconds limit) {
+asio::awaitable<block_pool::block> block_pool::take(
+    std::shared_ptr<place> here, std::chrono::seconds limit) {
     if (auto taken = join_queue(here))
         co_return taken;
     here->wakes_.expires_after(limit);

@@ -16,8 +16,9 @@ namespace file_server {
 
 /// The memory that all connections read files into: a fixed number of blocks of one size.
 /**
- * A caller that finds no free block waits, and the callers that wait get blocks in the order in which they came. The
- * pool gives the memory of free blocks back to the system, apart from a few that it keeps for the next callers.
+ * A caller that finds no free block waits, and the callers that wait get blocks in the order in
+ * which they came. The pool gives the memory of free blocks back to the system, apart from a few
+ * that it keeps for the next callers.
  *
  * Thread-safe. The pool has to outlive its blocks.
  */
@@ -54,10 +55,14 @@ public:
     std::size_t block_size() const { return block_size_; }
 
     /// A block for a caller that has one already; null while less than half of the pool is free.
-    /** The other half is for those that have none: read-ahead of some connections must not stop the rest. */
+    /**
+     * The other half is for those that have none: read-ahead of some connections must not stop the
+     * rest.
+     */
     block try_take();
 
-    /// A block for a caller that has none; null when the wait was cancelled or none was free within `limit`.
+    /// A block for a caller that has none; null when the wait was cancelled or none was free within
+    /// `limit`.
     asio::awaitable<block> take(std::shared_ptr<place> here, std::chrono::seconds limit);
 
 private:

@@ -15,7 +15,8 @@
 namespace file_server {
 namespace {
 
-// What a client that never reads costs. Its kernel takes more than that from us, so a slow start is not noticed.
+// What a client that never reads costs. Its kernel takes more than that from us, so a slow start is
+// not noticed.
 constexpr std::size_t small_block = std::size_t{64} * 1024;
 
 struct read_block {
@@ -27,9 +28,12 @@ struct read_block {
 
 } // namespace
 
-/// Shared by the reader and each of its reads in flight, so that buffers and descriptor outlive the last of them.
+/// Shared by the reader and each of its reads in flight, so that buffers and descriptor outlive the
+/// last of them.
 struct block_reader::state : std::enable_shared_from_this<state> {
-    state(const strand& executor, asio::io_context& closing, block_pool& blocks, byte_range range, const read_plan& how)
+    state(
+        const strand& executor, asio::io_context& closing, block_pool& blocks, byte_range range,
+        const read_plan& how)
         : file(executor),
           closers(closing),
           pool(blocks),
@@ -48,16 +52,19 @@ struct block_reader::state : std::enable_shared_from_this<state> {
 
     /// Starts the read of the next part of the range.
     void start(block_pool::block memory, client_pace pace) {
-        const auto most = pace == client_pace::reads ? plan.block_size : std::min(plan.block_size, small_block);
+        const auto most =
+            pace == client_pace::reads ? plan.block_size : std::min(plan.block_size, small_block);
         const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(remaining, most));
         // A deque keeps its elements in place while others come at its end and go at its front.
         read_block& into = reads.emplace_back(read_block{std::move(memory), size, {}});
         const auto buffer = asio::buffer(into.memory.get(), size);
-        asio::async_read_at(file, offset, buffer, [self = shared_from_this(), &into](error_code error, std::size_t) {
-            into.error = error;
-            into.arrived = true;
-            self->arrival.cancel();
-        });
+        asio::async_read_at(
+            file, offset, buffer,
+            [self = shared_from_this(), &into](error_code error, std::size_t) {
+                into.error = error;
+                into.arrived = true;
+                self->arrival.cancel();
+            });
         offset += size;
         remaining -= size;
     }
@@ -85,8 +92,8 @@ struct block_reader::state : std::enable_shared_from_this<state> {
 };
 
 block_reader::block_reader(
-    const strand& executor, asio::io_context& closers, block_pool& pool, descriptor file, byte_range range,
-    const read_plan& plan)
+    const strand& executor, asio::io_context& closers, block_pool& pool, descriptor file,
+    byte_range range, const read_plan& plan)
     : state_(std::make_shared<state>(executor, closers, pool, range, plan)) {
     error_code error;
     state_->file.assign(file.get(), error);

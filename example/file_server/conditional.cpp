@@ -40,7 +40,8 @@ bool contains(std::string_view list, std::string_view etag, comparison how) {
 
 validators make_validators(const struct stat& status) {
     std::array<char, 64> text{};
-    const auto nanoseconds = static_cast<long long>(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec;
+    const auto nanoseconds =
+        static_cast<long long>(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec;
     const int size = std::snprintf(
         text.data(), text.size(), "\"%llx-%llx\"", static_cast<unsigned long long>(status.st_size),
         static_cast<unsigned long long>(nanoseconds));
@@ -83,7 +84,8 @@ bool if_range_holds(const http::fields& request, const validators& file, std::ti
     const auto value = joined(request, http::field::if_range);
     if (value.starts_with('"') || value.starts_with("W/"))
         return value == file.etag;
-    // A date of whole seconds identifies one version only when that second is over: RFC 9110 §8.8.2.2.
+    // A date of whole seconds identifies one version only when that second is over: RFC 9110
+    // §8.8.2.2.
     const auto date = parse_http_date(value);
     return date && *date == file.last_modified && file.last_modified < now;
 }

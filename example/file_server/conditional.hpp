@@ -26,10 +26,12 @@ enum class precondition {
     failed,       ///< 412
 };
 
-/// Evaluates If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since in the order of RFC 9110 §13.2.2.
+/// Evaluates If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since in the order of RFC
+/// 9110 §13.2.2.
 precondition check_preconditions(const http::fields& request, const validators& file);
 
-/// False when an If-Range field names another version than `file`, so that a Range field has to be ignored.
+/// False when an If-Range field names another version than `file`, so that a Range field has to be
+/// ignored.
 bool if_range_holds(const http::fields& request, const validators& file, std::time_t now);
 
 /// The values of all fields called `name`, joined by commas as RFC 9110 §5.3 has it.

@@ -5,7 +5,8 @@
 
 #include <time.h>
 
-// strftime and strptime use the names of days and months of the C locale, because the program never calls setlocale.
+// strftime and strptime use the names of days and months of the C locale, because the program never
+// calls setlocale.
 
 namespace file_server {
 
@@ -19,7 +20,8 @@ std::string format_http_date(std::time_t time) {
 
 std::optional<std::time_t> parse_http_date(std::string_view text) {
     const std::string terminated{text};
-    for (const char* form : {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"}) {
+    for (const char* form :
+         {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"}) {
         std::tm parts{};
         const char* end = ::strptime(terminated.c_str(), form, &parts);
         if (end != nullptr && *end == '\0')

@@ -11,7 +11,8 @@ namespace file_server {
 /// "Sun, 06 Nov 1994 08:49:37 GMT".
 std::string format_http_date(std::time_t time);
 
-/// Reads any of the three forms that RFC 9110 §5.6.7 obliges a server to accept; empty for anything else.
+/// Reads any of the three forms that RFC 9110 §5.6.7 obliges a server to accept; empty for anything
+/// else.
 std::optional<std::time_t> parse_http_date(std::string_view text);
 
 } // namespace file_server

@@ -11,14 +11,16 @@
 namespace file_server {
 namespace {
 
-/// A position of any number of digits; one that is too large for the type is as good as its largest value.
+/// A position of any number of digits; one that is too large for the type is as good as its largest
+/// value.
 std::optional<std::uint64_t> parse_position(std::string_view digits) {
     std::uint64_t value = 0;
     const char* end = digits.data() + digits.size();
     const auto [stopped_at, error] = std::from_chars(digits.data(), end, value);
     if (digits.empty() || stopped_at != end || error == std::errc::invalid_argument)
         return std::nullopt;
-    return error == std::errc::result_out_of_range ? std::numeric_limits<std::uint64_t>::max() : value;
+    return error == std::errc::result_out_of_range ? std::numeric_limits<std::uint64_t>::max()
+                                                   : value;
 }
 
 range_request last_bytes(std::string_view digits, std::uint64_t size) {
@@ -56,7 +58,8 @@ range_request parse_range(std::string_view field, std::uint64_t size) {
 
     const auto first = parse_position(range.substr(0, dash));
     const bool to_the_end = dash + 1 == range.size();
-    const auto last = to_the_end ? std::numeric_limits<std::uint64_t>::max() : parse_position(range.substr(dash + 1));
+    const auto last = to_the_end ? std::numeric_limits<std::uint64_t>::max()
+                                 : parse_position(range.substr(dash + 1));
     if (!first || !last || *first > *last)
         return {};
     if (*first >= size)

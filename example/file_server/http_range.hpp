@@ -24,8 +24,8 @@ struct range_request {
 
 /// Reads the value of a Range field for a file of `size` bytes.
 /**
- * One range in the unit `bytes` is served. Several ranges, another unit and a malformed value count as no range at all,
- * which RFC 9110 §14.2 allows: the client gets the whole file.
+ * One range in the unit `bytes` is served. Several ranges, another unit and a malformed value count
+ * as no range at all, which RFC 9110 §14.2 allows: the client gets the whole file.
  */
 range_request parse_range(std::string_view field, std::uint64_t size);
 

@@ -30,7 +30,8 @@ void log_line(std::string_view text) {
     std::string line = timestamp();
     line += ' ';
     line += text;
-    // A write to a pipe is atomic up to PIPE_BUF bytes; longer lines could be torn by another thread's.
+    // A write to a pipe is atomic up to PIPE_BUF bytes; longer lines could be torn by another
+    // thread's.
     if (line.size() >= PIPE_BUF)
         line.resize(PIPE_BUF - 1);
     line += '\n';

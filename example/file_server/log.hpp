@@ -6,7 +6,8 @@
 
 namespace file_server {
 
-/// Writes "<time> <text>" and a newline to standard output, in one system call: lines of several threads stay whole.
+/// Writes "<time> <text>" and a newline to standard output, in one system call: lines of several
+/// threads stay whole.
 void log_line(std::string_view text);
 
 /// `text` from a stranger, made safe for a log: one line, printable ASCII, of bounded length.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// An HTTP/1.1 server for the files of a folder. Every read goes through asio_aio, several of them ahead of the socket.
+// An HTTP/1.1 server for the files of a folder. Every read goes through asio_aio, several of them
+// ahead of the socket.
 
 #include "options.hpp"
 #include "server.hpp"
@@ -16,7 +17,8 @@ namespace {
 constexpr int exit_failure = 1;
 constexpr int exit_usage = 2;
 
-/// A connection takes two descriptors, and the usual soft limit of 1024 is for programs that call select(2).
+/// A connection takes two descriptors, and the usual soft limit of 1024 is for programs that call
+/// select(2).
 void allow_many_descriptors() {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)

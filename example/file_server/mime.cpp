@@ -72,9 +72,10 @@ std::string_view content_type(std::string_view path) {
     if (dot == name.npos)
         return unknown;
     const auto extension = name.substr(dot + 1);
-    const auto found = std::find_if(media_types.begin(), media_types.end(), [&](const media_type& entry) {
-        return iequals(entry.extension, extension);
-    });
+    const auto found =
+        std::find_if(media_types.begin(), media_types.end(), [&](const media_type& entry) {
+            return iequals(entry.extension, extension);
+        });
     return found == media_types.end() ? unknown : found->type;
 }
 

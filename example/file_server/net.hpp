@@ -24,7 +24,8 @@ namespace http = boost::beast::http;
 using boost::system::error_code;
 using tcp = asio::ip::tcp;
 
-/// Each connection has a strand: its socket, its file and its timers never run on two threads at once.
+/// Each connection has a strand: its socket, its file and its timers never run on two threads at
+/// once.
 using strand = asio::strand<asio::io_context::executor_type>;
 using tcp_socket = asio::basic_stream_socket<tcp, strand>;
 using tcp_stream = beast::basic_stream<tcp, strand>;
@@ -35,12 +36,13 @@ using response_head = http::response<http::empty_body>;
 /// Errors come back as values: for a server a lost connection is no exception.
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 
-/// Calls `function` on a thread that runs `context` and resumes the caller on its own executor with the result.
+/// Calls `function` on a thread that runs `context` and resumes the caller on its own executor with
+/// the result.
 template <class Function>
-asio::awaitable<std::invoke_result_t<Function&>> run_on(asio::io_context& context, Function function) {
-    auto work = [function = std::move(function)]() mutable -> asio::awaitable<std::invoke_result_t<Function&>> {
-        co_return function();
-    };
+asio::awaitable<std::invoke_result_t<Function&>> run_on(
+    asio::io_context& context, Function function) {
+    auto work = [function = std::move(function)]() mutable
+        -> asio::awaitable<std::invoke_result_t<Function&>> { co_return function(); };
     co_return co_await asio::co_spawn(context, std::move(work), asio::use_awaitable);
 }
 

@@ -20,7 +20,8 @@ struct limits {
     std::uint64_t most;
 };
 
-[[noreturn]] void refuse(const std::string& option, const std::string& value, const std::string& right) {
+[[noreturn]] void refuse(
+    const std::string& option, const std::string& value, const std::string& right) {
     throw usage_error("--" + option + ": \"" + value + "\" is not " + right);
 }
 
@@ -33,11 +34,15 @@ std::optional<std::uint64_t> to_number(std::string_view text) {
     return number;
 }
 
-std::uint64_t number_option(const po::variables_map& values, const std::string& option, limits allowed) {
+std::uint64_t number_option(
+    const po::variables_map& values, const std::string& option, limits allowed) {
     const auto& text = values[option].as<std::string>();
     const auto number = to_number(text);
     if (!number || *number < allowed.least || *number > allowed.most)
-        refuse(option, text, "a number from " + std::to_string(allowed.least) + " to " + std::to_string(allowed.most));
+        refuse(
+            option, text,
+            "a number from " + std::to_string(allowed.least) + " to " +
+                std::to_string(allowed.most));
     return *number;
 }
 
@@ -48,7 +53,8 @@ std::chrono::seconds seconds_option(
 }
 
 std::size_t bytes_option(
-    const po::variables_map& values, const std::string& option, limits allowed, const std::string& right) {
+    const po::variables_map& values, const std::string& option, limits allowed,
+    const std::string& right) {
     const auto& text = values[option].as<std::string>();
     std::string_view digits = text;
     unsigned shift = 0;
@@ -60,7 +66,8 @@ std::size_t bytes_option(
         digits.remove_suffix(1);
     const auto number = to_number(digits);
     // The first comparison keeps the shift from losing bits.
-    if (!number || *number > allowed.most || *number << shift < allowed.least || *number << shift > allowed.most)
+    if (!number || *number > allowed.most || *number << shift < allowed.least ||
+        *number << shift > allowed.most)
         refuse(option, text, "a number of bytes from " + right + " (K and M are understood)");
     return static_cast<std::size_t>(*number << shift);
 }
@@ -84,7 +91,8 @@ std::vector<asio_aio::backend> backend_option(const po::variables_map& values) {
         const auto comma = rest.find(',');
         const auto backend = asio_aio::backend_from_string(rest.substr(0, comma));
         if (!backend)
-            refuse("backend", text, "a list of io_uring, libaio and thread_pool, with commas between");
+            refuse(
+                "backend", text, "a list of io_uring, libaio and thread_pool, with commas between");
         choice.push_back(*backend);
         more = comma != rest.npos;
         rest.remove_prefix(more ? comma + 1 : rest.size());
@@ -93,9 +101,12 @@ std::vector<asio_aio::backend> backend_option(const po::variables_map& values) {
 }
 
 po::options_description describe_options() {
-    const auto text = [](const char* value) { return po::value<std::string>()->default_value(value); };
+    const auto text = [](const char* value) {
+        return po::value<std::string>()->default_value(value);
+    };
     const auto processors = std::max(std::thread::hardware_concurrency(), 1U);
-    po::options_description all("Serves the files of a folder over HTTP/1.1.\n\nfile_server [options] [DIR]");
+    po::options_description all(
+        "Serves the files of a folder over HTTP/1.1.\n\nfile_server [options] [DIR]");
     auto add = all.add_options();
     add("help,h", "print this text");
     add("root", text("."), "the folder to serve; DIR without an option means the same");
@@ -104,13 +115,17 @@ po::options_description describe_options() {
     add("threads", text(std::to_string(processors).c_str()), "threads that serve connections");
     add("block-size", text("256K"), "bytes of one read of a file; K and M are understood");
     add("read-ahead", text("4"), "reads of one file in flight ahead of the socket");
-    add("buffer-memory", text("256M"), "bytes of file data that all connections hold at most; K and M are understood");
-    add("backend", po::value<std::string>(), "engines for the files, best first: io_uring,libaio,thread_pool");
+    add("buffer-memory", text("256M"),
+        "bytes of file data that all connections hold at most; K and M are understood");
+    add("backend", po::value<std::string>(),
+        "engines for the files, best first: io_uring,libaio,thread_pool");
     add("max-threads", po::value<std::string>(), "threads of the engine thread_pool at most");
     add("max-connections", text("1024"), "connections at the same time; more wait to be accepted");
-    add("timeout", text("60"), "seconds until an idle connection, or one that takes no data, is closed");
+    add("timeout", text("60"),
+        "seconds until an idle connection, or one that takes no data, is closed");
     add("header-timeout", text("30"), "seconds that the header of a request may take");
-    add("drain-seconds", text("10"), "seconds that running transfers have after SIGTERM or SIGINT; 0 for none");
+    add("drain-seconds", text("10"),
+        "seconds that running transfers have after SIGTERM or SIGINT; 0 for none");
     add("quiet,q", "no line for each request");
     return all;
 }
@@ -119,20 +134,23 @@ server_options read_values(const po::variables_map& values) {
     server_options options;
     options.root = values["root"].as<std::string>();
     options.address = values["address"].as<std::string>();
-    options.port =
-        static_cast<std::uint16_t>(number_option(values, "port", {0, std::numeric_limits<std::uint16_t>::max()}));
+    options.port = static_cast<std::uint16_t>(
+        number_option(values, "port", {0, std::numeric_limits<std::uint16_t>::max()}));
     options.threads = static_cast<unsigned>(number_option(values, "threads", {1, 1024}));
-    options.max_connections = static_cast<std::size_t>(number_option(values, "max-connections", {1, 1'000'000}));
+    options.max_connections =
+        static_cast<std::size_t>(number_option(values, "max-connections", {1, 1'000'000}));
     options.plan.block_size = block_size_option(values);
     options.buffer_memory = buffer_memory_option(values, options.plan.block_size);
-    options.plan.blocks_ahead = static_cast<std::size_t>(number_option(values, "read-ahead", {0, 256}));
+    options.plan.blocks_ahead =
+        static_cast<std::size_t>(number_option(values, "read-ahead", {0, 256}));
     options.timeout = seconds_option(values, "timeout");
     options.header_timeout = seconds_option(values, "header-timeout");
     options.drain_limit = seconds_option(values, "drain-seconds", 0);
     options.quiet = values.count("quiet") != 0;
     options.files.choice = backend_option(values);
     if (values.count("max-threads") != 0)
-        options.files.max_threads = static_cast<unsigned>(number_option(values, "max-threads", {1, 4096}));
+        options.files.max_threads =
+            static_cast<unsigned>(number_option(values, "max-threads", {1, 4096}));
     return options;
 }
 
@@ -144,7 +162,9 @@ std::optional<server_options> parse_options(int argc, const char* const* argv) {
     positional.add("root", 1);
     po::variables_map values;
     try {
-        po::store(po::command_line_parser(argc, argv).options(known).positional(positional).run(), values);
+        po::store(
+            po::command_line_parser(argc, argv).options(known).positional(positional).run(),
+            values);
     } catch (const po::error& error) {
         throw usage_error(std::string(error.what()) + "; --help lists the options");
     }

@@ -32,7 +32,8 @@ struct usage_error : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-/// Reads the command line. Empty after `--help`, which it answers on standard output. Throws `usage_error`.
+/// Reads the command line. Empty after `--help`, which it answers on standard output. Throws
+/// `usage_error`.
 std::optional<server_options> parse_options(int argc, const char* const* argv);
 
 } // namespace file_server

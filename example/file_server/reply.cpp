@@ -43,7 +43,8 @@ std::string content_range(const range_request& wanted, std::uint64_t size) {
     return "bytes " + std::to_string(wanted.range.offset) + "-" + std::to_string(last) + total;
 }
 
-range_request wanted_range(const request_head& request, const validators& version, std::uint64_t size) {
+range_request wanted_range(
+    const request_head& request, const validators& version, std::uint64_t size) {
     range_request wanted;
     // RFC 9110 §14.2 defines a range for GET only.
     if (request.method() == http::verb::get && if_range_holds(request, version, std::time(nullptr)))
@@ -62,21 +63,25 @@ void describe_version(response_head& head, const validators& version) {
 
 std::optional<reply> check_request(const request_head& request) {
     if (request.version() != 10 && request.version() != 11)
-        return make_error_reply(request, {status::http_version_not_supported, "this server speaks HTTP/1.1"});
+        return make_error_reply(
+            request, {status::http_version_not_supported, "this server speaks HTTP/1.1"});
     // RFC 9112 §6.1: where such a body ends depends on codings that this server does not know.
     if (request.count(field::transfer_encoding) != 0)
-        return make_error_reply(request, {status::not_implemented, "this server takes no transfer codings"});
+        return make_error_reply(
+            request, {status::not_implemented, "this server takes no transfer codings"});
     const auto hosts = request.count(field::host);
     if (hosts > 1 || (hosts == 0 && request.version() == 11))
         return make_error_reply(request, {status::bad_request, "the request needs one Host field"});
     if (request.method() != http::verb::get && request.method() != http::verb::head)
-        return make_error_reply(request, {status::method_not_allowed, "this server only sends files: GET and HEAD"});
+        return make_error_reply(
+            request, {status::method_not_allowed, "this server only sends files: GET and HEAD"});
     return std::nullopt;
 }
 
 reply make_error_reply(const request_head& request, const failure& what) {
     const auto name = std::string{http::obsolete_reason(what.status)};
-    const auto text = std::to_string(static_cast<unsigned>(what.status)) + " " + name + ": " + what.reason + "\n";
+    const auto text =
+        std::to_string(static_cast<unsigned>(what.status)) + " " + name + ": " + what.reason + "\n";
     reply made = make_text_reply(request, what.status, text);
     if (what.status == status::method_not_allowed)
         made.head.set(field::allow, "GET, HEAD");
@@ -87,7 +92,8 @@ reply make_error_reply(const request_head& request, const failure& what) {
 
 reply make_directory_redirect(const request_head& request, const request_path& path) {
     const auto location = directory_target(path);
-    reply made = make_text_reply(request, status::moved_permanently, "the folder is at " + location + "\n");
+    reply made =
+        make_text_reply(request, status::moved_permanently, "the folder is at " + location + "\n");
     made.head.set(field::location, location);
     return made;
 }
@@ -97,7 +103,8 @@ reply make_file_reply(const request_head& request, const opened_file& opened) {
     const auto version = make_validators(opened.status);
     const auto condition = check_preconditions(request, version);
     if (condition == precondition::failed)
-        return make_error_reply(request, {status::precondition_failed, "the file is not the version asked for"});
+        return make_error_reply(
+            request, {status::precondition_failed, "the file is not the version asked for"});
     if (condition == precondition::not_modified) {
         reply made = make_reply(request, status::not_modified);
         describe_version(made.head, version);
@@ -106,12 +113,14 @@ reply make_file_reply(const request_head& request, const opened_file& opened) {
 
     const auto wanted = wanted_range(request, version, size);
     if (wanted.kind == range_kind::unsatisfiable) {
-        reply made =
-            make_error_reply(request, {status::range_not_satisfiable, "the range begins behind the end of the file"});
+        reply made = make_error_reply(
+            request,
+            {status::range_not_satisfiable, "the range begins behind the end of the file"});
         made.head.set(field::content_range, content_range(wanted, size));
         return made;
     }
-    reply made = make_reply(request, wanted.kind == range_kind::part ? status::partial_content : status::ok);
+    reply made =
+        make_reply(request, wanted.kind == range_kind::part ? status::partial_content : status::ok);
     describe_version(made.head, version);
     made.head.set(field::accept_ranges, "bytes");
     made.head.set(field::content_type, content_type(opened.name));
@@ -127,7 +136,8 @@ std::string to_wire(response_head& head) {
     http::response_serializer<http::empty_body> serializer{head};
     std::string text;
     error_code error;
-    serializer.next(error, [&](error_code&, const auto& buffers) { text = beast::buffers_to_string(buffers); });
+    serializer.next(
+        error, [&](error_code&, const auto& buffers) { text = beast::buffers_to_string(buffers); });
     return text;
 }
 

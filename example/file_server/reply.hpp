@@ -19,7 +19,8 @@ struct reply {
     byte_range range; ///< The part of the file that is the body; empty when no file is sent.
 };
 
-/// What is wrong with `request` before its target is looked at; nothing for a request that can be served.
+/// What is wrong with `request` before its target is looked at; nothing for a request that can be
+/// served.
 std::optional<reply> check_request(const request_head& request);
 
 reply make_error_reply(const request_head& request, const failure& what);

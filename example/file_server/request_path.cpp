@@ -14,7 +14,8 @@ using boost::beast::http::status;
 
 std::optional<char> decode_hex(std::string_view digits) {
     unsigned char value = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+    const auto [end, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
     if (digits.size() != 2 || error != std::errc{} || end != digits.data() + digits.size())
         return std::nullopt;
     return static_cast<char>(value);
@@ -29,7 +30,8 @@ std::variant<std::string, failure> decode_component(std::string_view encoded) {
             const auto decoded = decode_hex(encoded.substr(i + 1, 2));
             if (!decoded)
                 return failure{
-                    status::bad_request, "a percent sign in the path is not followed by two hexadecimal digits"};
+                    status::bad_request,
+                    "a percent sign in the path is not followed by two hexadecimal digits"};
             character = *decoded;
             i += 2;
         }
@@ -56,7 +58,8 @@ std::string_view without_authority(std::string_view target) {
 }
 
 bool is_unreserved(char character) {
-    constexpr std::string_view unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    constexpr std::string_view unreserved =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
     return unreserved.find(character) != unreserved.npos;
 }
 

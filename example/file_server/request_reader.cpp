@@ -21,7 +21,8 @@ std::string_view text(const beast::flat_buffer& input) {
     return {static_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// A field on more than one line. Proxies do not agree on what such a field says, so RFC 9112 §5.2 has it refused.
+/// A field on more than one line. Proxies do not agree on what such a field says, so RFC 9112 §5.2
+/// has it refused.
 bool has_folded_line(std::string_view header) {
     return header.find("\r\n ") != header.npos || header.find("\r\n\t") != header.npos;
 }
@@ -30,9 +31,10 @@ bool has_folded_line(std::string_view header) {
 
 bool ends_with_header(const request_parser& parser) {
     const auto& head = parser.get();
-    // The parser takes a request for one without a body when it does not know the transfer coding. After a CONNECT,
-    // the client may have begun to send what is meant for another server.
-    return parser.is_done() && head.count(http::field::transfer_encoding) == 0 && head.method() != http::verb::connect;
+    // The parser takes a request for one without a body when it does not know the transfer coding.
+    // After a CONNECT, the client may have begun to send what is meant for another server.
+    return parser.is_done() && head.count(http::field::transfer_encoding) == 0 &&
+        head.method() != http::verb::connect;
 }
 
 asio::awaitable<bool> request_reader::wait(std::chrono::seconds limit) {
@@ -52,7 +54,8 @@ bool request_reader::skip_empty_lines(unsigned& left) {
     return input_.size() != 0 && text(input_) != "\r";
 }
 
-asio::awaitable<error_code> request_reader::read(request_parser& parser, std::chrono::seconds limit) {
+asio::awaitable<error_code> request_reader::read(
+    request_parser& parser, std::chrono::seconds limit) {
     parser.header_limit(longest_header);
     parser.body_limit(boost::none); // no body is read
     stream_.expires_after(limit);
@@ -71,7 +74,8 @@ asio::awaitable<error_code> request_reader::read(request_parser& parser, std::ch
         if (error == http::error::need_more)
             error = co_await receive();
         if (error)
-            co_return error == asio::error::eof ? make_error_code(http::error::partial_message) : error;
+            co_return error == asio::error::eof ? make_error_code(http::error::partial_message)
+                                                : error;
     }
     co_return error_code{};
 }

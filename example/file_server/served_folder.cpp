@@ -40,11 +40,14 @@ failure refusal(int error) {
     case ENOMEM:
     case EAGAIN: return {status::service_unavailable, "the server has too much to do"};
     default:
-        return {status::internal_server_error, "the file cannot be opened: " + std::system_category().message(error)};
+        return {
+            status::internal_server_error,
+            "the file cannot be opened: " + std::system_category().message(error)};
     }
 }
 
-/// Opens and examines `relative`; `failure` or `opened_file`, which may be a directory or a device as yet.
+/// Opens and examines `relative`; `failure` or `opened_file`, which may be a directory or a device
+/// as yet.
 open_result open_any(const folder& root, const std::string& relative) {
     const int fd = open_beneath(root, relative);
     if (fd < 0)
@@ -91,8 +94,10 @@ open_result served_folder::open(const request_path& path) const {
 }
 
 open_result served_folder::open_index(const request_path& directory) const {
-    // From the root again, not from the open directory: a link in it may lead anywhere within the root.
-    const auto index = directory.relative.empty() ? "index.html" : directory.relative + "/index.html";
+    // From the root again, not from the open directory: a link in it may lead anywhere within the
+    // root.
+    const auto index =
+        directory.relative.empty() ? "index.html" : directory.relative + "/index.html";
     auto result = open_any(root_, index);
     auto* opened = std::get_if<opened_file>(&result);
     const auto* refused = std::get_if<failure>(&result);

@@ -20,12 +20,14 @@ struct opened_file {
     std::string name; ///< Decides the content type: index.html where a directory was asked for.
 };
 
-/// The client asked for a directory without the slash at its end; relative links in its page would go wrong.
+/// The client asked for a directory without the slash at its end; relative links in its page would
+/// go wrong.
 struct slash_is_missing {};
 
 using open_result = std::variant<failure, slash_is_missing, opened_file>;
 
-/// The folder that is served. Its functions may wait for the disk and are safe to call from several threads at once.
+/// The folder that is served. Its functions may wait for the disk and are safe to call from several
+/// threads at once.
 class served_folder {
 public:
     /// @throws std::system_error when `path` is not a folder that can be opened.

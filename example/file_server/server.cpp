@@ -35,12 +35,15 @@ served_folder open_root(const std::string& path) {
     try {
         return served_folder{path};
     } catch (const std::system_error& error) {
-        throw usage_error("--root: \"" + path + "\" is not a folder that can be served: " + error.code().message());
+        throw usage_error(
+            "--root: \"" + path +
+            "\" is not a folder that can be served: " + error.code().message());
     }
 }
 
 void give_up(int) {
-    constexpr std::string_view words = "file_server: a file does not answer, and the server ends without it\n";
+    constexpr std::string_view words =
+        "file_server: a file does not answer, and the server ends without it\n";
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, words.data(), words.size());
     std::_Exit(EXIT_FAILURE);
 }
@@ -59,7 +62,8 @@ server::server(const server_options& options)
       blocks_(options.plan.block_size, options.buffer_memory / options.plan.block_size),
       max_connections_(options.max_connections),
       drain_limit_(options.drain_limit),
-      settings_{folder_, file_calls_, blocks_, options.plan, options.header_timeout, options.timeout, options.quiet},
+      settings_{folder_,         file_calls_,  blocks_, options.plan, options.header_timeout,
+                options.timeout, options.quiet},
       control_(asio::make_strand(context_)),
       acceptor_(control_),
       signals_(control_, SIGINT, SIGTERM),
@@ -73,12 +77,14 @@ server::server(const server_options& options)
 void server::start_engine(const asio_aio::options& options) {
     try {
         asio_aio::configure(context_, options);
-        // The engine is chosen when the first file is opened: here, where a choice that does not work can be told to
-        // the person who made it.
-        asio_aio::random_access_file_aio first(context_, "/proc/self/exe", asio_aio::file_base::read_only);
+        // The engine is chosen when the first file is opened: here, where a choice that does not
+        // work can be told to the person who made it.
+        asio_aio::random_access_file_aio first(
+            context_, "/proc/self/exe", asio_aio::file_base::read_only);
     } catch (const std::exception& error) {
         const std::string why = asio_aio::describe(context_).error;
-        throw std::runtime_error("the files cannot be served: " + (why.empty() ? error.what() : why));
+        throw std::runtime_error(
+            "the files cannot be served: " + (why.empty() ? error.what() : why));
     }
 }
 
@@ -94,7 +100,8 @@ void server::listen(const server_options& options) {
         acceptor_.bind(endpoint);
         acceptor_.listen();
     } catch (const boost::system::system_error& failed) {
-        const auto where = "--address " + options.address + " --port " + std::to_string(options.port);
+        const auto where =
+            "--address " + options.address + " --port " + std::to_string(options.port);
         throw std::runtime_error(where + ": " + failed.code().message());
     }
 }
@@ -114,7 +121,8 @@ void server::run() {
     asio::co_spawn(control_, accept_connections(), rethrow);
     asio::co_spawn(control_, wait_for_signals(), rethrow);
     other_threads_.finish();
-    // noexcept: what got past the connections is a defect, and a server with a thread less would hide it.
+    // noexcept: what got past the connections is a defect, and a server with a thread less would
+    // hide it.
     [this]() noexcept { context_.run(); }();
     other_threads_.join();
     // A second signal ends the process, whatever the last calls wait for.
@@ -131,7 +139,8 @@ asio::awaitable<void> server::accept_connections() {
             co_await pause_.async_wait(as_result);
             continue;
         }
-        auto [error, socket] = co_await acceptor_.async_accept(asio::make_strand(context_), as_result);
+        auto [error, socket] =
+            co_await acceptor_.async_accept(asio::make_strand(context_), as_result);
         if (stopping_)
             break;
         if (!error) {
@@ -139,8 +148,8 @@ asio::awaitable<void> server::accept_connections() {
             serve(std::move(socket));
             continue;
         }
-        // Out of descriptors or memory, most likely. The connection stays in the queue, so to try again at once would
-        // only burn time.
+        // Out of descriptors or memory, most likely. The connection stays in the queue, so to try
+        // again at once would only burn time.
         if (std::exchange(last_error, error) != error)
             log_line("accept: " + error.message());
         pause_.expires_after(retry);
@@ -151,8 +160,12 @@ asio::awaitable<void> server::accept_connections() {
 void server::serve(tcp_socket socket) {
     const auto connection = std::make_shared<session>(std::move(socket), settings_);
     sessions_.insert(connection);
-    auto when_over = [this, connection](const std::exception_ptr& failed) { forget(connection, failed); };
-    asio::co_spawn(connection->get_executor(), connection->run(), asio::bind_executor(control_, std::move(when_over)));
+    auto when_over = [this, connection](const std::exception_ptr& failed) {
+        forget(connection, failed);
+    };
+    asio::co_spawn(
+        connection->get_executor(), connection->run(),
+        asio::bind_executor(control_, std::move(when_over)));
 }
 
 void server::forget(const std::shared_ptr<session>& connection, const std::exception_ptr& failed) {

@@ -21,10 +21,14 @@ namespace file_server {
 class server {
 public:
     /// Opens the folder, finds out which engine serves the files, and listens.
-    /** @throws usage_error for an option that does not fit this machine, std::exception for other obstacles. */
+    /**
+     * @throws usage_error for an option that does not fit this machine, std::exception for other
+     * obstacles.
+     */
     explicit server(const server_options& options);
 
-    /// Serves until a signal has come, and the responses that were running are sent or the drain limit has passed.
+    /// Serves until a signal has come, and the responses that were running are sent or the drain
+    /// limit has passed.
     void run();
 
     /// "http://127.0.0.1:8080".
@@ -44,8 +48,8 @@ private:
     void cut_off_all();
 
     served_folder folder_;
-    // These three are destroyed after the context: what is destroyed with the context may hand them descriptors to
-    // close and blocks.
+    // These three are destroyed after the context: what is destroyed with the context may hand them
+    // descriptors to close and blocks.
     asio::io_context file_calls_;
     thread_group file_threads_;
     block_pool blocks_;

@@ -18,7 +18,8 @@ namespace {
 using http::status;
 using clock = std::chrono::steady_clock;
 
-// More than the kernel of a client takes for a program that does not read: 64 KiB to 208 KiB by default.
+// More than the kernel of a client takes for a program that does not read: 64 KiB to 208 KiB by
+// default.
 constexpr std::uint64_t read_by_program = std::uint64_t{256} * 1024;
 
 std::string peer_name(const tcp_socket& socket) {
@@ -34,7 +35,10 @@ std::string peer_name(const tcp_socket& socket) {
 } // namespace
 
 session::session(tcp_socket socket, const session_settings& settings)
-    : stream_(std::move(socket)), settings_(settings), peer_(peer_name(stream_.socket())), requests_(stream_) {
+    : stream_(std::move(socket)),
+      settings_(settings),
+      peer_(peer_name(stream_.socket())),
+      requests_(stream_) {
     // A response is written in whole blocks; to hold the last part of one back gains nothing.
     error_code ignored;
     stream_.socket().set_option(tcp::no_delay(true), ignored);
@@ -59,8 +63,10 @@ asio::awaitable<void> session::run() {
             co_await refuse(parser, error);
             co_return;
         }
-        // The body of a request is not read, so nothing that follows on this connection can be taken for a request.
-        const bool goes_on = co_await respond(parser.get(), parser.keep_alive() && ends_with_header(parser));
+        // The body of a request is not read, so nothing that follows on this connection can be
+        // taken for a request.
+        const bool goes_on =
+            co_await respond(parser.get(), parser.keep_alive() && ends_with_header(parser));
         if (!goes_on || stopping_) {
             co_await close_gracefully();
             co_return;
@@ -77,7 +83,8 @@ asio::awaitable<void> session::refuse(const request_parser& parser, error_code e
         co_return;
     }
 
-    const bool too_long = error == http::error::header_limit || error == http::error::buffer_overflow;
+    const bool too_long =
+        error == http::error::header_limit || error == http::error::buffer_overflow;
     failure what{status::bad_request, "the request is not HTTP/1.1: " + error.message()};
     if (too_long && parser.get().target().empty())
         what = {status::uri_too_long, "the request line is too long"};
@@ -122,7 +129,8 @@ asio::awaitable<reply> session::make_reply(const request_head& request, opened_f
     const auto& path = std::get<request_path>(target);
 
     const auto& folder = settings_.folder;
-    auto result = co_await run_on(settings_.file_calls, [&folder, &path] { return folder.open(path); });
+    auto result =
+        co_await run_on(settings_.file_calls, [&folder, &path] { return folder.open(path); });
     if (const auto* refusal = std::get_if<failure>(&result))
         co_return make_error_reply(request, *refusal);
     if (std::holds_alternative<slash_is_missing>(result))
@@ -138,9 +146,11 @@ asio::awaitable<void> session::send(reply& answer) {
         trouble_ = "write: " + error.message();
 }
 
-asio::awaitable<void> session::send_file(const request_head& request, reply& answer, descriptor file) {
+asio::awaitable<void> session::send_file(
+    const request_head& request, reply& answer, descriptor file) {
     const auto blocks = std::make_shared<block_reader>(
-        stream_.get_executor(), settings_.file_calls, settings_.blocks, std::move(file), answer.range, settings_.plan);
+        stream_.get_executor(), settings_.file_calls, settings_.blocks, std::move(file),
+        answer.range, settings_.plan);
     blocks_ = blocks;
     body_bytes_ = 0;
     error_code error;
@@ -156,20 +166,22 @@ asio::awaitable<void> session::send_file(const request_head& request, reply& ans
     if (error == asio::error::no_buffer_space)
         answer = make_error_reply(request, {status::service_unavailable, "all buffers are in use"});
     else
-        answer =
-            make_error_reply(request, {status::internal_server_error, "the file cannot be read: " + error.message()});
+        answer = make_error_reply(
+            request,
+            {status::internal_server_error, "the file cannot be read: " + error.message()});
     answer.head.keep_alive(false);
     co_await send(answer);
     trouble_ = "read: " + error.message();
 }
 
-asio::awaitable<void> session::send_blocks(std::string_view head, asio::const_buffer block, block_reader& blocks) {
+asio::awaitable<void> session::send_blocks(
+    std::string_view head, asio::const_buffer block, block_reader& blocks) {
     auto write_error = co_await write(head, block);
     while (!write_error) {
         error_code error;
         block = co_await blocks.next(pace(), settings_.timeout, error);
-        // The length has been promised: all that is left is to close the connection, which tells the client that bytes
-        // are missing.
+        // The length has been promised: all that is left is to close the connection, which tells
+        // the client that bytes are missing.
         if (error)
             trouble_ = "read: " + error.message();
         if (block.size() == 0)
@@ -205,7 +217,10 @@ asio::awaitable<error_code> session::write(std::string_view head, asio::const_bu
 }
 
 /// Closes so that the last response arrives.
-/** A socket closed over unread input resets the connection, and the client may lose what it has not read yet. */
+/**
+ * A socket closed over unread input resets the connection, and the client may lose what it has not
+ * read yet.
+ */
 asio::awaitable<void> session::close_gracefully() {
     constexpr auto longest_wait = std::chrono::seconds{2};
     constexpr std::size_t most_bytes = std::size_t{1024} * 1024;
@@ -231,7 +246,8 @@ void session::log(const request_head& request, const reply& answer, clock::time_
     std::snprintf(
         numbers.data(), numbers.size(), "\" %u %llu bytes %.1f ms", answer.head.result_int(),
         static_cast<unsigned long long>(body_bytes_), duration.count());
-    auto line = peer_ + " \"" + escaped(request.method_string()) + " " + escaped(request.target()) + numbers.data();
+    auto line = peer_ + " \"" + escaped(request.method_string()) + " " + escaped(request.target()) +
+        numbers.data();
     if (cut_off_)
         line += ", cut off because the server stops";
     else if (!trouble_.empty())

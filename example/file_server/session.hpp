@@ -17,11 +17,13 @@ namespace file_server {
 /// What all connections share; outlives them.
 struct session_settings {
     const served_folder& folder;
-    asio::io_context& file_calls; ///< Its threads make the calls that may wait for a disk: open, fstat, close.
+    /// Its threads make the calls that may wait for a disk: open, fstat, close.
+    asio::io_context& file_calls;
     block_pool& blocks;
     read_plan plan;
     std::chrono::seconds header_timeout;
-    /// Between two requests, for a client that takes nothing of a response, and for the first free block.
+    /// Between two requests, for a client that takes nothing of a response, and for the first free
+    /// block.
     std::chrono::seconds timeout;
     bool quiet = false;
 };
@@ -34,7 +36,8 @@ public:
     /// Serves the connection to its end. Runs on the connection's strand.
     asio::awaitable<void> run();
 
-    /// Ends the connection after the response that is being sent, or at once if there is none. Called on the strand.
+    /// Ends the connection after the response that is being sent, or at once if there is none.
+    /// Called on the strand.
     void stop();
 
     /// Ends the connection in the middle of a response. Called on the strand.
@@ -48,11 +51,14 @@ private:
     asio::awaitable<reply> make_reply(const request_head& request, opened_file& opened);
     asio::awaitable<void> send(reply& answer);
     asio::awaitable<void> send_file(const request_head& request, reply& answer, descriptor file);
-    asio::awaitable<void> send_blocks(std::string_view head, asio::const_buffer block, block_reader& blocks);
+    asio::awaitable<void> send_blocks(
+        std::string_view head, asio::const_buffer block, block_reader& blocks);
     client_pace pace();
     asio::awaitable<error_code> write(std::string_view head, asio::const_buffer body);
     asio::awaitable<void> close_gracefully();
-    void log(const request_head& request, const reply& answer, std::chrono::steady_clock::time_point since) const;
+    void log(
+        const request_head& request, const reply& answer,
+        std::chrono::steady_clock::time_point since) const;
 
     tcp_stream stream_;
     const session_settings& settings_;

@@ -19,7 +19,9 @@ struct stall_watch::state : std::enable_shared_from_this<state> {
         : stream(&watched), timer(watched.get_executor()), period(time), taken_before(taken()) {}
 
     /// Bytes that the client has acknowledged, from an arbitrary zero.
-    std::int64_t taken() const { return written - static_cast<std::int64_t>(unacknowledged(stream->socket())); }
+    std::int64_t taken() const {
+        return written - static_cast<std::int64_t>(unacknowledged(stream->socket()));
+    }
 
     void wait() {
         timer.expires_after(period);

@@ -15,10 +15,12 @@ std::uint64_t unacknowledged(tcp_socket& socket);
 
 /// Cancels what is written to a client when the client has taken none of it for a whole period.
 /**
- * A time limit for a write would also hit a client that is merely slow: a socket is writable again only when a third of
- * its buffer, which grows to megabytes, is free. So this looks at what the client has acknowledged.
+ * A time limit for a write would also hit a client that is merely slow: a socket is writable again
+ * only when a third of its buffer, which grows to megabytes, is free. So this looks at what the
+ * client has acknowledged.
  *
- * Used on the stream's strand, while nothing else limits the stream's time. The stream has to outlive it.
+ * Used on the stream's strand, while nothing else limits the stream's time. The stream has to
+ * outlive it.
  */
 class stall_watch {
 public:

@@ -6,12 +6,14 @@
 
 namespace file_server {
 
-thread_group::thread_group(boost::asio::io_context& context, std::size_t count, const std::string& purpose)
+thread_group::thread_group(
+    boost::asio::io_context& context, std::size_t count, const std::string& purpose)
     : context_(context), work_(context.get_executor()) {
     threads_.reserve(count);
     try {
         while (threads_.size() < count) {
-            // noexcept: an exception that gets here is a defect, and a server with a thread less would hide it.
+            // noexcept: an exception that gets here is a defect, and a server with a thread less
+            // would hide it.
             threads_.emplace_back([&context]() noexcept { context.run(); });
         }
     } catch (const std::system_error& error) {
@@ -19,8 +21,8 @@ thread_group::thread_group(boost::asio::io_context& context, std::size_t count, 
         context_.stop();
         join();
         throw std::runtime_error(
-            "the server needs " + std::to_string(count) + " threads " + purpose + ", and the process could make " +
-            std::to_string(made) + ": " + error.code().message());
+            "the server needs " + std::to_string(count) + " threads " + purpose +
+            ", and the process could make " + std::to_string(made) + ": " + error.code().message());
     }
 }
 

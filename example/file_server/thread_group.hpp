@@ -15,7 +15,8 @@ namespace file_server {
 /** Unlike those of an `asio::thread_pool`, they end when not all of them could be made. */
 class thread_group {
 public:
-    /// @throws std::runtime_error that says so in words when the process may not make `count` threads.
+    /// @throws std::runtime_error that says so in words when the process may not make `count`
+    /// threads.
     thread_group(boost::asio::io_context& context, std::size_t count, const std::string& purpose);
     thread_group(const thread_group&) = delete;
     thread_group& operator=(const thread_group&) = delete;

@@ -28,9 +28,9 @@ struct engine_report {
 
 /// What trying each engine on this machine found, in the order of the automatic choice.
 /**
- * An engine is tried once in a process, by doing what it will do: set up, submit a read, be woken, reap, and cancel where
- * it does that. What is found is kept until the engine fails, but for refusals that come and go: for want of memory, of
- * descriptors, of places of `fs.aio-max-nr`.
+ * An engine is tried once in a process, by doing what it will do: set up, submit a read, be woken,
+ * reap, and cancel where it does that. What is found is kept until the engine fails, but for
+ * refusals that come and go: for want of memory, of descriptors, of places of `fs.aio-max-nr`.
  *
  * @par Thread safety
  * Safe. The first call takes some 50 ms, since the kernel ends a context of Linux AIO slowly.
@@ -42,17 +42,20 @@ enum class choice_source : unsigned char { code, environment, file, automatic };
 
 /// What a context chose, and why.
 struct description {
-    std::optional<backend> chosen; ///< Empty before the first file was opened, and where no engine of the choice works.
+    /// Empty before the first file was opened, and where no engine of the choice works.
+    std::optional<backend> chosen;
     choice_source source = choice_source::automatic;
-    std::string origin;                     ///< The source in words, e.g. "environment variable ASIO_AIO_BACKEND".
-    std::vector<backend> choice;            ///< The list as it was given, best first.
-    std::vector<engine_report> passed_over; ///< The engines of the list that come before the chosen one.
-    std::string error;                      ///< Why there is no engine; empty where there is one.
-    std::string failure; ///< With what the chosen engine failed since: the pool serves everything then. Else empty.
+    std::string origin; ///< The source in words, e.g. "environment variable ASIO_AIO_BACKEND".
+    std::vector<backend> choice; ///< The list as it was given, best first.
+    /// The engines of the list that come before the chosen one.
+    std::vector<engine_report> passed_over;
+    std::string error; ///< Why there is no engine; empty where there is one.
+    /// With what the chosen engine failed since: the pool serves everything then. Else empty.
+    std::string failure;
 };
 
-/// One line for a log or a person: the engine, the source of the choice, and why better ones were passed over, with
-/// the remedies.
+/// One line for a log or a person: the engine, the source of the choice, and why better ones were
+/// passed over, with the remedies.
 std::string to_string(const description& what);
 
 } // namespace asio_aio

@@ -23,11 +23,13 @@
 
 namespace asio_aio {
 
-/// A path as open(2) takes it, from any of the types that people have one in. Refers to its argument where it can.
+/// A path as open(2) takes it, from any of the types that people have one in. Refers to its
+/// argument where it can.
 class path_ref {
     template <typename Path>
     using if_converts = std::enable_if_t<
-        std::is_convertible_v<const Path&, std::string> || std::is_convertible_v<const Path&, std::filesystem::path>,
+        std::is_convertible_v<const Path&, std::string> ||
+            std::is_convertible_v<const Path&, std::filesystem::path>,
         int>;
 
 public:
@@ -59,23 +61,25 @@ private:
 
 /// What all files have in common; use `random_access_file_aio`.
 /**
- * Has every member of `boost::asio::basic_file` with the same meaning, so that a change of the type's name is all that
- * a program needs.
+ * Has every member of `boost::asio::basic_file` with the same meaning, so that a change of the
+ * type's name is all that a program needs.
  *
  * @tparam Executor Of the file: completion handlers without an executor of their own run on it.
  *
  * @par Errors
- * Each function that can fail has a form that throws `boost::system::system_error` and one that sets and returns an
- * `error_code`. On a file that is not open: `asio::error::bad_descriptor`, but `close` succeeds.
+ * Each function that can fail has a form that throws `boost::system::system_error` and one that
+ * sets and returns an `error_code`. On a file that is not open: `asio::error::bad_descriptor`, but
+ * `close` succeeds.
  *
  * @par Thread safety
- * Distinct files: safe. One file: `open`, `assign`, `close`, `release`, moves and destruction need external order;
- * everything else is safe together, unless a function says otherwise.
+ * Distinct files: safe. One file: `open`, `assign`, `close`, `release`, moves and destruction need
+ * external order; everything else is safe together, unless a function says otherwise.
  */
 template <typename Executor = boost::asio::any_io_executor>
 class basic_file_aio : public file_base {
     template <typename Context>
-    using if_context = std::enable_if_t<std::is_convertible_v<Context&, boost::asio::execution_context&>, int>;
+    using if_context =
+        std::enable_if_t<std::is_convertible_v<Context&, boost::asio::execution_context&>, int>;
 
     template <typename Executor1>
     using if_converts = std::enable_if_t<std::is_convertible_v<Executor1, Executor>, int>;
@@ -94,27 +98,32 @@ public:
     static constexpr mode_t default_permissions = 0666;
 
     /// A closed file. Makes no engine.
-    explicit basic_file_aio(const executor_type& executor) : executor_(executor), service_(&find_service(executor)) {
+    explicit basic_file_aio(const executor_type& executor)
+        : executor_(executor), service_(&find_service(executor)) {
         service_->learn_executor(executor_);
     }
 
     template <typename ExecutionContext, if_context<ExecutionContext> = 0>
-    explicit basic_file_aio(ExecutionContext& context) : basic_file_aio(executor_type(context.get_executor())) {}
+    explicit basic_file_aio(ExecutionContext& context)
+        : basic_file_aio(executor_type(context.get_executor())) {}
 
     /// Opens as `open` does.
     basic_file_aio(
-        const executor_type& executor, const path_ref& path, flags open_flags, mode_t permissions = default_permissions)
+        const executor_type& executor, const path_ref& path, flags open_flags,
+        mode_t permissions = default_permissions)
         : basic_file_aio(executor) {
         open(path, open_flags, permissions);
     }
 
     template <typename ExecutionContext, if_context<ExecutionContext> = 0>
     basic_file_aio(
-        ExecutionContext& context, const path_ref& path, flags open_flags, mode_t permissions = default_permissions)
+        ExecutionContext& context, const path_ref& path, flags open_flags,
+        mode_t permissions = default_permissions)
         : basic_file_aio(executor_type(context.get_executor()), path, open_flags, permissions) {}
 
     /// Takes over a descriptor as `assign` does.
-    basic_file_aio(const executor_type& executor, const native_handle_type& native_file) : basic_file_aio(executor) {
+    basic_file_aio(const executor_type& executor, const native_handle_type& native_file)
+        : basic_file_aio(executor) {
         assign(native_file);
     }
 
@@ -122,7 +131,8 @@ public:
     basic_file_aio(ExecutionContext& context, const native_handle_type& native_file)
         : basic_file_aio(executor_type(context.get_executor()), native_file) {}
 
-    /// The moved-from file is closed and can be opened again. Operations in flight go with the file.
+    /// The moved-from file is closed and can be opened again. Operations in flight go with the
+    /// file.
     basic_file_aio(basic_file_aio&& other) noexcept
         : executor_(other.executor_), service_(other.service_), file_(std::move(other.file_)) {}
 
@@ -136,14 +146,15 @@ public:
 
     /// Opens the file at `path`; the first open on a context makes its engines.
     /**
-     * @param path        `const char*`, `std::string` or `std::filesystem::path`; in the encoding of the filesystem.
+     * @param path        `const char*`, `std::string` or `std::filesystem::path`; in the encoding
+     *                    of the filesystem.
      * @param open_flags  Of `file_base`; close-on-exec is always added.
      * @param permissions Of a file that is created, before the umask.
      *
      * @par Errors
-     * `asio::error::already_open`; `errc::engine_unavailable` and `errc::invalid_choice` where the choice of engines
-     * does not work; what open(2) reports. The exception's text names the path. Blocks: on network filesystems, or a
-     * FIFO without a partner, for long.
+     * `asio::error::already_open`; `errc::engine_unavailable` and `errc::invalid_choice` where the
+     * choice of engines does not work; what open(2) reports. The exception's text names the path.
+     * Blocks: on network filesystems, or a FIFO without a partner, for long.
      */
     void open(const path_ref& path, flags open_flags, mode_t permissions = default_permissions) {
         error_code ec;
@@ -162,7 +173,10 @@ public:
     }
 
     /// Takes over a descriptor, which is closed with the file.
-    /** Access mode and `O_DIRECT` are what it was opened with. On failure it stays the caller's. Errors as `open`. */
+    /**
+     * Access mode and `O_DIRECT` are what it was opened with. On failure it stays the caller's.
+     * Errors as `open`.
+     */
     void assign(const native_handle_type& native_file) {
         error_code ec;
         if (assign(native_file, ec))
@@ -181,9 +195,10 @@ public:
 
     /// Cancels what is in flight and closes the file, without waiting for input or output.
     /**
-     * Operations that have not entered the kernel complete with `operation_aborted`. A descriptor that a thread of the
-     * pool is using right now is closed by that thread, so its number cannot be given to another file before. Success
-     * where the file is closed already; else what close(2) reports, if this was the last use.
+     * Operations that have not entered the kernel complete with `operation_aborted`. A descriptor
+     * that a thread of the pool is using right now is closed by that thread, so its number cannot
+     * be given to another file before. Success where the file is closed already; else what close(2)
+     * reports, if this was the last use.
      */
     void close() {
         error_code ec;
@@ -198,9 +213,10 @@ public:
 
     /// Cancels what is in flight and gives the descriptor away; the file is closed then.
     /**
-     * Where a thread of the pool is using the descriptor right now, the caller gets a duplicate (fcntl(2),
-     * F_DUPFD_CLOEXEC) of the same open file, so that closing it cannot send that operation to another file. Fails with
-     * EMFILE where there is no number left for it; the file stays open then.
+     * Where a thread of the pool is using the descriptor right now, the caller gets a duplicate
+     * (fcntl(2), F_DUPFD_CLOEXEC) of the same open file, so that closing it cannot send that
+     * operation to another file. Fails with EMFILE where there is no number left for it; the file
+     * stays open then.
      */
     native_handle_type release() {
         error_code ec;
@@ -224,8 +240,8 @@ public:
 
     /// Cancels everything in flight on this file.
     /**
-     * What waits in a queue completes with `operation_aborted`; what a thread of the pool or the kernel cannot stop
-     * completes with its result.
+     * What waits in a queue completes with `operation_aborted`; what a thread of the pool or the
+     * kernel cannot stop completes with its result.
      */
     void cancel() {
         error_code ec;
@@ -238,7 +254,8 @@ public:
         return ec = require_open();
     }
 
-    /// The size in bytes of a regular file or a block device (fstat(2), BLKGETSIZE64). Blocks the caller.
+    /// The size in bytes of a regular file or a block device (fstat(2), BLKGETSIZE64). Blocks the
+    /// caller.
     std::uint64_t size() const {
         error_code ec;
         const std::uint64_t bytes = size(ec);
@@ -252,18 +269,23 @@ public:
         return ec ? 0 : bytes;
     }
 
-    /// Cuts or extends the file to `n` bytes (ftruncate(2)); what is added reads as zeros. Blocks the caller.
+    /// Cuts or extends the file to `n` bytes (ftruncate(2)); what is added reads as zeros. Blocks
+    /// the caller.
     void resize(std::uint64_t n) {
         error_code ec;
         resize(n, ec);
         detail::throw_if(ec, "resize");
     }
 
-    error_code resize(std::uint64_t n, error_code& ec) { return ec = call(detail::posix_file::resize, n); }
+    error_code resize(std::uint64_t n, error_code& ec) {
+        return ec = call(detail::posix_file::resize, n);
+    }
 
-    /// Waits until data and metadata written before are on the device (fsync(2)). Blocks the caller.
+    /// Waits until data and metadata written before are on the device (fsync(2)). Blocks the
+    /// caller.
     /**
-     * The kernel reports a device's error once per open file, to whoever asks first: the library never asks by itself.
+     * The kernel reports a device's error once per open file, to whoever asks first: the library
+     * never asks by itself.
      */
     void sync_all() {
         error_code ec;
@@ -284,12 +306,13 @@ public:
 
     /// The engine that reads and writes this file; `thread_pool` for a file that is not open.
     /**
-     * The context's (`describe`), or `thread_pool` for a file that this engine does not serve: under libaio each that was
-     * opened without `direct`, and under both kernel engines one whose filesystem refused them. That is learnt from
-     * the first operation, so the answer can change.
+     * The context's (`describe`), or `thread_pool` for a file that this engine does not serve:
+     * under libaio each that was opened without `direct`, and under both kernel engines one whose
+     * filesystem refused them. That is learnt from the first operation, so the answer can change.
      */
     asio_aio::backend backend() const noexcept {
-        return file_ ? service_->scheduler().backend_of(*file_.operator->()) : asio_aio::backend::thread_pool;
+        return file_ ? service_->scheduler().backend_of(*file_.operator->())
+                     : asio_aio::backend::thread_pool;
     }
 
     /// The alignment that direct I/O on this file asks for.

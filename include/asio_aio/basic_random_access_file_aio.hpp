@@ -18,29 +18,31 @@ namespace asio_aio {
 /// A file that is read and written at offsets, with any number of operations in flight.
 /**
  * A drop-in for `boost::asio::basic_random_access_file`: models AsyncRandomAccessReadDevice,
- * AsyncRandomAccessWriteDevice, SyncRandomAccessReadDevice and SyncRandomAccessWriteDevice, so `asio::async_read_at`,
- * `asio::write_at` and friends work on it.
+ * AsyncRandomAccessWriteDevice, SyncRandomAccessReadDevice and SyncRandomAccessWriteDevice, so
+ * `asio::async_read_at`, `asio::write_at` and friends work on it.
  *
- * There is no order between operations in flight on one file, in completion or in effect: a program that needs one
- * write after another starts it when the other has completed. (Asio's file does one read and one write at a time;
- * programs that relied on it must order their overlapping writes.)
+ * There is no order between operations in flight on one file, in completion or in effect: a program
+ * that needs one write after another starts it when the other has completed. (Asio's file does one
+ * read and one write at a time; programs that relied on it must order their overlapping writes.)
  *
  * @par Results
- * Reading at or past the end: `asio::error::eof`. A read that crosses the end: success with fewer bytes. Nothing to
- * transfer: success, 0. An offset above 2^63 - 1, or misaligned direct I/O: `invalid_argument`. One operation moves at
- * most 0x7ffff000 bytes and `IOV_MAX` buffers. A file opened with `append` is written at its end, whatever the offset.
+ * Reading at or past the end: `asio::error::eof`. A read that crosses the end: success with fewer
+ * bytes. Nothing to transfer: success, 0. An offset above 2^63 - 1, or misaligned direct I/O:
+ * `invalid_argument`. One operation moves at most 0x7ffff000 bytes and `IOV_MAX` buffers. A file
+ * opened with `append` is written at its end, whatever the offset.
  *
  * @par Completion
- * The handler is never called from inside the initiating function, unless it brings an immediate executor that calls it
- * there. It runs on its associated executor, else on the
- * file's; each completion is one unit of work there. If the execution context is destroyed first, the handler is
+ * The handler is never called from inside the initiating function, unless it brings an immediate
+ * executor that calls it there. It runs on its associated executor, else on the file's; each
+ * completion is one unit of work there. If the execution context is destroyed first, the handler is
  * destroyed without a call.
  */
 template <typename Executor = boost::asio::any_io_executor>
 class basic_random_access_file_aio : public basic_file_aio<Executor> {
     // A read needs memory that it may write to: const buffers do not compile.
     template <typename Buffers>
-    using if_mutable = std::enable_if_t<boost::asio::is_mutable_buffer_sequence<Buffers>::value, int>;
+    using if_mutable =
+        std::enable_if_t<boost::asio::is_mutable_buffer_sequence<Buffers>::value, int>;
     template <typename Buffers>
     using if_const = std::enable_if_t<boost::asio::is_const_buffer_sequence<Buffers>::value, int>;
 
@@ -62,10 +64,13 @@ public:
     basic_random_access_file_aio(basic_random_access_file_aio&&) noexcept = default;
     basic_random_access_file_aio& operator=(basic_random_access_file_aio&&) noexcept = default;
 
-    template <typename Executor1, std::enable_if_t<std::is_convertible_v<Executor1, Executor>, int> = 0>
-    basic_random_access_file_aio(basic_random_access_file_aio<Executor1>&& other) : base(std::move(other)) {}
+    template <
+        typename Executor1, std::enable_if_t<std::is_convertible_v<Executor1, Executor>, int> = 0>
+    basic_random_access_file_aio(basic_random_access_file_aio<Executor1>&& other)
+        : base(std::move(other)) {}
 
-    template <typename Executor1, std::enable_if_t<std::is_convertible_v<Executor1, Executor>, int> = 0>
+    template <
+        typename Executor1, std::enable_if_t<std::is_convertible_v<Executor1, Executor>, int> = 0>
     basic_random_access_file_aio& operator=(basic_random_access_file_aio<Executor1>&& other) {
         base::operator=(std::move(other));
         return *this;
@@ -73,8 +78,8 @@ public:
 
     ~basic_random_access_file_aio() = default;
 
-    /// Reads at `offset`, blocking the caller; returns the number of bytes. Errors as `async_read_some_at`, but also
-    /// `bad_descriptor` for a closed file and nothing to read.
+    /// Reads at `offset`, blocking the caller; returns the number of bytes. Errors as
+    /// `async_read_some_at`, but also `bad_descriptor` for a closed file and nothing to read.
     template <typename MutableBufferSequence, if_mutable<MutableBufferSequence> = 0>
     std::size_t read_some_at(std::uint64_t offset, const MutableBufferSequence& buffers) {
         boost::system::error_code ec;
@@ -89,8 +94,8 @@ public:
         return transfer_now(detail::op_kind::read, offset, buffers, ec);
     }
 
-    /// Writes at `offset`, blocking the caller; returns the number of bytes. Errors as `async_write_some_at`, but also
-    /// `bad_descriptor` for a closed file and nothing to write.
+    /// Writes at `offset`, blocking the caller; returns the number of bytes. Errors as
+    /// `async_write_some_at`, but also `bad_descriptor` for a closed file and nothing to write.
     template <typename ConstBufferSequence, if_const<ConstBufferSequence> = 0>
     std::size_t write_some_at(std::uint64_t offset, const ConstBufferSequence& buffers) {
         boost::system::error_code ec;
@@ -100,32 +105,36 @@ public:
     }
 
     template <typename ConstBufferSequence, if_const<ConstBufferSequence> = 0>
-    std::size_t write_some_at(std::uint64_t offset, const ConstBufferSequence& buffers, boost::system::error_code& ec) {
+    std::size_t write_some_at(
+        std::uint64_t offset, const ConstBufferSequence& buffers, boost::system::error_code& ec) {
         return transfer_now(detail::op_kind::write, offset, buffers, ec);
     }
 
     /// Starts a read of the file at `offset`.
     /**
-     * Completes when some bytes have arrived or the read has failed; use `asio::async_read_at` to fill the buffers
-     * whole. Any number of operations may be in flight on one file; they finish in any order.
+     * Completes when some bytes have arrived or the read has failed; use `asio::async_read_at` to
+     * fill the buffers whole. Any number of operations may be in flight on one file; they finish in
+     * any order.
      *
      * @param offset  Position in the file, in bytes; at most 2^63 - 1.
-     * @param buffers Where to read to. The sequence is copied; the memory is the caller's and stays valid until the
-     *                handler is called.
+     * @param buffers Where to read to. The sequence is copied; the memory is the caller's and stays
+     *                valid until the handler is called.
      * @param token   Completion token for `void(error_code, std::size_t)`; the count is in bytes.
      *
      * @par Errors
-     * `asio::error::eof` at the end of the file; `operation_aborted` after cancellation; `bad_descriptor` if the file
-     * is not open for reading; otherwise what preadv(2) reports.
+     * `asio::error::eof` at the end of the file; `operation_aborted` after cancellation;
+     * `bad_descriptor` if the file is not open for reading; otherwise what preadv(2) reports.
      *
      * @par Cancellation
-     * `terminal`, `partial` and `total`. A read that a thread or a device has begun may still complete normally.
+     * `terminal`, `partial` and `total`. A read that a thread or a device has begun may still
+     * complete normally.
      *
      * @par Thread safety
      * Safe together with other reads, writes and syncs of the same file.
      */
     template <
-        typename MutableBufferSequence, typename ReadToken = boost::asio::default_completion_token_t<executor_type>,
+        typename MutableBufferSequence,
+        typename ReadToken = boost::asio::default_completion_token_t<executor_type>,
         if_mutable<MutableBufferSequence> = 0>
     auto async_read_some_at(
         std::uint64_t offset, const MutableBufferSequence& buffers,
@@ -138,18 +147,19 @@ public:
 
     /// Starts a write to the file at `offset`; a file opened with `append` is written at its end.
     /**
-     * Completes when some bytes were written, or the write has failed; use `asio::async_write_at` to write the buffers
-     * whole. Written means that every reader sees it; on the device it is after a sync, or where the file was opened
-     * for that.
+     * Completes when some bytes were written, or the write has failed; use `asio::async_write_at`
+     * to write the buffers whole. Written means that every reader sees it; on the device it is
+     * after a sync, or where the file was opened for that.
      *
      * @param offset  As `async_read_some_at`.
-     * @param buffers What to write. The sequence is copied; the memory is the caller's and stays valid and unchanged
-     *                until the handler is called.
+     * @param buffers What to write. The sequence is copied; the memory is the caller's and stays
+     *                valid and unchanged until the handler is called.
      * @param token   As `async_read_some_at`.
      *
      * @par Errors
-     * `operation_aborted` after cancellation; `bad_descriptor` if the file is not open for writing; otherwise what
-     * pwritev(2) reports. Bytes that were written before an error are reported by a short transfer first.
+     * `operation_aborted` after cancellation; `bad_descriptor` if the file is not open for writing;
+     * otherwise what pwritev(2) reports. Bytes that were written before an error are reported by a
+     * short transfer first.
      *
      * @par Cancellation
      * As `async_read_some_at`.
@@ -158,7 +168,8 @@ public:
      * As `async_read_some_at`; the effects of overlapping operations in flight have no order.
      */
     template <
-        typename ConstBufferSequence, typename WriteToken = boost::asio::default_completion_token_t<executor_type>,
+        typename ConstBufferSequence,
+        typename WriteToken = boost::asio::default_completion_token_t<executor_type>,
         if_const<ConstBufferSequence> = 0>
     auto async_write_some_at(
         std::uint64_t offset, const ConstBufferSequence& buffers,
@@ -172,8 +183,10 @@ public:
 private:
     template <typename BufferSequence>
     std::size_t transfer_now(
-        detail::op_kind kind, std::uint64_t offset, const BufferSequence& buffers, boost::system::error_code& ec) {
-        const detail::transfer_result result = detail::transfer_now(kind, this->file(), offset, buffers);
+        detail::op_kind kind, std::uint64_t offset, const BufferSequence& buffers,
+        boost::system::error_code& ec) {
+        const detail::transfer_result result =
+            detail::transfer_now(kind, this->file(), offset, buffers);
         ec = result.error;
         return result.bytes;
     }
@@ -188,10 +201,12 @@ private:
         const executor_type& get_executor() const noexcept { return self_->get_executor(); }
 
         template <typename Handler, typename BufferSequence>
-        void operator()(Handler&& handler, std::uint64_t offset, const BufferSequence& buffers) const {
+        void operator()(
+            Handler&& handler, std::uint64_t offset, const BufferSequence& buffers) const {
             std::decay_t<Handler> owned(std::forward<Handler>(handler));
             detail::start_transfer(
-                self_->service(), self_->file(), self_->get_executor(), kind_, offset, buffers, owned);
+                self_->service(), self_->file(), self_->get_executor(), kind_, offset, buffers,
+                owned);
         }
 
     private:

@@ -19,16 +19,17 @@ namespace asio_aio {
  * @param opts    Copied. `opts.choice` takes precedence over environment and file.
  *
  * @par Errors
- * `asio::error::already_open` once a file was opened: its engines are made and do not change; `invalid_argument` where
- * a value is out of its range, or options exclude each other. Whether an engine of the choice works is found out when
- * the first file is opened.
+ * `asio::error::already_open` once a file was opened: its engines are made and do not change;
+ * `invalid_argument` where a value is out of its range, or options exclude each other. Whether an
+ * engine of the choice works is found out when the first file is opened.
  *
  * @par Thread safety
  * Safe.
  */
 inline boost::system::error_code configure(
     boost::asio::execution_context& context, const options& opts, boost::system::error_code& ec) {
-    return ec = detail::to_error(boost::asio::use_service<detail::file_service>(context).scheduler().configure(opts));
+    return ec = detail::to_error(
+               boost::asio::use_service<detail::file_service>(context).scheduler().configure(opts));
 }
 
 /// The same, throwing `boost::system::system_error`.

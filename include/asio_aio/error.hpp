@@ -8,9 +8,11 @@
 
 namespace asio_aio {
 
-/// Errors of this library itself; everything else is an errno in the system category or one of Asio's own.
+/// Errors of this library itself; everything else is an errno in the system category or one of
+/// Asio's own.
 enum class errc {
-    /// No engine of the choice works here; `describe(context)` says why. Nothing else is used in its place.
+    /// No engine of the choice works here; `describe(context)` says why. Nothing else is used in
+    /// its place.
     engine_unavailable = 1,
     /// Environment or file name an engine that does not exist; `describe(context)` quotes it.
     invalid_choice,
@@ -26,9 +28,12 @@ public:
 
     std::string message(int value) const override {
         switch (errc(value)) {
-        case errc::engine_unavailable: return "no engine of the choice is available (asio_aio::describe says why)";
-        case errc::invalid_choice: return "the choice of engines is not valid (asio_aio::describe says why)";
-        case errc::wrong_thread: return "option single_issuer is set, and a second thread runs the context";
+        case errc::engine_unavailable:
+            return "no engine of the choice is available (asio_aio::describe says why)";
+        case errc::invalid_choice:
+            return "the choice of engines is not valid (asio_aio::describe says why)";
+        case errc::wrong_thread:
+            return "option single_issuer is set, and a second thread runs the context";
         }
         return "unknown error";
     }

@@ -10,7 +10,8 @@ namespace asio_aio {
 
 namespace detail {
 
-/// The type of `file_base::flags`. A class of its own, since its conversions are needed inside `file_base`.
+/// The type of `file_base::flags`. A class of its own, since its conversions are needed inside
+/// `file_base`.
 class open_flags {
 public:
     constexpr open_flags() noexcept = default;
@@ -72,8 +73,8 @@ private:
 /// The flags of open and the bases of seek, shared by all file classes.
 /**
  * The values are the raw ones of open(2), so that a flag that has no name here can be cast in:
- * `file_base::read_only | file_base::flags(O_NOATIME)`. `O_CLOEXEC` is always added. `boost::asio::file_base::flags`
- * converts where Asio has files.
+ * `file_base::read_only | file_base::flags(O_NOATIME)`. `O_CLOEXEC` is always added.
+ * `boost::asio::file_base::flags` converts where Asio has files.
  */
 class file_base {
 public:
@@ -83,7 +84,8 @@ public:
     static constexpr flags read_only{O_RDONLY};
     static constexpr flags write_only{O_WRONLY};
     static constexpr flags read_write{O_RDWR};
-    /// Every write goes to the end of the file; the kernel ignores the offset that was given (open(2), pwrite(2)).
+    /// Every write goes to the end of the file; the kernel ignores the offset that was given
+    /// (open(2), pwrite(2)).
     static constexpr flags append{O_APPEND};
     static constexpr flags create{O_CREAT};
     /// With `create`: fail with `EEXIST` where the file exists.
@@ -93,7 +95,8 @@ public:
     static constexpr flags sync_all_on_write{O_SYNC};
     /// A write completes when its data, and the metadata needed to read it back, are on the device.
     static constexpr flags sync_data_on_write{O_DSYNC};
-    /// Bypasses the page cache; memory, offset and length must be aligned, see `direct_io_alignment()`.
+    /// Bypasses the page cache; memory, offset and length must be aligned, see
+    /// `direct_io_alignment()`.
     static constexpr flags direct{O_DIRECT};
 
     /// What an offset given to seek counts from.

@@ -30,8 +30,10 @@ void event::raise() noexcept {
 void event::clear() noexcept {
     wake_ups_.fetch_add(1, std::memory_order_relaxed);
     eventfd_t count;
-    [[maybe_unused]] const int ignored = ::eventfd_read(descriptor_, &count); // EAGAIN: nothing to clear
-    // After the read: a raise in between finds `true` and writes nothing, but its completions are reaped by our caller.
+    // EAGAIN: nothing to clear
+    [[maybe_unused]] const int ignored = ::eventfd_read(descriptor_, &count);
+    // After the read: a raise in between finds `true` and writes nothing, but its completions are
+    // reaped by our caller.
     raised_.exchange(false, std::memory_order_acq_rel);
 }
 

@@ -8,8 +8,8 @@ namespace asio_aio::detail {
 
 /// The eventfd by which the engines of one context wake its loop.
 /**
- * `raise` enters the kernel only when the loop has not been woken yet, so that many completions cost one wake-up. The
- * kernel may raise the descriptor as well (a registered eventfd).
+ * `raise` enters the kernel only when the loop has not been woken yet, so that many completions
+ * cost one wake-up. The kernel may raise the descriptor as well (a registered eventfd).
  */
 class event {
 public:
@@ -26,7 +26,8 @@ public:
 
     void raise() noexcept;
 
-    /// Makes the descriptor unreadable again; the caller looks for completions after it, never before.
+    /// Makes the descriptor unreadable again; the caller looks for completions after it, never
+    /// before.
     void clear() noexcept;
 
     std::uint64_t wake_ups() const noexcept { return wake_ups_.load(std::memory_order_relaxed); }

@@ -29,7 +29,10 @@ long filesystem_of(int descriptor) noexcept {
 }
 
 /// Whether the kernel's queues do something else there than a thread's system call would.
-/** FUSE answers EIO to a write that a queue made and that came out short (fuse_get_res_by_io, Linux 6.18). */
+/**
+ * FUSE answers EIO to a write that a queue made and that came out short (fuse_get_res_by_io, Linux
+ * 6.18).
+ */
 bool needs_thread(long filesystem) noexcept {
     return filesystem == FUSE_SUPER_MAGIC;
 }
@@ -47,7 +50,8 @@ memory_test test_of(long filesystem) noexcept {
 direct_alignment required_alignment(int descriptor) noexcept {
     const auto reported = posix_file::reported_alignment(descriptor);
     // Zeros: reported as unable of direct I/O, but it was opened for it; the kernel decides.
-    return reported && reported->memory != 0 && reported->offset != 0 ? *reported : direct_alignment{1, 1};
+    return reported && reported->memory != 0 && reported->offset != 0 ? *reported
+                                                                      : direct_alignment{1, 1};
 }
 
 } // namespace

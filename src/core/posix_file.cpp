@@ -13,7 +13,8 @@
 namespace asio_aio::detail::posix_file {
 namespace {
 
-/// The result of `call`, which returns -1 and sets errno, as a result or -errno; repeated while a signal interrupts it.
+/// The result of `call`, which returns -1 and sets errno, as a result or -errno; repeated while a
+/// signal interrupts it.
 template <typename Call>
 int uninterrupted(Call call) noexcept {
     for (;;) {
@@ -33,7 +34,8 @@ int until_ready(Call call) noexcept {
         const int result = uninterrupted(call);
         if (result != -EAGAIN && result != -EBUSY)
             return result;
-        constexpr int pause_ms = 1; // no descriptor to wait for: a file that is busy does not become readable
+        // no descriptor to wait for: a file that is busy does not become readable
+        constexpr int pause_ms = 1;
         ::poll(nullptr, 0, pause_ms);
     }
 }
@@ -49,7 +51,8 @@ ssize_t transfer(const operation& op) noexcept {
                                     : ::pwritev(op.descriptor(), op.iovecs, count, offset);
 }
 
-// statx(2) of Linux 6.1, which the C library of older systems does not know: only what is read here.
+// statx(2) of Linux 6.1, which the C library of older systems does not know: only what is read
+// here.
 constexpr unsigned statx_dioalign = 0x2000;
 struct statx_answer {
     std::uint32_t mask;
@@ -70,14 +73,16 @@ int perform(operation& op) noexcept {
     case op_kind::sync_all: return uninterrupted([&] { return ::fsync(fd); });
     case op_kind::sync_data: return uninterrupted([&] { return ::fdatasync(fd); });
     case op_kind::sync_range:
-        return uninterrupted(
-            [&] { return ::sync_file_range(fd, off_t(op.offset), off_t(op.length), unsigned(op.flags)); });
+        return uninterrupted([&] {
+            return ::sync_file_range(fd, off_t(op.offset), off_t(op.length), unsigned(op.flags));
+        });
     case op_kind::open: return open(op.path, op.flags, op.mode);
     case op_kind::close: return close(fd);
     case op_kind::size: return size(fd, op.length);
     case op_kind::resize: return uninterrupted([&] { return ::ftruncate(fd, off_t(op.length)); });
     case op_kind::allocate:
-        return uninterrupted([&] { return ::fallocate(fd, op.flags, off_t(op.offset), off_t(op.length)); });
+        return uninterrupted(
+            [&] { return ::fallocate(fd, op.flags, off_t(op.offset), off_t(op.length)); });
     }
     return -ENOSYS;
 }
@@ -87,7 +92,8 @@ int open(const char* path, int flags, mode_t permissions) noexcept {
 }
 
 int close(int descriptor) noexcept {
-    // Never repeated: Linux frees the number before anything can fail (close(2), "Dealing with error returns").
+    // Never repeated: Linux frees the number before anything can fail (close(2), "Dealing with
+    // error returns").
     if (::close(descriptor) == 0)
         return 0;
     const int error = errno;
@@ -126,7 +132,8 @@ bool is_short_of_end(const operation& op, int result) noexcept {
         return false;
     struct statx status;
     return op.file && op.file->regular() &&
-        ::statx(op.descriptor(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_SIZE, &status) == 0 &&
+        ::statx(op.descriptor(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_SIZE, &status) ==
+        0 &&
         status.stx_size > op.offset + std::uint64_t(result);
 }
 
@@ -138,14 +145,15 @@ int resize(int descriptor, std::uint64_t bytes) noexcept {
 
 namespace {
 
-/// Whether a regular file ends at `offset` or before. fstat does not wait on the filesystems that inline reads are for.
+/// Whether a regular file ends at `offset` or before. fstat does not wait on the filesystems that
+/// inline reads are for.
 bool ends_at(int descriptor, std::uint64_t offset) noexcept {
     struct stat status;
     return ::fstat(descriptor, &status) == 0 && std::uint64_t(status.st_size) <= offset;
 }
 
-/// Whether all that there is of these bytes, up to the end of the file, is in memory, and nothing of ours keeps them
-/// locked: XFS reads under a lock that a write holds until it is done.
+/// Whether all that there is of these bytes, up to the end of the file, is in memory, and nothing
+/// of ours keeps them locked: XFS reads under a lock that a write holds until it is done.
 bool is_ready(file_handle& file, std::uint64_t offset, std::size_t wanted) noexcept {
     if (file.is_written())
         return false;
@@ -156,7 +164,8 @@ bool is_ready(file_handle& file, std::uint64_t offset, std::size_t wanted) noexc
 } // namespace
 
 cached_read read_cached(
-    file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count, std::size_t wanted) noexcept {
+    file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count,
+    std::size_t wanted) noexcept {
     using outcome = cached_read::outcome;
     const int fd = file.descriptor();
     if (file.in_memory() == memory_test::mincore && !is_ready(file, offset, wanted))
@@ -170,8 +179,8 @@ cached_read read_cached(
         const bool retry = error == EAGAIN || error == EINTR || error == EBUSY;
         return {retry ? outcome::part : outcome::refused, 0};
     }
-    // Fewer bytes: the rest is not in memory, or not in the file. The size decides, since Linux 5.9 and 5.10 may answer
-    // 0 where there is more (preadv2(2), BUGS).
+    // Fewer bytes: the rest is not in memory, or not in the file. The size decides, since Linux 5.9
+    // and 5.10 may answer 0 where there is more (preadv2(2), BUGS).
     if (file.regular() && ends_at(fd, offset + std::uint64_t(got)))
         return {outcome::whole, int(got)};
     return {outcome::part, int(got)};
@@ -179,7 +188,8 @@ cached_read read_cached(
 
 std::optional<direct_alignment> reported_alignment(int descriptor) noexcept {
     statx_answer answer{};
-    const long result = ::syscall(SYS_statx, descriptor, "", AT_EMPTY_PATH, statx_dioalign | STATX_TYPE, &answer);
+    const long result =
+        ::syscall(SYS_statx, descriptor, "", AT_EMPTY_PATH, statx_dioalign | STATX_TYPE, &answer);
     if (result != 0 || (answer.mask & statx_dioalign) == 0)
         return std::nullopt;
     return direct_alignment{answer.dio_mem_align, answer.dio_offset_align};

@@ -18,8 +18,9 @@ std::size_t page_bytes() noexcept {
     return bytes;
 }
 
-// A file may grow so much, or to twice its size, before it is mapped again. Also more than the largest folio of any
-// page cache (2 MiB, Linux 6.18 on x86): behind it no page can be in memory because a neighbour is.
+// A file may grow so much, or to twice its size, before it is mapped again. Also more than the
+// largest folio of any page cache (2 MiB, Linux 6.18 on x86): behind it no page can be in memory
+// because a neighbour is.
 constexpr std::uint64_t least_room = std::uint64_t(64) << 20;
 
 // Of all files: an eighth of what the kernel allows a process by default (vm.max_map_count, 65530).
@@ -74,7 +75,8 @@ std::optional<std::size_t> resident_pages(char* first, std::size_t count) noexce
         const std::size_t some = std::min(count - done, sizeof(pages));
         if (::mincore(first + done * page_bytes(), some * page_bytes(), pages) != 0)
             return std::nullopt;
-        const auto absent = std::find_if(pages, pages + some, [](unsigned char each) { return (each & 1) == 0; });
+        const auto absent =
+            std::find_if(pages, pages + some, [](unsigned char each) { return (each & 1) == 0; });
         done += std::size_t(absent - pages);
         if (absent != pages + some)
             return done;
@@ -99,14 +101,18 @@ struct residency_map::mapping {
         give_back(std::exchange(length, 0));
     }
 
-    /// To a process that may not write the file, mincore says that all of it is in memory (Linux 5.2): also the last
-    /// page of the room, which is far behind the end.
-    bool tells_truth() const noexcept { return resident_pages(begin + length - page_bytes(), 1) == std::size_t(0); }
+    /// To a process that may not write the file, mincore says that all of it is in memory (Linux
+    /// 5.2): also the last page of the room, which is far behind the end.
+    bool tells_truth() const noexcept {
+        return resident_pages(begin + length - page_bytes(), 1) == std::size_t(0);
+    }
 
-    /// The same, from time to time: the process may have given up its rights, or the file may have grown to that page.
+    /// The same, from time to time: the process may have given up its rights, or the file may have
+    /// grown to that page.
     bool is_trusted() noexcept {
         constexpr unsigned period = 64; // the question costs as much as the read that it is about
-        const unsigned asked = questions.load(std::memory_order_relaxed); // a hint: threads may overwrite each other's
+        // a hint: threads may overwrite each other's
+        const unsigned asked = questions.load(std::memory_order_relaxed);
         questions.store(asked + 1, std::memory_order_relaxed);
         return asked % period != period - 1 || tells_truth();
     }
@@ -117,7 +123,8 @@ residency_map::~residency_map() {
         delete std::exchange(each, each->before);
 }
 
-std::optional<std::size_t> residency_map::count(int descriptor, std::uint64_t offset, std::size_t bytes) noexcept {
+std::optional<std::size_t> residency_map::count(
+    int descriptor, std::uint64_t offset, std::size_t bytes) noexcept {
     const mapping* const map = find(descriptor, offset + bytes);
     if (!map || map->length == 0)
         return std::nullopt;
@@ -130,7 +137,9 @@ std::optional<std::size_t> residency_map::count(int descriptor, std::uint64_t of
     if (!pages)
         return std::nullopt;
     const std::uint64_t resident_end = first + *pages * page;
-    return resident_end <= offset ? 0 : std::size_t(std::min<std::uint64_t>(resident_end - offset, bytes));
+    return resident_end <= offset
+        ? 0
+        : std::size_t(std::min<std::uint64_t>(resident_end - offset, bytes));
 }
 
 /// A mapping of the file up to `end`, or to its own end; null where there is none now.
@@ -153,8 +162,10 @@ const residency_map::mapping* residency_map::find(int descriptor, std::uint64_t 
     return newest;
 }
 
-/// Maps the file and room behind it; of length 0 where this file cannot be asked, null where there is no memory.
-residency_map::mapping* residency_map::make(int descriptor, std::uint64_t size, mapping* before) noexcept {
+/// Maps the file and room behind it; of length 0 where this file cannot be asked, null where there
+/// is no memory.
+residency_map::mapping* residency_map::make(
+    int descriptor, std::uint64_t size, mapping* before) noexcept {
     auto* const made = new (std::nothrow) mapping{nullptr, 0, before};
     constexpr std::uint64_t largest = std::numeric_limits<std::ptrdiff_t>::max() / 4;
     if (!made || size > largest || is_address_space_limited())
@@ -162,8 +173,8 @@ residency_map::mapping* residency_map::make(int descriptor, std::uint64_t size, 
     const std::uint64_t length = round_up(size + std::max(size, least_room));
     if (!take(length))
         return made;
-    // Where the program locks its memory (mlockall(2)): without any access, so that the pages are not brought in, and
-    // unlocked, so that it does not count against RLIMIT_MEMLOCK.
+    // Where the program locks its memory (mlockall(2)): without any access, so that the pages are
+    // not brought in, and unlocked, so that it does not count against RLIMIT_MEMLOCK.
     void* const begin = ::mmap(nullptr, length, PROT_NONE, MAP_SHARED, descriptor, 0);
     if (begin == MAP_FAILED) {
         give_back(length);

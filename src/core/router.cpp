@@ -37,14 +37,16 @@ void router::reap(op_queue& done) noexcept {
     chosen().reap(reaped);
     if (has_two()) {
         op_queue returned;
-        reaped.extract_if([](const operation& op) { return op.state() != op_state::finished; }, returned);
+        reaped.extract_if(
+            [](const operation& op) { return op.state() != op_state::finished; }, returned);
         give_to_pool(returned);
         pool().reap(reaped);
     }
     done.splice(reaped);
 }
 
-/// Gives to the pool what the chosen engine could not do, and what has its result and a file to be closed.
+/// Gives to the pool what the chosen engine could not do, and what has its result and a file to be
+/// closed.
 void router::give_to_pool(op_queue& returned) noexcept {
     returned.for_each([this](const operation& op) {
         if (op.state() == op_state::pending)
@@ -77,7 +79,8 @@ void router::prepare_fork(op_queue& pending, op_queue& done) noexcept {
     op_queue reaped;
     chosen().reap(reaped);
     op_queue returned;
-    reaped.extract_if([](const operation& op) { return op.state() != op_state::finished; }, returned);
+    reaped.extract_if(
+        [](const operation& op) { return op.state() != op_state::finished; }, returned);
     give_to_pool(returned);
     done.splice(reaped);
     pool().prepare_fork(); // what the pool finishes stays there until the next round

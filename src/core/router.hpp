@@ -17,9 +17,11 @@
 
 namespace asio_aio::detail {
 
-/// The engines of one execution context and the event that they share: to the scheduler they are one engine.
+/// The engines of one execution context and the event that they share: to the scheduler they are
+/// one engine.
 /**
- * `route` decides before submission which engine gets an operation. What the kernel refuses after that goes to the pool.
+ * `route` decides before submission which engine gets an operation. What the kernel refuses after
+ * that goes to the pool.
  */
 class router {
 public:
@@ -44,7 +46,8 @@ public:
     /// Gives each operation to the engine that serves it.
     void submit(op_queue& batch) noexcept;
 
-    /// Moves finished operations to the end of `done`; gives to the pool what the chosen engine handed back.
+    /// Moves finished operations to the end of `done`; gives to the pool what the chosen engine
+    /// handed back.
     void reap(op_queue& done) noexcept;
 
     void cancel(file_handle& file) noexcept;
@@ -57,7 +60,8 @@ public:
     /// To be called when the loop was woken, before `reap`.
     void clear_wake_up() noexcept { finished_.clear(); }
 
-    /// Completes everything, `pending` too: after the fork both processes would perform it. `done` is what was reaped.
+    /// Completes everything, `pending` too: after the fork both processes would perform it. `done`
+    /// is what was reaped.
     void prepare_fork(op_queue& pending, op_queue& done) noexcept;
     int become_child() noexcept;
 

@@ -22,7 +22,7 @@ std::int64_t scheduler::now() noexcept {
     return std::chrono::steady_clock::now().time_since_epoch().count();
 }
 
-// --- Before the first file -------------------------------------------------------------------------------------------
+// --- Before the first file ---
 
 int scheduler::configure(const options& opts) {
     const lock held(opening_mutex_);
@@ -46,7 +46,7 @@ void scheduler::begin_to_post() noexcept {
     posts_ = true;
 }
 
-// --- Files -----------------------------------------------------------------------------------------------------------
+// --- Files ---
 
 int scheduler::make_engines() {
     if (has_engines())
@@ -98,7 +98,7 @@ backend scheduler::backend_of(const file_handle& file) const noexcept {
     return router_->backend_of(file);
 }
 
-// --- Operations ------------------------------------------------------------------------------------------------------
+// --- Operations ---
 
 bool scheduler::start(operation& op, actions& todo) noexcept {
     const lock held(mutex_);
@@ -106,7 +106,8 @@ bool scheduler::start(operation& op, actions& todo) noexcept {
         return false;
     op.number = ++started_;
     peak_in_flight_ = std::max(peak_in_flight_, ++in_flight_);
-    // One reading of the clock for a batch: later operations of the batch are at most a turn of the loop younger.
+    // One reading of the clock for a batch: later operations of the batch are at most a turn of the
+    // loop younger.
     if (pending_.empty())
         pending_since_ = now();
     op.started_at = pending_since_;
@@ -134,7 +135,8 @@ bool scheduler::start_finished(operation& op, actions& todo) noexcept {
 /// True if there is no other work: no other operation would join this one in a posted round.
 /** After a batch of several operations more of them are likely to follow. */
 bool scheduler::is_lone_operation() const noexcept {
-    return posts_ && last_batch_ <= 1 && pending_.size() == 1 && finished_.empty() && with_engines_ == 0;
+    return posts_ && last_batch_ <= 1 && pending_.size() == 1 && finished_.empty() &&
+        with_engines_ == 0;
 }
 
 /// Asks for a round that submits, unless one was asked for.
@@ -146,7 +148,8 @@ void scheduler::request_round(actions& todo) noexcept {
         todo.post_round = true;
         return;
     }
-    // The owner does not know how to post to its context: the round comes through the event, as if an engine raised it.
+    // The owner does not know how to post to its context: the round comes through the event, as if
+    // an engine raised it.
     request_ = round_request::by_event;
     arm_wait(todo);
     router_->wake();
@@ -177,7 +180,7 @@ void scheduler::cancel(operation& op) noexcept {
     router_->cancel(op);
 }
 
-// --- Rounds ----------------------------------------------------------------------------------------------------------
+// --- Rounds ---
 
 bool scheduler::begin(round& now) noexcept {
     const bool woken = now.why == turn::woken;
@@ -241,7 +244,8 @@ void scheduler::end() noexcept {
         no_round_.notify_all();
 }
 
-/// After an empty batch the handlers seem to start nothing. After a batch of one the next operation may be a lone one.
+/// After an empty batch the handlers seem to start nothing. After a batch of one the next operation
+/// may be a lone one.
 actions scheduler::follow_handlers() noexcept {
     actions todo;
     const lock held(mutex_);
@@ -251,7 +255,7 @@ actions scheduler::follow_handlers() noexcept {
     return todo;
 }
 
-// --- End and fork ----------------------------------------------------------------------------------------------------
+// --- End and fork ---
 
 void scheduler::stop(op_queue& abandoned) {
     {
@@ -265,8 +269,8 @@ void scheduler::stop(op_queue& abandoned) {
     router_->stop(abandoned);
 }
 
-/// Pending operations complete before the fork: afterwards both processes would perform them. Their handlers run in both
-/// processes, as posted handlers do.
+/// Pending operations complete before the fork: afterwards both processes would perform them. Their
+/// handlers run in both processes, as posted handlers do.
 actions scheduler::prepare_fork() {
     actions todo;
     if (!has_engines())
@@ -290,7 +294,7 @@ int scheduler::become_child() {
     return has_engines() ? router_->become_child() : 0;
 }
 
-// --- Reports ---------------------------------------------------------------------------------------------------------
+// --- Reports ---
 
 int scheduler::event_descriptor() const noexcept {
     return router_->finished().descriptor();

@@ -10,14 +10,15 @@ namespace asio_aio::detail {
 
 /// Operations that wait, first in, first out, until somebody takes or cancels them.
 /**
- * A cancellation removes one operation, or all operations of one file, without a walk past the others: 100 000
- * cancellations cost 100 000 steps. Owns its operations: what is left at the end is discarded. Not synchronised: its
- * owner's mutex guards it, and all links of the operations that wait in it.
+ * A cancellation removes one operation, or all operations of one file, without a walk past the
+ * others: 100 000 cancellations cost 100 000 steps. Owns its operations: what is left at the end is
+ * discarded. Not synchronised: its owner's mutex guards it, and all links of the operations that
+ * wait in it.
  */
 class backlog {
 public:
-    /// `where` names the chains of files that this backlog uses: two backlogs that may hold one file's operations at
-    /// the same time have two names.
+    /// `where` names the chains of files that this backlog uses: two backlogs that may hold one
+    /// file's operations at the same time have two names.
     explicit backlog(waiting_at where) noexcept : where_(where) {}
 
     backlog(const backlog&) = delete;
@@ -32,7 +33,9 @@ public:
     std::size_t size() const noexcept { return size_; }
 
     /// Whether `op` waits here; `op` may be any operation that is alive.
-    bool holds(const operation& op) const noexcept { return op.waits_in.load(std::memory_order_relaxed) == this; }
+    bool holds(const operation& op) const noexcept {
+        return op.waits_in.load(std::memory_order_relaxed) == this;
+    }
 
     void push(operation* op) noexcept {
         op->links.prev = back_;

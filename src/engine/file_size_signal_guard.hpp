@@ -7,8 +7,9 @@
 
 namespace asio_aio::detail {
 
-/// Where the size of files is limited, a write past the limit that is done inside io_uring_enter or io_submit would send SIGXFSZ to
-/// the calling thread, and end the process: the pool and the kernel's workers answer EFBIG, and so does this.
+/// Where the size of files is limited, a write past the limit that is done inside io_uring_enter or
+/// io_submit would send SIGXFSZ to the calling thread, and end the process: the pool and the
+/// kernel's workers answer EFBIG, and so does this.
 class file_size_signal_guard {
 public:
     static bool is_needed() noexcept {

@@ -18,7 +18,9 @@ struct judgement {
     int result = 0;
     pass_reason why = pass_reason::none;
 
-    static judgement finished(int result) noexcept { return {verdict::finished, result, pass_reason::none}; }
+    static judgement finished(int result) noexcept {
+        return {verdict::finished, result, pass_reason::none};
+    }
     static judgement retry() noexcept { return {verdict::retry}; }
     static judgement proceed() noexcept { return {verdict::proceed}; }
     static judgement pass(pass_reason why) noexcept { return {verdict::pass, 0, why}; }

@@ -14,10 +14,12 @@
 
 namespace asio_aio::detail {
 
-/// The operations that a kernel engine owns: those that wait for a slot, those in a slot, and those that are done.
+/// The operations that a kernel engine owns: those that wait for a slot, those in a slot, and those
+/// that are done.
 /**
- * The kernel knows an operation by the index of its slot, never by a pointer. `Slot` has a member `operation* op`; what
- * else it holds is the engine's. Not synchronised: the engine's mutex guards the ledger.
+ * The kernel knows an operation by the index of its slot, never by a pointer. `Slot` has a member
+ * `operation* op`; what else it holds is the engine's. Not synchronised: the engine's mutex guards
+ * the ledger.
  */
 template <typename Slot>
 class operation_ledger {
@@ -54,7 +56,9 @@ public:
     }
 
     /// Takes the operation out of its slot. The slot stays reserved until `release`.
-    operation& vacate(std::size_t index) noexcept { return *std::exchange(slots_[index].op, nullptr); }
+    operation& vacate(std::size_t index) noexcept {
+        return *std::exchange(slots_[index].op, nullptr);
+    }
 
     /// Makes a slot without an operation free again.
     void release(std::size_t index) noexcept { free_.push_back(std::uint32_t(index)); }
@@ -105,7 +109,8 @@ public:
             finish(op, -ECANCELED);
             return place::waiting;
         }
-        return op.slot < slots_.size() && slots_[op.slot].op == &op ? place::in_slot : place::elsewhere;
+        return op.slot < slots_.size() && slots_[op.slot].op == &op ? place::in_slot
+                                                                    : place::elsewhere;
     }
 
     // --- End ---
@@ -116,7 +121,8 @@ public:
             pass(*op, why);
     }
 
-    /// Ends what is in slots and frees all slots: the kernel has let go of them, or this is a child process.
+    /// Ends what is in slots and frees all slots: the kernel has let go of them, or this is a child
+    /// process.
     void end_slots(int result) noexcept {
         for_each_in_slot([this, result](std::size_t index) { finish(vacate(index), result); });
         make_all_free();
@@ -138,7 +144,8 @@ private:
 
     std::vector<Slot> slots_;
     std::vector<std::uint32_t> free_;
-    backlog waiting_{waiting_at::kernel_engine}; ///< In order, and without a limit: it needs no memory of its own.
+    /// In order, and without a limit: it needs no memory of its own.
+    backlog waiting_{waiting_at::kernel_engine};
     op_queue done_;
 };
 

@@ -70,7 +70,8 @@ detail::engine_trial try_engine(const engine_entry& one, const options& opts) {
     if (known && !known->available)
         return {*known, {}};
     using detail::trial_depth;
-    detail::engine_trial trial = one.attempt(opts, known ? trial_depth::set_up : trial_depth::with_operations);
+    detail::engine_trial trial =
+        one.attempt(opts, known ? trial_depth::set_up : trial_depth::with_operations);
     memory.keep(trial.report, opts);
     return trial;
 }
@@ -95,7 +96,10 @@ detail::engine_factory with_pool(detail::engine_maker make) {
 std::string join_reports(const std::vector<engine_report>& reports) {
     std::string text;
     for (const engine_report& each : reports) {
-        text.append(text.empty() ? "" : "; ").append(to_string(each.which)).append(": ").append(each.reason);
+        text.append(text.empty() ? "" : "; ")
+            .append(to_string(each.which))
+            .append(": ")
+            .append(each.reason);
         if (!each.remedy.empty())
             text.append(" (remedy: ").append(each.remedy).append(")");
     }
@@ -154,7 +158,8 @@ selection select_engine(const choice& wanted, const options& opts) {
         }
         what.passed_over.push_back(std::move(trial.report));
     }
-    what.error = "no engine chosen by " + what.origin + " is available: " + join_reports(what.passed_over);
+    what.error =
+        "no engine chosen by " + what.origin + " is available: " + join_reports(what.passed_over);
     return result;
 }
 

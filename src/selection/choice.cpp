@@ -21,10 +21,12 @@ constexpr char config_file[] = ASIO_AIO_SYSCONFDIR "/asio_aio/default_backend";
 std::string_view trimmed(std::string_view text) {
     constexpr std::string_view blank = " \t\r\n";
     const auto first = text.find_first_not_of(blank);
-    return first == text.npos ? std::string_view() : text.substr(first, text.find_last_not_of(blank) - first + 1);
+    return first == text.npos ? std::string_view()
+                              : text.substr(first, text.find_last_not_of(blank) - first + 1);
 }
 
-/// The value, or an empty string; for programs with raised privileges always empty (secure_getenv(3)).
+/// The value, or an empty string; for programs with raised privileges always empty
+/// (secure_getenv(3)).
 std::string environment(const char* name) {
     const char* value = ::secure_getenv(name);
     return value ? value : "";
@@ -44,7 +46,8 @@ std::string read_list(std::istream& file) {
 choice choice_of_file() {
     const std::string named = environment(config_variable);
     const std::string path = named.empty() ? config_file : named;
-    const std::string origin = "file " + path + (named.empty() ? "" : " (named by ASIO_AIO_CONFIG)");
+    const std::string origin =
+        "file " + path + (named.empty() ? "" : " (named by ASIO_AIO_CONFIG)");
     std::ifstream file(path);
     int error = file ? 0 : errno;
     const std::string list = file ? read_list(file) : std::string();
@@ -53,7 +56,8 @@ choice choice_of_file() {
     if (error == 0)
         return parse_choice(list, choice_source::file, origin);
     choice found{{}, choice_source::file, origin, {}};
-    if (!named.empty() || ::access(path.c_str(), F_OK) == 0) // a default that is not there is no error
+    // a default that is not there is no error
+    if (!named.empty() || ::access(path.c_str(), F_OK) == 0)
         found.error = origin + " cannot be read: " + std::strerror(error);
     return found;
 }
@@ -90,8 +94,8 @@ choice parse_choice(std::string_view list, choice_source source, std::string ori
 
 std::string find_fault(const options& opts) {
     const auto beyond = [](const char* name, unsigned value, unsigned most) {
-        return std::string("options::") + name + " is " + std::to_string(value) + "; it must be 1 to " +
-            std::to_string(most);
+        return std::string("options::") + name + " is " + std::to_string(value) +
+            "; it must be 1 to " + std::to_string(most);
     };
     if (opts.max_threads < 1 || opts.max_threads > options::most_threads)
         return beyond("max_threads", opts.max_threads, options::most_threads);
@@ -101,14 +105,17 @@ std::string find_fault(const options& opts) {
         return "options::sqpoll and options::single_issuer exclude each other";
     for (backend each : opts.choice)
         if (each > backend::thread_pool)
-            return "options::choice holds the value " + std::to_string(int(each)) + ", which is no engine";
+            return "options::choice holds the value " + std::to_string(int(each)) +
+                ", which is no engine";
     return {};
 }
 
 choice find_choice(const std::vector<backend>& from_code) {
     if (!from_code.empty())
         return {from_code, choice_source::code, "the program (asio_aio::configure)", {}};
-    const auto says_something = [](const choice& one) { return !one.engines.empty() || !one.error.empty(); };
+    const auto says_something = [](const choice& one) {
+        return !one.engines.empty() || !one.error.empty();
+    };
     if (auto one = parse_choice(
             environment(environment_variable), choice_source::environment,
             std::string("environment variable ") + environment_variable);
@@ -116,7 +123,11 @@ choice find_choice(const std::vector<backend>& from_code) {
         return one;
     if (auto one = choice_of_file(); says_something(one))
         return one;
-    return {{backend::io_uring, backend::libaio, backend::thread_pool}, choice_source::automatic, "automatic", {}};
+    return {
+        {backend::io_uring, backend::libaio, backend::thread_pool},
+        choice_source::automatic,
+        "automatic",
+        {}};
 }
 
 } // namespace asio_aio::detail

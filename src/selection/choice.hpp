@@ -11,7 +11,8 @@
 
 namespace asio_aio::detail {
 
-/// A list of engines and who asked for it; `error` says what is wrong with the list, and is empty where nothing is.
+/// A list of engines and who asked for it; `error` says what is wrong with the list, and is empty
+/// where nothing is.
 struct choice {
     std::vector<backend> engines;
     choice_source source = choice_source::automatic;
@@ -19,14 +20,16 @@ struct choice {
     std::string error;
 };
 
-/// Parses "io_uring, thread_pool"; an unknown word is quoted in `error` together with the known ones.
+/// Parses "io_uring, thread_pool"; an unknown word is quoted in `error` together with the known
+/// ones.
 choice parse_choice(std::string_view list, choice_source source, std::string origin);
 
-/// The choice of code (`from_code`, where not empty), environment, file, or automatic: the first that says something.
+/// The choice of code (`from_code`, where not empty), environment, file, or automatic: the first
+/// that says something.
 choice find_choice(const std::vector<backend>& from_code);
 
-/// Tries the engines of `wanted` in order, with the flags that `opts` ask for; `factory` then makes the first that
-/// works.
+/// Tries the engines of `wanted` in order, with the flags that `opts` ask for; `factory` then makes
+/// the first that works.
 struct selection {
     description what;
     engine_factory factory; ///< Empty where none works; `what.error` says why.

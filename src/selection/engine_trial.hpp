@@ -14,7 +14,8 @@ namespace asio_aio::detail {
 
 using engine_maker = std::function<std::unique_ptr<engine>(const options&, event&)>;
 
-/// How much of an engine is tried: what the kernel gives (a ring, a context) is made each time, since it can run out.
+/// How much of an engine is tried: what the kernel gives (a ring, a context) is made each time,
+/// since it can run out.
 enum class trial_depth : unsigned char {
     set_up, ///< Operations were seen to work in this process, with the same options.
     with_operations

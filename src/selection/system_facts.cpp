@@ -63,10 +63,12 @@ int open_trial_file() noexcept {
 
 bool wait_for_event(int event_descriptor) noexcept {
     using std::chrono::milliseconds, std::chrono::steady_clock;
-    // A trial that timed out is repeated for each context. Where all of them do, a context pays the short time.
+    // A trial that timed out is repeated for each context. Where all of them do, a context pays the
+    // short time.
     constexpr milliseconds at_first(2000), after_timeout(200);
     static std::atomic<bool> last_timed_out{false};
-    const auto end = steady_clock::now() + (last_timed_out.load(std::memory_order_relaxed) ? after_timeout : at_first);
+    const auto end = steady_clock::now() +
+        (last_timed_out.load(std::memory_order_relaxed) ? after_timeout : at_first);
     pollfd woken{event_descriptor, POLLIN, 0};
     for (;;) {
         const auto left = std::chrono::duration_cast<milliseconds>(end - steady_clock::now());

@@ -8,8 +8,8 @@
 namespace asio_aio::detail {
 namespace {
 
-/// Whether the kernel, or a security policy, gives this answer for good. All others come and go: memory, descriptors,
-/// threads, signals, a machine that stalls.
+/// Whether the kernel, or a security policy, gives this answer for good. All others come and go:
+/// memory, descriptors, threads, signals, a machine that stalls.
 bool is_final(int error) {
     switch (error) {
     case 0:

@@ -14,13 +14,15 @@ namespace asio_aio::detail {
 
 /// What trials of engines found, kept for the process; a child process finds out anew. Thread-safe.
 /**
- * For all of its threads, although one may be in a sandbox of its own: an engine's operations are submitted by any of
- * them. Only what a kernel or a policy answers for good is kept: a refusal for want of memory, descriptors, threads or
- * places of fs.aio-max-nr, or a trial that timed out, may be different for the next context.
+ * For all of its threads, although one may be in a sandbox of its own: an engine's operations are
+ * submitted by any of them. Only what a kernel or a policy answers for good is kept: a refusal for
+ * want of memory, descriptors, threads or places of fs.aio-max-nr, or a trial that timed out, may
+ * be different for the next context.
  */
 class trial_memory {
 public:
-    /// The one of this process. Never destroyed: a context of static storage may outlive all that is.
+    /// The one of this process. Never destroyed: a context of static storage may outlive all that
+    /// is.
     static trial_memory& instance();
 
     std::optional<engine_report> find(backend which, const options& opts) const;

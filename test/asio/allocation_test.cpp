@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0
-// Where the memory of an operation comes from, and what happens where there is none: cases 30 and 44.
+// SPDX-License-Identifier: BSL-1.0 Where the memory of an operation comes from, and what happens
+// where there is none: cases 30 and 44.
 #include "holding_engine.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -26,7 +26,7 @@
 
 using namespace test;
 
-// --- The heap of this program -----------------------------------------------------------------------------------------
+// --- The heap of this program ---
 
 namespace {
 
@@ -63,7 +63,8 @@ struct heap {
 
 } // namespace
 
-// Every form that may be called. Not inline: GCC would see memory of operator new go to free, and warn.
+// Every form that may be called. Not inline: GCC would see memory of operator new go to free, and
+// warn.
 [[gnu::noinline]] void* operator new(std::size_t bytes) {
     return heap::required(heap::plain(bytes));
 }
@@ -137,13 +138,14 @@ public:
     std::size_t so_far() const { return heap::allocations; }
 };
 
-// --- An allocator that keeps books ------------------------------------------------------------------------------------
+// --- An allocator that keeps books ---
 
 struct books {
     std::size_t allocations = 0;
     std::map<void*, std::size_t> blocks; ///< What is allocated now, with its size in bytes.
-    bool mistake = false;                ///< Something was freed that was not allocated, or with another size.
-    std::size_t fails_at = 0;            ///< As `heap::fails_at`.
+    /// Something was freed that was not allocated, or with another size.
+    bool mistake = false;
+    std::size_t fails_at = 0; ///< As `heap::fails_at`.
 };
 
 template <typename T>
@@ -207,7 +209,9 @@ template <typename File>
 class operations {
 public:
     explicit operations(environment& env)
-        : open_(env.ctx.get_executor()), closed_(env.ctx.get_executor()), cold_path_(env.path("cold")) {
+        : open_(env.ctx.get_executor()),
+          closed_(env.ctx.get_executor()),
+          cold_path_(env.path("cold")) {
         set_content(env.path(), std::string(sizeof bytes_, 'x'));
         set_content(cold_path_, std::string(sizeof bytes_, 'x'));
         open_.open(env.path(), file_base::read_write);
@@ -228,8 +232,12 @@ public:
         case way::hit: open_.async_read_some_at(0, buffer, std::forward<Token>(token)); break;
         case way::miss: cold_->async_read_some_at(0, buffer, std::forward<Token>(token)); break;
         case way::write: open_.async_write_some_at(0, buffer, std::forward<Token>(token)); break;
-        case way::many_buffers: open_.async_read_some_at(0, many(), std::forward<Token>(token)); break;
-        case way::nothing: open_.async_read_some_at(0, asio::mutable_buffer(), std::forward<Token>(token)); break;
+        case way::many_buffers:
+            open_.async_read_some_at(0, many(), std::forward<Token>(token));
+            break;
+        case way::nothing:
+            open_.async_read_some_at(0, asio::mutable_buffer(), std::forward<Token>(token));
+            break;
         case way::closed: closed_.async_read_some_at(0, buffer, std::forward<Token>(token)); break;
         }
     }
@@ -250,7 +258,7 @@ private:
 
 } // namespace
 
-// --- Case 30: the associated allocator --------------------------------------------------------------------------------
+// --- The associated allocator ---
 
 ENGINE_TEST(memory_comes_from_the_handlers_allocator_and_is_freed_before_the_call) {
     operations<file> ops(env);
@@ -260,10 +268,12 @@ ENGINE_TEST(memory_comes_from_the_handlers_allocator_and_is_freed_before_the_cal
             int calls = 0;
             std::size_t blocks_at_call = 99;
             ops.prepare(each.what);
-            ops.start(each.what, asio::bind_allocator(booked_allocator<void>(kept), [&](error_code, std::size_t) {
-                          ++calls;
-                          blocks_at_call = kept.blocks.size();
-                      }));
+            ops.start(
+                each.what,
+                asio::bind_allocator(booked_allocator<void>(kept), [&](error_code, std::size_t) {
+                    ++calls;
+                    blocks_at_call = kept.blocks.size();
+                }));
             BOOST_TEST(kept.allocations >= 1u);
             BOOST_TEST(kept.blocks.size() >= 1u);
             env.run();
@@ -285,11 +295,13 @@ ENGINE_TEST(memory_is_freed_when_the_context_is_destroyed_with_operations_in_fli
         for (int i = 0; i != 3; ++i)
             f.async_write_some_at(
                 0, asio::buffer("abc", 3),
-                asio::bind_allocator(booked_allocator<void>(kept), [&](error_code, std::size_t) { ++calls; }));
+                asio::bind_allocator(
+                    booked_allocator<void>(kept), [&](error_code, std::size_t) { ++calls; }));
         held.run_until_held(ctx, 3);
         f.async_write_some_at(
             0, asio::buffer("abc", 3),
-            asio::bind_allocator(booked_allocator<void>(kept), [&](error_code, std::size_t) { ++calls; }));
+            asio::bind_allocator(
+                booked_allocator<void>(kept), [&](error_code, std::size_t) { ++calls; }));
         BOOST_TEST(kept.blocks.size() >= 4u);
     }
     BOOST_TEST(calls == 0);
@@ -297,7 +309,7 @@ ENGINE_TEST(memory_is_freed_when_the_context_is_destroyed_with_operations_in_fli
     BOOST_TEST(!kept.mistake);
 }
 
-// --- Case 30: no allocation in steady state ---------------------------------------------------------------------------
+// --- No allocation in steady state ---
 
 namespace {
 
@@ -339,8 +351,9 @@ public:
     template <typename Token>
     auto start(std::size_t i, Token&& token) {
         const auto buffer = asio::buffer(&bytes_[i * block], block);
-        return what_ == kind::write ? file_->async_write_some_at(i * block, buffer, std::forward<Token>(token))
-                                    : file_->async_read_some_at(i * block, buffer, std::forward<Token>(token));
+        return what_ == kind::write
+            ? file_->async_write_some_at(i * block, buffer, std::forward<Token>(token))
+            : file_->async_read_some_at(i * block, buffer, std::forward<Token>(token));
     }
 
 private:
@@ -349,7 +362,8 @@ private:
     std::array<char, block * blocks> bytes_{};
 };
 
-/// Runs the context in one call, under the test's own deadline: run_for makes a thread's cache of memory anew for each handler.
+/// Runs the context in one call, under the test's own deadline: run_for makes a thread's cache of
+/// memory anew for each handler.
 void run_with_one_cache(asio::io_context& ctx) {
     ctx.run();
 }
@@ -366,7 +380,8 @@ public:
             start(i);
     }
 
-    /// Allocations in the rounds that count: from the end of warming up until the first chain has ended.
+    /// Allocations in the rounds that count: from the end of warming up until the first chain has
+    /// ended.
     std::size_t allocations() const { return allocations_; }
     bool failed() const { return failed_; }
     std::size_t ended() const { return ended_; }
@@ -375,7 +390,9 @@ private:
     struct handler {
         rounds* self;
         std::size_t i;
-        void operator()(error_code ec, std::size_t n) const { self->go_on(i, !ec && n == warm_file<File>::block); }
+        void operator()(error_code ec, std::size_t n) const {
+            self->go_on(i, !ec && n == warm_file<File>::block);
+        }
     };
 
     void start(std::size_t i) { file_.start(i, decorate_(handler{this, i})); }
@@ -410,7 +427,8 @@ private:
 
 /// Allocations of `at_once` chains of callbacks on a context of one thread.
 template <typename Executor, typename Decorate>
-void check_no_allocations(const environment& env, kind what, std::size_t at_once, Decorate decorate) {
+void check_no_allocations(
+    const environment& env, kind what, std::size_t at_once, Decorate decorate) {
     BOOST_TEST_CONTEXT(what << ", " << at_once << " at once") {
         asio::io_context ctx;
         using file_type = asio_aio::basic_random_access_file_aio<Executor>;
@@ -426,7 +444,8 @@ void check_no_allocations(const environment& env, kind what, std::size_t at_once
 
 constexpr auto as_it_is = [](auto handler) { return handler; };
 
-/// Memory for a handler's operations that is kept from one to the next: what a server gives to each of its connections.
+/// Memory for a handler's operations that is kept from one to the next: what a server gives to each
+/// of its connections.
 class kept_memory {
 public:
     void* allocate(std::size_t bytes) {
@@ -524,7 +543,8 @@ ENGINE_TEST(thirty_two_callbacks_at_a_time_do_not_allocate_on_any_io_executor) {
     check_no_allocations_of_32_on<asio::any_io_executor>(env);
 }
 
-ENGINE_TEST(thirty_two_callbacks_with_memory_of_their_own_do_not_allocate_on_an_executor_of_io_context) {
+ENGINE_TEST(
+    thirty_two_callbacks_with_memory_of_their_own_do_not_allocate_on_an_executor_of_io_context) {
     check_no_allocations_of_32_with_own_memory_on<asio::io_context::executor_type>(env);
 }
 
@@ -604,7 +624,8 @@ BOOST_AUTO_TEST_CASE(the_counter_sees_what_this_program_and_asio_allocate) {
     std::size_t plain = 0, aligned = 0, recycled = 0;
     {
         const count_allocations counter;
-        ::operator delete(::operator new(1)); // as function calls: a new expression may be optimised away
+        // as function calls: a new expression may be optimised away
+        ::operator delete(::operator new(1));
         plain = counter.so_far();
         constexpr std::align_val_t cache_line{64};
         ::operator delete(::operator new(1, cache_line), cache_line);
@@ -618,13 +639,15 @@ BOOST_AUTO_TEST_CASE(the_counter_sees_what_this_program_and_asio_allocate) {
     BOOST_TEST(recycled == 3u);
 }
 
-// --- Case 44: no memory -----------------------------------------------------------------------------------------------
+// --- No memory ---
 
 namespace {
 
-/// Starts an operation again and again, each time with one more allocation that works, until all work.
+/// Starts an operation again and again, each time with one more allocation that works, until all
+/// work.
 /**
- * `start(n)` lets the nth allocation of the initiating function fail; it throws std::bad_alloc or starts the operation.
+ * `start(n)` lets the nth allocation of the initiating function fail; it throws std::bad_alloc or
+ * starts the operation.
  */
 template <typename Start>
 void check_every_allocation(environment& env, const outcome& result, Start start) {
@@ -662,9 +685,11 @@ ENGINE_TEST(an_exception_of_the_allocator_reaches_the_caller_and_nothing_leaks) 
                 try {
                     ops.start(
                         each.what,
-                        asio::bind_allocator(booked_allocator<void>(kept), [&, witness](error_code ec, std::size_t m) {
-                            result.handler()(ec, m);
-                        }));
+                        asio::bind_allocator(
+                            booked_allocator<void>(kept),
+                            [&, witness](error_code ec, std::size_t m) {
+                                result.handler()(ec, m);
+                            }));
                 } catch (...) {
                     kept.fails_at = 0;
                     throw;
@@ -674,7 +699,8 @@ ENGINE_TEST(an_exception_of_the_allocator_reaches_the_caller_and_nothing_leaks) 
             BOOST_TEST(kept.blocks.size() == 0u);
             BOOST_TEST(!kept.mistake);
             BOOST_TEST(witness.use_count() == 1);
-            BOOST_TEST((each.what == way::closed ? result.ec == asio::error::bad_descriptor : !result.ec));
+            BOOST_TEST(
+                (each.what == way::closed ? result.ec == asio::error::bad_descriptor : !result.ec));
         }
     }
     BOOST_TEST(asio_aio::statistics(env.ctx).in_flight == 0u);
@@ -694,7 +720,8 @@ void check_every_allocation_of_the_heap(environment& env) {
                 BOOST_TEST(witness.use_count() == 1);
                 ops.prepare(each.what);
                 auto handler = asio::bind_cancellation_slot(
-                    signal.slot(), [&result, witness](error_code ec, std::size_t m) { result.handler()(ec, m); });
+                    signal.slot(),
+                    [&result, witness](error_code ec, std::size_t m) { result.handler()(ec, m); });
                 heap::fails_at = n;
                 try {
                     ops.start(each.what, std::move(handler));
@@ -705,7 +732,8 @@ void check_every_allocation_of_the_heap(environment& env) {
                 heap::fails_at = 0;
             });
             BOOST_TEST(witness.use_count() == 1);
-            BOOST_TEST((each.what == way::closed ? result.ec == asio::error::bad_descriptor : !result.ec));
+            BOOST_TEST(
+                (each.what == way::closed ? result.ec == asio::error::bad_descriptor : !result.ec));
         }
     }
     BOOST_TEST(asio_aio::statistics(env.ctx).in_flight == 0u);
@@ -757,7 +785,8 @@ ENGINE_TEST(an_exception_of_the_heap_reaches_the_caller_of_open_and_the_file_can
         heap::fails_at = 0;
         f.close();
     }
-    BOOST_TEST(count_descriptors() == with_engine); // a descriptor whose file could not be made was closed
+    // a descriptor whose file could not be made was closed
+    BOOST_TEST(count_descriptors() == with_engine);
 }
 
 namespace {
@@ -777,13 +806,15 @@ struct refusing_executor {
         asio::post(*ctx, std::forward<Function>(function));
     }
 
-    [[maybe_unused]] friend bool operator==(const refusing_executor&, const refusing_executor&) noexcept = default;
+    [[maybe_unused]] friend bool operator==(
+        const refusing_executor&, const refusing_executor&) noexcept = default;
 
     asio::io_context* ctx;
     int* refuses_at;
 };
 
-/// Delivers five writes whose handlers `bind` binds; the third submission fails. All five handlers are called.
+/// Delivers five writes whose handlers `bind` binds; the third submission fails. All five handlers
+/// are called.
 template <typename Bind>
 void check_failing_delivery(environment& env, books& kept, Bind bind, int& fails_at, bool throws) {
     hold held(env.ctx, env.engine, hold_at::completion);
@@ -792,7 +823,8 @@ void check_failing_delivery(environment& env, books& kept, Bind bind, int& fails
     const auto witness = std::make_shared<int>();
     for (outcome& each : results)
         f.async_write_some_at(
-            0, asio::buffer("abc", 3), bind([&each, witness](error_code ec, std::size_t n) { each.handler()(ec, n); }));
+            0, asio::buffer("abc", 3),
+            bind([&each, witness](error_code ec, std::size_t n) { each.handler()(ec, n); }));
     held.run_until_held(env.ctx, std::size(results));
     fails_at = 3;
     held.release();
@@ -820,7 +852,8 @@ ENGINE_TEST(an_operation_whose_executor_throws_at_delivery_is_delivered_by_the_n
     int refuses_at = 0;
     const auto bind = [&](auto handler) {
         return asio::bind_executor(
-            refusing_executor{&env.ctx, &refuses_at}, asio::bind_allocator(booked_allocator<void>(kept), handler));
+            refusing_executor{&env.ctx, &refuses_at},
+            asio::bind_allocator(booked_allocator<void>(kept), handler));
     };
     check_failing_delivery(env, kept, bind, refuses_at, true);
 }
@@ -828,7 +861,9 @@ ENGINE_TEST(an_operation_whose_executor_throws_at_delivery_is_delivered_by_the_n
 ENGINE_TEST(a_delivery_needs_no_memory_of_the_handlers_allocator) {
     books kept;
     int fails_at = 0;
-    const auto bind = [&](auto handler) { return asio::bind_allocator(booked_allocator<void>(kept), handler); };
+    const auto bind = [&](auto handler) {
+        return asio::bind_allocator(booked_allocator<void>(kept), handler);
+    };
     check_failing_delivery(env, kept, bind, fails_at, false);
     kept.fails_at = 2; // the first one is the operation
     file f = env.open();
@@ -850,7 +885,8 @@ ENGINE_TEST(handlers_are_destroyed_once_where_the_context_ends_after_a_failed_de
             f.async_write_some_at(
                 0, asio::buffer("abc", 3),
                 asio::bind_executor(
-                    refusing_executor{&ctx, &refuses_at}, [&calls, witness](error_code, std::size_t) { ++calls; }));
+                    refusing_executor{&ctx, &refuses_at},
+                    [&calls, witness](error_code, std::size_t) { ++calls; }));
         BOOST_CHECK_THROW(run_with_deadline(ctx), std::bad_alloc);
     }
     BOOST_TEST(calls <= 2);
@@ -882,7 +918,7 @@ ENGINE_TEST(an_executor_that_always_throws_holds_up_nobody_else) {
     }
 }
 
-// --- Initiations that throw -------------------------------------------------------------------------------------------
+// --- Initiations that throw ---
 
 namespace {
 
@@ -910,7 +946,8 @@ class reluctant_handler {
 public:
     reluctant_handler(std::shared_ptr<int> moves_left, outcome& result)
         : moves_left_(std::move(moves_left)), result_(&result) {}
-    reluctant_handler(reluctant_handler&& other) : moves_left_(other.moves_left_), result_(other.result_) {
+    reluctant_handler(reluctant_handler&& other)
+        : moves_left_(other.moves_left_), result_(other.result_) {
         if (--*moves_left_ == 0)
             throw std::runtime_error("does not want to be moved");
     }
@@ -935,7 +972,8 @@ ENGINE_TEST(an_initiation_that_throws_leaves_the_context_running) {
     BOOST_TEST(!ctx.stopped());
     f.async_write_some_at(0, asio::buffer("abc", 3), written.handler());
     BOOST_CHECK_THROW(
-        f.async_write_some_at(0, asio::buffer("abc", 3), handler_with_failing_slot{&never}), std::bad_alloc);
+        f.async_write_some_at(0, asio::buffer("abc", 3), handler_with_failing_slot{&never}),
+        std::bad_alloc);
     run_with_deadline(ctx); // without restart
     BOOST_TEST(written.calls == 1);
     BOOST_TEST(never.calls == 0);
@@ -952,7 +990,8 @@ ENGINE_TEST(a_handler_that_throws_when_it_is_moved_takes_nobody_with_it) {
         const auto moves_left = std::make_shared<int>(n);
         outcome reluctant, written;
         try {
-            f.async_write_some_at(0, asio::buffer("abc", 3), reluctant_handler(moves_left, reluctant));
+            f.async_write_some_at(
+                0, asio::buffer("abc", 3), reluctant_handler(moves_left, reluctant));
         } catch (const std::runtime_error&) {
         }
         BOOST_TEST(!ctx.stopped());

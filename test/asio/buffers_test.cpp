@@ -18,7 +18,8 @@ template <typename Buffers, typename = void>
 struct can_be_read_into : std::false_type {};
 template <typename Buffers>
 struct can_be_read_into<
-    Buffers, std::void_t<decltype(std::declval<file&>().read_some_at(0, std::declval<const Buffers&>()))>>
+    Buffers,
+    std::void_t<decltype(std::declval<file&>().read_some_at(0, std::declval<const Buffers&>()))>>
     : std::true_type {};
 
 template <typename Buffers, typename = void>
@@ -27,12 +28,15 @@ template <typename Buffers>
 struct can_be_read_into_later<
     Buffers,
     std::void_t<decltype(std::declval<file&>().async_read_some_at(
-        0, std::declval<const Buffers&>(), std::declval<void (*)(error_code, std::size_t)>()))>> : std::true_type {};
+        0, std::declval<const Buffers&>(), std::declval<void (*)(error_code, std::size_t)>()))>>
+    : std::true_type {};
 
 template <typename Buffers>
-constexpr bool is_read_into = can_be_read_into<Buffers>::value&& can_be_read_into_later<Buffers>::value;
+constexpr bool is_read_into =
+    can_be_read_into<Buffers>::value&& can_be_read_into_later<Buffers>::value;
 template <typename Buffers>
-constexpr bool is_refused = !can_be_read_into<Buffers>::value && !can_be_read_into_later<Buffers>::value;
+constexpr bool is_refused =
+    !can_be_read_into<Buffers>::value && !can_be_read_into_later<Buffers>::value;
 
 static_assert(is_read_into<asio::mutable_buffer>);
 static_assert(is_read_into<std::vector<asio::mutable_buffer>>);
@@ -70,7 +74,8 @@ std::size_t bytes_of(const std::vector<Buffer>& buffers, std::size_t count) {
         [](std::size_t sum, const Buffer& each) { return sum + each.size(); });
 }
 
-/// Fails unless `result` is what one operation moves of `buffers`: all, or of more than IOV_MAX the first IOV_MAX.
+/// Fails unless `result` is what one operation moves of `buffers`: all, or of more than IOV_MAX the
+/// first IOV_MAX.
 template <typename Buffer>
 void check_extent(const outcome& result, const std::vector<Buffer>& buffers, gaps which) {
     BOOST_TEST(!result.ec);
@@ -85,7 +90,8 @@ void check_extent(const outcome& result, const std::vector<Buffer>& buffers, gap
     }
 }
 
-/// The least that Asio takes as a buffer sequence: bidirectional, and neither a container nor default constructible.
+/// The least that Asio takes as a buffer sequence: bidirectional, and neither a container nor
+/// default constructible.
 class reversed_list {
 public:
     using value_type = asio::const_buffer;
@@ -109,8 +115,10 @@ ENGINE_TEST(any_number_of_buffers_is_gathered_and_scattered) {
     const std::string bytes = pattern(40'000);
     for (const std::size_t count : {1, 2, 8, 9, 64, 65, 1024, 1025, 5000})
         for (const gaps which : {gaps::none, gaps::some_empty}) {
-            BOOST_TEST_CONTEXT(count << " buffers" << (which == gaps::none ? "" : ", some of them empty")) {
-                file f = env.open("file", file_base::read_write | file_base::create | file_base::truncate);
+            BOOST_TEST_CONTEXT(
+                count << " buffers" << (which == gaps::none ? "" : ", some of them empty")) {
+                file f = env.open(
+                    "file", file_base::read_write | file_base::create | file_base::truncate);
                 const auto from = cut<asio::const_buffer>(bytes, count, which);
                 const outcome written = write_at(env, f, 0, from);
                 check_extent(written, from, which);
@@ -136,8 +144,10 @@ ENGINE_TEST(the_synchronous_forms_take_any_number_of_buffers) {
     const std::string bytes = pattern(40'000);
     for (const std::size_t count : {1, 8, 9, 1024, 1025, 5000})
         for (const gaps which : {gaps::none, gaps::some_empty}) {
-            BOOST_TEST_CONTEXT(count << " buffers" << (which == gaps::none ? "" : ", some of them empty")) {
-                file f = env.open("file", file_base::read_write | file_base::create | file_base::truncate);
+            BOOST_TEST_CONTEXT(
+                count << " buffers" << (which == gaps::none ? "" : ", some of them empty")) {
+                file f = env.open(
+                    "file", file_base::read_write | file_base::create | file_base::truncate);
                 const auto from = cut<asio::const_buffer>(bytes, count, which);
                 const outcome written = write_now(f, 0, from);
                 check_extent(written, from, which);
@@ -159,11 +169,13 @@ ENGINE_TEST(a_block_may_be_split_anywhere) {
     for (std::size_t at = 0; at <= bytes.size(); ++at) {
         BOOST_TEST_CONTEXT("split at " << at) {
             const std::string turned = bytes.substr(at) + bytes.substr(0, at);
-            const outcome written =
-                write_at(env, f, 0, {asio::buffer(turned.data(), bytes.size() - at), asio::buffer(bytes.data(), at)});
+            const outcome written = write_at(
+                env, f, 0,
+                {asio::buffer(turned.data(), bytes.size() - at), asio::buffer(bytes.data(), at)});
             BOOST_TEST(written.bytes == bytes.size());
             std::string back(bytes.size(), '\0');
-            const outcome read = read_at(env, f, 0, {asio::buffer(back.data(), at), asio::buffer(back) + at});
+            const outcome read =
+                read_at(env, f, 0, {asio::buffer(back.data(), at), asio::buffer(back) + at});
             BOOST_TEST(read.bytes == bytes.size());
             BOOST_TEST((back == turned));
         }
@@ -191,7 +203,8 @@ ENGINE_TEST(a_file_that_ends_inside_a_sequence_fills_its_front) {
     file f = env.open();
     std::string back(9, '#');
     const outcome result = read_both_ways(
-        env, f, 0, {asio::buffer(back.data(), 3), asio::buffer(back.data() + 3, 3), asio::buffer(back) + 6});
+        env, f, 0,
+        {asio::buffer(back.data(), 3), asio::buffer(back.data() + 3, 3), asio::buffer(back) + 6});
     BOOST_TEST(!result.ec);
     BOOST_TEST(result.bytes == 5u);
     BOOST_TEST(back == "12345####");
@@ -209,15 +222,19 @@ ENGINE_TEST(every_type_of_buffer_sequence_is_taken) {
     };
     f.async_write_some_at(0, asio::const_buffer("single", 6), result.handler());
     expect("single");
-    f.async_write_some_at(0, std::array{asio::buffer("ar", 2), asio::buffer("ray_", 4)}, result.handler());
+    f.async_write_some_at(
+        0, std::array{asio::buffer("ar", 2), asio::buffer("ray_", 4)}, result.handler());
     expect("array_");
-    f.async_write_some_at(0, std::list{asio::buffer("li", 2), asio::buffer("st__", 4)}, result.handler());
+    f.async_write_some_at(
+        0, std::list{asio::buffer("li", 2), asio::buffer("st__", 4)}, result.handler());
     expect("list__");
-    f.async_write_some_at(0, reversed_list{asio::buffer("own", 3), asio::buffer("my_", 3)}, result.handler());
+    f.async_write_some_at(
+        0, reversed_list{asio::buffer("own", 3), asio::buffer("my_", 3)}, result.handler());
     expect("my_own");
     BOOST_TEST(result.calls == 4);
 
-    std::array<asio::mutable_buffer, 2> two = {asio::buffer(back.data(), 2), asio::buffer(back) + 2};
+    std::array<asio::mutable_buffer, 2> two = {
+        asio::buffer(back.data(), 2), asio::buffer(back) + 2};
     f.write_some_at(0, reversed_list{asio::buffer("own", 3), asio::buffer("my_", 3)});
     f.async_read_some_at(0, two, result.handler());
     env.run();

@@ -21,15 +21,17 @@ namespace {
 
 constexpr std::size_t block = 4096;
 
-/// An operation that was cancelled has moved nothing; one that was past stopping has its real result. Nothing in
-/// between.
+/// An operation that was cancelled has moved nothing; one that was past stopping has its real
+/// result. Nothing in between.
 bool is_legal(const outcome& result, std::size_t full) {
     if (result.calls != 1)
         return false;
-    return result.ec == asio::error::operation_aborted ? result.bytes == 0 : !result.ec && result.bytes == full;
+    return result.ec == asio::error::operation_aborted ? result.bytes == 0
+                                                       : !result.ec && result.bytes == full;
 }
 
-/// Holds the only thread of a pool, so that everything behind the first operation waits in the queue.
+/// Holds the only thread of a pool, so that everything behind the first operation waits in the
+/// queue.
 struct blocked_pool {
     blocked_pool() { use_gated_pool(ctx, 1); }
 
@@ -68,7 +70,8 @@ BOOST_AUTO_TEST_CASE(one_of_many_queued_operations_is_cancelled_by_its_slot) {
     std::deque<asio::cancellation_signal> signals(8);
     for (std::size_t i = 0; i != results.size(); ++i)
         f.async_write_some_at(
-            i * block, asio::buffer(pool.bytes), asio::bind_cancellation_slot(signals[i].slot(), results[i].handler()));
+            i * block, asio::buffer(pool.bytes),
+            asio::bind_cancellation_slot(signals[i].slot(), results[i].handler()));
     pool.ctx.poll(); // into the pool's queue
     signals[3].emit(asio::cancellation_type::total);
     BOOST_TEST(results[3].calls == 0); // never from inside the emission
@@ -78,7 +81,8 @@ BOOST_AUTO_TEST_CASE(one_of_many_queued_operations_is_cancelled_by_its_slot) {
     pool.finish();
     for (std::size_t i = 0; i != results.size(); ++i)
         BOOST_TEST(
-            (i == 3 ? results[i].ec == asio::error::operation_aborted : !results[i].ec && results[i].bytes == block));
+            (i == 3 ? results[i].ec == asio::error::operation_aborted
+                    : !results[i].ec && results[i].bytes == block));
     BOOST_TEST(!pool.held.ec);
 }
 
@@ -87,7 +91,8 @@ BOOST_AUTO_TEST_CASE(an_operation_that_no_turn_of_the_loop_has_submitted_is_canc
     file f = pool.open();
     outcome result;
     asio::cancellation_signal signal;
-    f.async_write_some_at(0, asio::buffer(pool.bytes), asio::bind_cancellation_slot(signal.slot(), result.handler()));
+    f.async_write_some_at(
+        0, asio::buffer(pool.bytes), asio::bind_cancellation_slot(signal.slot(), result.handler()));
     signal.emit(asio::cancellation_type::terminal);
     run_until_idle(pool.ctx); // the gate is closed: the pool never saw it
     BOOST_TEST(result.calls == 1);
@@ -127,7 +132,8 @@ BOOST_AUTO_TEST_CASE(a_slot_finds_its_operation_after_the_file_has_moved) {
     pool.hold_thread(f);
     outcome result;
     asio::cancellation_signal signal;
-    f.async_write_some_at(0, asio::buffer(pool.bytes), asio::bind_cancellation_slot(signal.slot(), result.handler()));
+    f.async_write_some_at(
+        0, asio::buffer(pool.bytes), asio::bind_cancellation_slot(signal.slot(), result.handler()));
     pool.ctx.poll();
     const file moved(std::move(f));
     signal.emit(asio::cancellation_type::partial);
@@ -144,7 +150,8 @@ ENGINE_TEST(a_slot_may_fire_twice_late_and_after_the_file_and_the_context_are_go
         {
             file f = own.open();
             f.async_write_some_at(
-                0, asio::buffer(bytes), asio::bind_cancellation_slot(signal.slot(), result.handler()));
+                0, asio::buffer(bytes),
+                asio::bind_cancellation_slot(signal.slot(), result.handler()));
             signal.emit(asio::cancellation_type::terminal);
             signal.emit(asio::cancellation_type::terminal);
             own.run();
@@ -163,7 +170,8 @@ ENGINE_TEST(an_unknown_type_of_cancellation_is_ignored) {
     outcome result;
     asio::cancellation_signal signal;
     const std::string bytes = pattern(block);
-    f.async_write_some_at(0, asio::buffer(bytes), asio::bind_cancellation_slot(signal.slot(), result.handler()));
+    f.async_write_some_at(
+        0, asio::buffer(bytes), asio::bind_cancellation_slot(signal.slot(), result.handler()));
     signal.emit(asio::cancellation_type::none);
     env.run();
     BOOST_TEST(!result.ec);
@@ -211,7 +219,8 @@ ENGINE_TEST(threads_cancel_while_others_complete) {
     };
     std::vector<counted> counts(threads * rounds);
     constexpr std::size_t bytes = 64;
-    // One for each read: of those that were cancelled, some are still being done when the next round starts.
+    // One for each read: of those that were cancelled, some are still being done when the next
+    // round starts.
     std::vector<std::string> buffers(threads * rounds * reads, std::string(bytes, '\0'));
     auto work = asio::make_work_guard(env.ctx);
     std::vector<std::thread> runners;
@@ -226,7 +235,8 @@ ENGINE_TEST(threads_cancel_while_others_complete) {
                     f.async_read_some_at(
                         i * block, asio::buffer(buffers[std::size_t(t * rounds + r) * reads + i]),
                         [&mine](error_code ec, std::size_t n) {
-                            if (!(ec == asio::error::operation_aborted ? n == 0 : !ec && n == bytes))
+                            if (!(ec == asio::error::operation_aborted ? n == 0
+                                                                       : !ec && n == bytes))
                                 mine.legal = false;
                             ++mine.calls;
                         });
@@ -254,7 +264,8 @@ ENGINE_TEST(a_slot_fires_on_another_thread_than_the_one_that_completes) {
         asio::cancellation_signal signal;
         std::promise<outcome> completed;
         f.async_write_some_at(
-            0, asio::buffer(bytes), asio::bind_cancellation_slot(signal.slot(), [&](error_code ec, std::size_t n) {
+            0, asio::buffer(bytes),
+            asio::bind_cancellation_slot(signal.slot(), [&](error_code ec, std::size_t n) {
                 completed.set_value({1, ec, n});
             }));
         signal.emit(asio::cancellation_type::terminal);
@@ -294,7 +305,8 @@ ENGINE_TEST(a_cancellation_leaves_alone_what_is_started_after_it) {
 }
 
 BOOST_AUTO_TEST_CASE(many_operations_are_cancelled_one_by_one) {
-    // A walk through all that waits for each of them would take longer than the deadline: 2 * 10^10 steps.
+    // A walk through all that waits for each of them would take longer than the deadline: 2 * 10^10
+    // steps.
     constexpr std::size_t count = 200'000;
     blocked_pool pool;
     file f = pool.open();
@@ -303,7 +315,8 @@ BOOST_AUTO_TEST_CASE(many_operations_are_cancelled_one_by_one) {
     std::deque<asio::cancellation_signal> signals(count);
     for (std::size_t i = 0; i != count; ++i)
         f.async_write_some_at(
-            0, asio::buffer(pool.bytes), asio::bind_cancellation_slot(signals[i].slot(), results[i].handler()));
+            0, asio::buffer(pool.bytes),
+            asio::bind_cancellation_slot(signals[i].slot(), results[i].handler()));
     pool.ctx.poll(); // into the pool's queue
     for (std::size_t i = count; i-- != 0;)
         signals[i].emit(asio::cancellation_type::total);
@@ -353,7 +366,8 @@ ENGINE_TEST(a_write_that_has_written_bytes_reports_them_when_its_rest_is_cancell
     BOOST_TEST(!written.ec);
     BOOST_TEST(written.bytes == 2u);
     char back[6];
-    const outcome read = read_at(env, f, 0, {asio::buffer(back)}); // nothing that a reader could not read again
+    // nothing that a reader could not read again
+    const outcome read = read_at(env, f, 0, {asio::buffer(back)});
     BOOST_TEST(read.ec == asio::error::operation_aborted);
     BOOST_TEST(read.bytes == 0u);
     BOOST_TEST(asio_aio::statistics(env.ctx).cancelled == 1u);

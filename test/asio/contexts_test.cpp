@@ -28,7 +28,7 @@ using namespace test;
 
 namespace {
 
-// --- A user's own execution context -----------------------------------------------------------------------------------
+// --- A user's own execution context ---
 
 /// Runs functions on a thread of its own, in order.
 class own_context : public asio::execution_context {
@@ -112,22 +112,24 @@ own_context::executor_type own_context::get_executor() noexcept {
 template <typename Inner>
 class counting_executor {
 public:
-    counting_executor(const Inner& inner, std::atomic<int>& count) noexcept : inner_(inner), count_(&count) {}
+    counting_executor(const Inner& inner, std::atomic<int>& count) noexcept
+        : inner_(inner), count_(&count) {}
 
     template <typename Property>
-    auto query(const Property& property) const -> decltype(asio::query(std::declval<const Inner&>(), property)) {
+    auto query(const Property& property) const
+        -> decltype(asio::query(std::declval<const Inner&>(), property)) {
         return asio::query(inner_, property);
     }
 
     template <typename Property>
-    auto require(const Property& property) const
-        -> counting_executor<std::decay_t<decltype(asio::require(std::declval<const Inner&>(), property))>> {
+    auto require(const Property& property) const -> counting_executor<
+        std::decay_t<decltype(asio::require(std::declval<const Inner&>(), property))>> {
         return {asio::require(inner_, property), *count_};
     }
 
     template <typename Property>
-    auto prefer(const Property& property) const
-        -> counting_executor<std::decay_t<decltype(asio::prefer(std::declval<const Inner&>(), property))>> {
+    auto prefer(const Property& property) const -> counting_executor<
+        std::decay_t<decltype(asio::prefer(std::declval<const Inner&>(), property))>> {
         return {asio::prefer(inner_, property), *count_};
     }
 
@@ -144,7 +146,7 @@ private:
     std::atomic<int>* count_;
 };
 
-// --- What every context has to do -------------------------------------------------------------------------------------
+// --- What every context has to do ---
 
 /// The engine for a context; false where a test before has opened a file on it with another one.
 [[nodiscard]] bool choose(asio::execution_context& context, const environment& env) {
@@ -154,7 +156,8 @@ private:
     return !ec || (chosen && *chosen == env.engine);
 }
 
-/// Writes 64 blocks, then reads each: in memory or not, each by one operation; waits for the end of all.
+/// Writes 64 blocks, then reads each: in memory or not, each by one operation; waits for the end of
+/// all.
 template <typename Executor>
 class round_trip {
     static constexpr std::size_t blocks = 64;
@@ -183,7 +186,8 @@ private:
     void read(std::size_t i, bool written_right) {
         wrong_ += !written_right;
         file_.async_read_some_at(
-            i * block_size, asio::buffer(&read_[i * block_size], block_size), [this](error_code ec, std::size_t n) {
+            i * block_size, asio::buffer(&read_[i * block_size], block_size),
+            [this](error_code ec, std::size_t n) {
                 wrong_ += ec || n != block_size;
                 ends_.arrive();
             });
@@ -198,7 +202,8 @@ private:
 
 /// For a context that runs by itself.
 template <typename Executor>
-void check_round_trip(const environment& env, const Executor& executor, std::string_view name = "file") {
+void check_round_trip(
+    const environment& env, const Executor& executor, std::string_view name = "file") {
     round_trip<Executor> trip(executor, env.path(name));
     trip.start();
     BOOST_REQUIRE(trip.wait());
@@ -217,7 +222,7 @@ void check_round_trip_in_run(environment& env, const Executor& executor, std::si
 
 } // namespace
 
-// --- Kinds of contexts and executors ----------------------------------------------------------------------------------
+// --- Kinds of contexts and executors ---
 
 ENGINE_TEST(works_on_an_io_context_with_one_two_and_eight_threads) {
     for (std::size_t threads : {1u, 2u, 8u}) {
@@ -250,7 +255,8 @@ ENGINE_TEST(works_on_a_type_erased_strand) {
 }
 
 ENGINE_TEST(works_on_a_strand_of_a_type_erased_executor) {
-    check_round_trip_in_run(env, asio::make_strand(asio::any_io_executor(env.ctx.get_executor())), 2);
+    check_round_trip_in_run(
+        env, asio::make_strand(asio::any_io_executor(env.ctx.get_executor())), 2);
 }
 
 ENGINE_TEST(works_on_a_strand_in_a_strand) {
@@ -258,7 +264,8 @@ ENGINE_TEST(works_on_a_strand_in_a_strand) {
 }
 
 ENGINE_TEST(works_on_an_executor_that_holds_work) {
-    auto tracked = std::make_optional(asio::require(env.ctx.get_executor(), asio::execution::outstanding_work.tracked));
+    auto tracked = std::make_optional(
+        asio::require(env.ctx.get_executor(), asio::execution::outstanding_work.tracked));
     using executor = std::decay_t<decltype(*tracked)>;
     auto trip = std::make_unique<round_trip<executor>>(*tracked, env.path());
     tracked.reset();
@@ -336,9 +343,11 @@ ENGINE_TEST(works_on_an_inline_executor) {
         };
     };
     initiating = true;
-    f.async_read_some_at(0, asio::buffer(back), handler({}, bytes.size())); // from memory, where the file is there
+    // from memory, where the file is there
+    f.async_read_some_at(0, asio::buffer(back), handler({}, bytes.size()));
     f.async_read_some_at(1 << 20, asio::buffer(back), handler(asio::error::eof, 0));
-    f.async_read_some_at(~std::uint64_t(0), asio::buffer(back), handler(asio::error::invalid_argument, 0));
+    f.async_read_some_at(
+        ~std::uint64_t(0), asio::buffer(back), handler(asio::error::invalid_argument, 0));
     f.async_read_some_at(0, asio::mutable_buffer(), handler({}, 0));
     f.async_write_some_at(8192, asio::buffer(bytes), handler({}, bytes.size()));
     initiating = false;
@@ -381,7 +390,8 @@ ENGINE_TEST(a_thread_pool_joins_when_nothing_is_in_flight_and_not_before) {
     std::atomic<int> calls{0};
     constexpr int writes = 100;
     for (int i = 0; i != writes; ++i)
-        f.async_write_some_at(std::uint64_t(i), asio::buffer("x", 1), [&](error_code, std::size_t) { ++calls; });
+        f.async_write_some_at(
+            std::uint64_t(i), asio::buffer("x", 1), [&](error_code, std::size_t) { ++calls; });
     pool.join();
     BOOST_TEST(calls == writes);
 }
@@ -389,7 +399,8 @@ ENGINE_TEST(a_thread_pool_joins_when_nothing_is_in_flight_and_not_before) {
 ENGINE_TEST(works_on_the_system_executor) {
     auto& context = asio::query(asio::system_executor(), asio::execution::context);
     if (!choose(context, env))
-        return say_skipped("the system's context is one for the whole process, and it has another engine already");
+        return say_skipped(
+            "the system's context is one for the whole process, and it has another engine already");
     check_round_trip(env, asio::system_executor());
     check_round_trip(env, asio::any_io_executor(asio::system_executor()));
     check_round_trip(env, asio::make_strand(asio::system_executor()));
@@ -430,9 +441,10 @@ ENGINE_TEST(a_context_of_a_users_own_can_be_destroyed_while_operations_are_in_fl
         hold held(context, env.engine, hold_at::submission);
         file f(context.get_executor(), env.path(), file_base::read_write | file_base::create);
         for (int i = 0; i != 5; ++i)
-            f.async_write_some_at(0, asio::buffer("abc", 3), [&calls, kept](error_code ec, std::size_t) {
-                calls += ec != asio::error::operation_aborted; // by the file's destructor
-            });
+            f.async_write_some_at(
+                0, asio::buffer("abc", 3), [&calls, kept](error_code ec, std::size_t) {
+                    calls += ec != asio::error::operation_aborted; // by the file's destructor
+                });
         BOOST_TEST(held.wait_for(5));
     }
     BOOST_TEST(calls == 0);
@@ -440,11 +452,12 @@ ENGINE_TEST(a_context_of_a_users_own_can_be_destroyed_while_operations_are_in_fl
     BOOST_TEST(content(env.path()).empty());
 }
 
-// --- Busy handlers ----------------------------------------------------------------------------------------------------
+// --- Busy handlers ---
 
 namespace {
 
-/// The handler of a write on one executor is busy until reads and writes on the other have completed.
+/// The handler of a write on one executor is busy until reads and writes on the other have
+/// completed.
 template <typename Executor>
 class busy_handler {
 public:
@@ -515,33 +528,39 @@ ENGINE_TEST(a_busy_strand_of_an_io_context_does_not_delay_another) {
 }
 
 ENGINE_TEST(a_busy_type_erased_strand_does_not_delay_another) {
-    check_busy_handler_in_run(env, [](asio::io_context& ctx) { return asio::any_io_executor(asio::make_strand(ctx)); });
+    check_busy_handler_in_run(
+        env, [](asio::io_context& ctx) { return asio::any_io_executor(asio::make_strand(ctx)); });
 }
 
 ENGINE_TEST(a_busy_strand_of_a_type_erased_executor_does_not_delay_another) {
-    check_busy_handler_in_run(
-        env, [](asio::io_context& ctx) { return asio::make_strand(asio::any_io_executor(ctx.get_executor())); });
+    check_busy_handler_in_run(env, [](asio::io_context& ctx) {
+        return asio::make_strand(asio::any_io_executor(ctx.get_executor()));
+    });
 }
 
 ENGINE_TEST(a_busy_strand_in_a_strand_does_not_delay_another) {
-    check_busy_handler_in_run(env, [](asio::io_context& ctx) { return asio::make_strand(asio::make_strand(ctx)); });
+    check_busy_handler_in_run(
+        env, [](asio::io_context& ctx) { return asio::make_strand(asio::make_strand(ctx)); });
 }
 
 ENGINE_TEST(a_busy_strand_that_is_erased_twice_does_not_delay_another) {
     check_busy_handler_in_run(env, [](asio::io_context& ctx) {
-        return asio::any_io_executor(asio::make_strand(asio::any_io_executor(asio::make_strand(ctx))));
+        return asio::any_io_executor(
+            asio::make_strand(asio::any_io_executor(asio::make_strand(ctx))));
     });
 }
 
 ENGINE_TEST(a_busy_strand_of_an_executor_of_a_users_own_does_not_delay_another) {
     std::atomic<int> executed{0};
-    check_busy_handler_in_run(
-        env, [&](asio::io_context& ctx) { return asio::make_strand(counting_executor(ctx.get_executor(), executed)); });
+    check_busy_handler_in_run(env, [&](asio::io_context& ctx) {
+        return asio::make_strand(counting_executor(ctx.get_executor(), executed));
+    });
 }
 
 ENGINE_TEST(a_busy_handler_of_an_io_context_does_not_delay_the_other_thread) {
     check_busy_handler_in_run(env, [](asio::io_context& ctx) { return ctx.get_executor(); });
-    check_busy_handler_in_run(env, [](asio::io_context& ctx) { return asio::any_io_executor(ctx.get_executor()); });
+    check_busy_handler_in_run(
+        env, [](asio::io_context& ctx) { return asio::any_io_executor(ctx.get_executor()); });
 }
 
 ENGINE_TEST(a_busy_strand_of_a_thread_pool_does_not_delay_another) {
@@ -549,7 +568,8 @@ ENGINE_TEST(a_busy_strand_of_a_thread_pool_does_not_delay_another) {
     BOOST_REQUIRE(choose(pool, env));
     check_busy_handler(env, asio::make_strand(pool), asio::make_strand(pool));
     check_busy_handler(
-        env, asio::any_io_executor(asio::make_strand(pool)), asio::any_io_executor(asio::make_strand(pool)));
+        env, asio::any_io_executor(asio::make_strand(pool)),
+        asio::any_io_executor(asio::make_strand(pool)));
     check_busy_handler(env, pool.get_executor(), pool.get_executor());
     pool.join();
 }
@@ -562,10 +582,11 @@ ENGINE_TEST(a_busy_thread_of_one_context_does_not_delay_handlers_bound_to_anothe
     meeting other_ended(1), all_ended(2);
     std::atomic<bool> went_on{false};
     f.async_write_some_at(0, asio::buffer("x", 1), [&](error_code, std::size_t) {
-        f.async_write_some_at(1, asio::buffer("y", 1), asio::bind_executor(pool, [&](error_code, std::size_t) {
-                                  other_ended.arrive();
-                                  all_ended.arrive();
-                              }));
+        f.async_write_some_at(
+            1, asio::buffer("y", 1), asio::bind_executor(pool, [&](error_code, std::size_t) {
+                other_ended.arrive();
+                all_ended.arrive();
+            }));
         went_on = other_ended.wait();
         all_ended.arrive();
     });
@@ -574,20 +595,23 @@ ENGINE_TEST(a_busy_thread_of_one_context_does_not_delay_handlers_bound_to_anothe
     pool.join();
 }
 
-// --- Case 36: threads and files ---------------------------------------------------------------------------------------
+// --- Threads and files ---
 
 namespace {
 
-/// On each file several chains of operations, each handler of which starts the next operation of its chain.
+/// On each file several chains of operations, each handler of which starts the next operation of
+/// its chain.
 class chains {
 public:
     static constexpr std::size_t per_file = 4;
     static constexpr std::size_t length = 24;
 
-    chains(environment& env, asio::io_context& ctx, std::size_t files) : calls_(files * per_file * length) {
+    chains(environment& env, asio::io_context& ctx, std::size_t files)
+        : calls_(files * per_file * length) {
         for (std::size_t i = 0; i != files; ++i) {
             files_.push_back(std::make_unique<file>(
-                ctx, env.path("file" + std::to_string(i)), file_base::read_write | file_base::create));
+                ctx, env.path("file" + std::to_string(i)),
+                file_base::read_write | file_base::create));
             for (std::size_t chain = 0; chain != per_file; ++chain)
                 buffers_.push_back(pattern(block, unsigned(buffers_.size())));
         }
@@ -600,7 +624,9 @@ public:
 
     /// The number of handlers that were not called exactly once.
     std::size_t wrong() const {
-        return failed_ + std::size_t(std::count_if(calls_.begin(), calls_.end(), [](const auto& n) { return n != 1; }));
+        return failed_ + std::size_t(std::count_if(calls_.begin(), calls_.end(), [](const auto& n) {
+                   return n != 1;
+               }));
     }
 
 private:
@@ -640,7 +666,9 @@ ENGINE_TEST(each_handler_runs_exactly_once_with_any_number_of_threads_and_files)
                 all.start();
                 run_on_threads(ctx, threads);
                 BOOST_TEST(all.wrong() == 0u);
-                BOOST_TEST(asio_aio::statistics(ctx).completed == files * chains::per_file * chains::length);
+                BOOST_TEST(
+                    asio_aio::statistics(ctx).completed ==
+                    files * chains::per_file * chains::length);
             }
         }
     }
@@ -659,9 +687,9 @@ ENGINE_TEST(several_threads_may_start_operations_on_one_file) {
             starters.emplace_back([&, t] {
                 static_cast<void>(begin.arrive_and_wait());
                 for (std::size_t i = t * each; i != (t + 1) * each; ++i)
-                    f.async_write_some_at(i, asio::buffer("x", 1), [&calls, i](error_code ec, std::size_t n) {
-                        calls[i] += !ec && n == 1;
-                    });
+                    f.async_write_some_at(
+                        i, asio::buffer("x", 1),
+                        [&calls, i](error_code ec, std::size_t n) { calls[i] += !ec && n == 1; });
             });
         for (std::jthread& starter : starters)
             starter.join();
@@ -672,7 +700,7 @@ ENGINE_TEST(several_threads_may_start_operations_on_one_file) {
     BOOST_TEST(content(env.path()) == std::string(threads * each, 'x'));
 }
 
-// --- Case 27: two contexts --------------------------------------------------------------------------------------------
+// --- Two contexts ---
 
 ENGINE_TEST(files_of_two_contexts_work_side_by_side) {
     asio::io_context other;
@@ -754,7 +782,8 @@ ENGINE_TEST(destroying_one_context_leaves_the_other_alone) {
     {
         asio::io_context other;
         hold held(other, env.engine, hold_at::submission);
-        auto abandoned = std::make_unique<file>(other, env.path("other"), file_base::read_write | file_base::create);
+        auto abandoned = std::make_unique<file>(
+            other, env.path("other"), file_base::read_write | file_base::create);
         abandoned->async_write_some_at(0, asio::buffer("abc", 3), [](error_code, std::size_t) {});
         held.run_until_held(other, 1);
         abandoned.reset();
@@ -769,10 +798,11 @@ ENGINE_TEST(a_handler_may_be_bound_to_another_context_than_its_file) {
     file f = env.open();
     std::atomic<int> calls{0};
     std::atomic<bool> was_there{false};
-    f.async_write_some_at(0, asio::buffer("abc", 3), asio::bind_executor(pool, [&](error_code, std::size_t n) {
-                              was_there = pool.get_executor().running_in_this_thread();
-                              calls += n == 3;
-                          }));
+    f.async_write_some_at(
+        0, asio::buffer("abc", 3), asio::bind_executor(pool, [&](error_code, std::size_t n) {
+            was_there = pool.get_executor().running_in_this_thread();
+            calls += n == 3;
+        }));
     env.run();
     pool.join();
     BOOST_TEST(calls == 1);

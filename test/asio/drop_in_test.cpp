@@ -1,13 +1,15 @@
-// SPDX-License-Identifier: BSL-1.0
-// One program for Asio's file and for ours: it is compiled with either, and expects the same of both.
+// SPDX-License-Identifier: BSL-1.0 One program for Asio's file and for ours: it is compiled with
+// either, and expects the same of both.
 //
-// Left out, because Asio's answer differs and ours is meant: the permissions of a created file (there 0777 and the
-// umask), offsets above 2^63 - 1, more than 64 buffers, and the size of a block device (there 0).
+// Left out, because Asio's answer differs and ours is meant: the permissions of a created file
+// (there 0777 and the umask), offsets above 2^63 - 1, more than 64 buffers, and the size of a block
+// device (there 0).
 #include "support.hpp"
 
 #if defined(__GNUC__) && !defined(__clang__)
 # pragma GCC diagnostic push
-# pragma GCC diagnostic ignored "-Wmaybe-uninitialized" // GCC 12 with sanitizers: of an allocator without members
+// GCC 12 with sanitizers: of an allocator without members
+# pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 # include <boost/asio/use_future.hpp>
 # pragma GCC diagnostic pop
 #endif
@@ -32,15 +34,16 @@ using flag_base = asio::file_base;
 template <typename Executor>
 using basic_file_type = asio::basic_random_access_file<Executor>;
 // Asio has one engine; the environment is no more than a folder and a context then.
-# define DROP_IN_TEST(name)                                                                                            \
-  static void name(environment&);                                                                                      \
-  BOOST_AUTO_TEST_CASE(name##_with_asio) {                                                                             \
-   environment env(backend::thread_pool);                                                                              \
-   name(env);                                                                                                          \
-  }                                                                                                                    \
+# define DROP_IN_TEST(name)                                                                        \
+  static void name(environment&);                                                                  \
+  BOOST_AUTO_TEST_CASE(name##_with_asio) {                                                         \
+   environment env(backend::thread_pool);                                                          \
+   name(env);                                                                                      \
+  }                                                                                                \
   static void name([[maybe_unused]] environment& env)
 
-/// Ends the program as skipped where io_uring is refused: Asio's file throws from its constructor then.
+/// Ends the program as skipped where io_uring is refused: Asio's file throws from its constructor
+/// then.
 struct io_uring_or_skip {
     io_uring_or_skip() {
         try {
@@ -65,14 +68,17 @@ using basic_file_type = asio_aio::basic_random_access_file_aio<Executor>;
 BOOST_AUTO_TEST_CASE(asios_flags_open_our_file) {
     environment env(backend::thread_pool);
     asio_aio::random_access_file_aio f(
-        env.ctx, env.path(), asio::file_base::read_write | asio::file_base::create | asio::file_base::append);
-    BOOST_TEST((::fcntl(f.native_handle(), F_GETFL) & (O_ACCMODE | O_APPEND)) == (O_RDWR | O_APPEND));
+        env.ctx, env.path(),
+        asio::file_base::read_write | asio::file_base::create | asio::file_base::append);
+    BOOST_TEST(
+        (::fcntl(f.native_handle(), F_GETFL) & (O_ACCMODE | O_APPEND)) == (O_RDWR | O_APPEND));
     f.close();
     f.open(env.path(), asio::file_base::read_only);
     BOOST_TEST((::fcntl(f.native_handle(), F_GETFL) & O_ACCMODE) == O_RDONLY);
     const asio_aio::file_base::flags converted = asio::file_base::write_only;
     BOOST_TEST((converted == asio_aio::file_base::write_only));
-    BOOST_TEST(((asio_aio::file_base::direct | asio::file_base::write_only) == (O_DIRECT | O_WRONLY)));
+    BOOST_TEST(
+        ((asio_aio::file_base::direct | asio::file_base::write_only) == (O_DIRECT | O_WRONLY)));
 }
 #endif
 
@@ -109,7 +115,7 @@ error_code thrown_by(Call call) {
 const error_code bad_descriptor = asio::error::bad_descriptor;
 const error_code eof = asio::error::eof;
 
-// --- Types -----------------------------------------------------------------------------------------------------------
+// --- Types ---
 
 static_assert(std::is_same_v<file_type, basic_file_type<asio::any_io_executor>>);
 static_assert(std::is_same_v<file_type::executor_type, asio::any_io_executor>);
@@ -119,29 +125,38 @@ static_assert(std::is_same_v<io_file::rebind_executor<asio::any_io_executor>::ot
 static_assert(std::is_base_of_v<flag_base, file_type>);
 
 static_assert(!std::is_copy_constructible_v<file_type> && !std::is_copy_assignable_v<file_type>);
-static_assert(std::is_nothrow_move_constructible_v<file_type> && std::is_move_assignable_v<file_type>);
+static_assert(
+    std::is_nothrow_move_constructible_v<file_type> && std::is_move_assignable_v<file_type>);
 static_assert(!std::is_default_constructible_v<file_type>);
 // From a narrower executor, and not back.
-static_assert(std::is_constructible_v<file_type, io_file&&> && std::is_assignable_v<file_type&, io_file&&>);
-static_assert(!std::is_constructible_v<io_file, file_type&&> && !std::is_assignable_v<io_file&, file_type&&>);
+static_assert(
+    std::is_constructible_v<file_type, io_file&&> && std::is_assignable_v<file_type&, io_file&&>);
+static_assert(
+    !std::is_constructible_v<io_file, file_type&&> && !std::is_assignable_v<io_file&, file_type&&>);
 static_assert(std::is_convertible_v<io_file&&, file_type>);
 
 template <typename... Args>
 constexpr bool constructs = std::is_constructible_v<file_type, Args...>;
 using executor = const asio::any_io_executor&;
 using flags = flag_base::flags;
-static_assert(constructs<executor> && constructs<asio::io_context&> && constructs<asio::thread_pool&>);
-static_assert(constructs<io_executor> && constructs<asio::strand<io_executor>>);
-static_assert(constructs<executor, const char*, flags> && constructs<asio::io_context&, const char*, flags>);
 static_assert(
-    constructs<executor, const std::string&, flags> && constructs<asio::io_context&, const std::string&, flags>);
+    constructs<executor> && constructs<asio::io_context&> && constructs<asio::thread_pool&>);
+static_assert(constructs<io_executor> && constructs<asio::strand<io_executor>>);
+static_assert(
+    constructs<executor, const char*, flags> && constructs<asio::io_context&, const char*, flags>);
+static_assert(
+    constructs<executor, const std::string&, flags> &&
+    constructs<asio::io_context&, const std::string&, flags>);
 static_assert(constructs<executor, const int&> && constructs<asio::io_context&, const int&>);
 static_assert(!constructs<int> && !constructs<executor, const char*>);
-static_assert(!std::is_convertible_v<executor, file_type> && !std::is_convertible_v<asio::io_context&, file_type>);
+static_assert(
+    !std::is_convertible_v<executor, file_type> &&
+    !std::is_convertible_v<asio::io_context&, file_type>);
 
 template <typename T>
 T& some() noexcept;
-#define ASIO_AIO_RETURNS(type, ...) static_assert(std::is_same_v<decltype(some<file_type>().__VA_ARGS__), type>)
+#define ASIO_AIO_RETURNS(type, ...)                                                                \
+ static_assert(std::is_same_v<decltype(some<file_type>().__VA_ARGS__), type>)
 ASIO_AIO_RETURNS(const asio::any_io_executor&, get_executor());
 static_assert(noexcept(some<file_type>().get_executor()));
 ASIO_AIO_RETURNS(void, open("", create));
@@ -173,19 +188,26 @@ ASIO_AIO_RETURNS(std::size_t, write_some_at(0, asio::const_buffer(), some<error_
 #undef ASIO_AIO_RETURNS
 // These work on a const file.
 static_assert(std::is_same_v<decltype(some<const file_type>().size()), std::uint64_t>);
-static_assert(std::is_same_v<decltype(some<const file_type>().size(some<error_code>())), std::uint64_t>);
+static_assert(
+    std::is_same_v<decltype(some<const file_type>().size(some<error_code>())), std::uint64_t>);
 static_assert(std::is_same_v<decltype(some<const file_type>().is_open()), bool>);
 
 // The flags are a bitmask type, with the values of open(2).
 static_assert(std::is_trivially_copyable_v<flags> && std::is_convertible_v<flags, int>);
-static_assert(flag_base::read_only == O_RDONLY && flag_base::write_only == O_WRONLY && flag_base::read_write == O_RDWR);
-static_assert(flag_base::append == O_APPEND && flag_base::create == O_CREAT && flag_base::exclusive == O_EXCL);
+static_assert(
+    flag_base::read_only == O_RDONLY && flag_base::write_only == O_WRONLY &&
+    flag_base::read_write == O_RDWR);
+static_assert(
+    flag_base::append == O_APPEND && flag_base::create == O_CREAT &&
+    flag_base::exclusive == O_EXCL);
 static_assert(flag_base::truncate == O_TRUNC && flag_base::sync_all_on_write == O_SYNC);
-static_assert(flag_base::seek_set == SEEK_SET && flag_base::seek_cur == SEEK_CUR && flag_base::seek_end == SEEK_END);
+static_assert(
+    flag_base::seek_set == SEEK_SET && flag_base::seek_cur == SEEK_CUR &&
+    flag_base::seek_end == SEEK_END);
 
 } // namespace
 
-// --- Life of the object ----------------------------------------------------------------------------------------------
+// --- Life of the object ---
 
 DROP_IN_TEST(every_constructor_makes_the_file_that_it_says) {
     const std::string path = env.path();
@@ -196,8 +218,11 @@ DROP_IN_TEST(every_constructor_makes_the_file_that_it_says) {
     BOOST_TEST(closed.native_handle() == -1);
     file_type of_executor(ex, path.c_str(), create), of_context(env.ctx, path.c_str(), create);
     file_type string_and_executor(ex, path, create), string_and_context(env.ctx, path, create);
-    file_type taken(ex, ::open(path.c_str(), O_RDONLY)), taken_too(env.ctx, ::open(path.c_str(), O_RDONLY));
-    for (file_type* each : {&of_executor, &of_context, &string_and_executor, &string_and_context, &taken, &taken_too}) {
+    file_type taken(ex, ::open(path.c_str(), O_RDONLY)),
+        taken_too(env.ctx, ::open(path.c_str(), O_RDONLY));
+    for (file_type* each :
+         {&of_executor, &of_context, &string_and_executor, &string_and_context, &taken,
+          &taken_too}) {
         BOOST_TEST(each->is_open());
         BOOST_TEST(each->native_handle() > 2);
         BOOST_TEST((each->get_executor() == ex));
@@ -209,8 +234,10 @@ DROP_IN_TEST(a_constructor_that_cannot_open_throws) {
     const std::string missing = env.path("missing");
     const asio::any_io_executor ex = env.ctx.get_executor();
     const error_code expected(ENOENT, boost::system::system_category());
-    BOOST_TEST(thrown_by([&] { file_type(ex, missing.c_str(), flag_base::read_only); }) == expected);
-    BOOST_TEST(thrown_by([&] { file_type(env.ctx, missing.c_str(), flag_base::read_only); }) == expected);
+    BOOST_TEST(
+        thrown_by([&] { file_type(ex, missing.c_str(), flag_base::read_only); }) == expected);
+    BOOST_TEST(
+        thrown_by([&] { file_type(env.ctx, missing.c_str(), flag_base::read_only); }) == expected);
     BOOST_TEST(thrown_by([&] { file_type(ex, missing, flag_base::read_only); }) == expected);
     BOOST_TEST(thrown_by([&] { file_type(env.ctx, missing, flag_base::read_only); }) == expected);
 }
@@ -254,7 +281,7 @@ DROP_IN_TEST(the_destructor_closes) {
     BOOST_TEST(::fcntl(descriptor, F_GETFD) == -1);
 }
 
-// --- open, assign, close, release ------------------------------------------------------------------------------------
+// --- Open, assign, close, release ---
 
 DROP_IN_TEST(open_and_assign_and_close_in_all_forms) {
     const std::string path = env.path();
@@ -276,12 +303,18 @@ DROP_IN_TEST(open_and_assign_and_close_in_all_forms) {
 DROP_IN_TEST(an_open_file_is_already_open) {
     file_type f(env.ctx, env.path(), create);
     const int descriptor = f.native_handle();
-    BOOST_TEST((told_by([&](error_code& told) { f.open(env.path(), create, told); }) == asio::error::already_open));
-    BOOST_TEST(
-        (told_by([&](error_code& told) { f.open(env.path().c_str(), create, told); }) == asio::error::already_open));
-    BOOST_TEST((told_by([&](error_code& told) { f.assign(descriptor, told); }) == asio::error::already_open));
+    BOOST_TEST((told_by([&](error_code& told) {
+                    f.open(env.path(), create, told);
+                }) == asio::error::already_open));
+    BOOST_TEST((told_by([&](error_code& told) {
+                    f.open(env.path().c_str(), create, told);
+                }) == asio::error::already_open));
+    BOOST_TEST((told_by([&](error_code& told) {
+                    f.assign(descriptor, told);
+                }) == asio::error::already_open));
     BOOST_TEST((thrown_by([&] { f.open(env.path(), create); }) == asio::error::already_open));
-    BOOST_TEST((thrown_by([&] { f.open(env.path().c_str(), create); }) == asio::error::already_open));
+    BOOST_TEST(
+        (thrown_by([&] { f.open(env.path().c_str(), create); }) == asio::error::already_open));
     BOOST_TEST((thrown_by([&] { f.assign(descriptor); }) == asio::error::already_open));
     BOOST_TEST(f.native_handle() == descriptor);
 }
@@ -356,7 +389,9 @@ DROP_IN_TEST(a_handler_may_belong_to_a_strand_of_the_networking_ts) {
     const asio::io_context::strand strand(env.ctx);
     std::string byte = "x";
     int in_strand = 0;
-    const auto check = [&](error_code, std::size_t) { in_strand += strand.running_in_this_thread(); };
+    const auto check = [&](error_code, std::size_t) {
+        in_strand += strand.running_in_this_thread();
+    };
     f.async_write_some_at(0, asio::buffer(byte), asio::bind_executor(strand, check));
     env.run();
     f.async_read_some_at(0, asio::buffer(byte), asio::bind_executor(strand, check));
@@ -387,7 +422,7 @@ DROP_IN_TEST(a_released_descriptor_stays_open) {
     BOOST_TEST(::close(descriptor) == 0);
 }
 
-// --- size, resize, sync ----------------------------------------------------------------------------------------------
+// --- Size, resize, sync ---
 
 DROP_IN_TEST(size_and_resize_and_sync_in_all_forms) {
     file_type f(env.ctx, env.path(), create);
@@ -439,7 +474,8 @@ DROP_IN_TEST(everything_on_a_closed_file_is_a_bad_descriptor) {
 
 DROP_IN_TEST(a_file_open_for_reading_is_not_written_and_the_other_way_round) {
     set_content(env.path(), "12345");
-    file_type reader(env.ctx, env.path(), flag_base::read_only), writer(env.ctx, env.path(), flag_base::write_only);
+    file_type reader(env.ctx, env.path(), flag_base::read_only),
+        writer(env.ctx, env.path(), flag_base::write_only);
     error_code ec;
     char c;
     reader.write_some_at(0, asio::buffer("x", 1), ec);
@@ -458,13 +494,14 @@ DROP_IN_TEST(a_file_open_for_reading_is_not_written_and_the_other_way_round) {
     BOOST_TEST(content(env.path()) == "12345");
 }
 
-// --- Reading and writing ---------------------------------------------------------------------------------------------
+// --- Reading and writing ---
 
 DROP_IN_TEST(synchronous_reads_and_writes_in_both_forms) {
     file_type f(env.ctx, env.path(), create);
     error_code ec = asio::error::eof; // is cleared
     BOOST_TEST(f.write_some_at(0, asio::buffer("12345", 5)) == 5u);
-    BOOST_TEST(f.write_some_at(5, std::array{asio::buffer("67", 2), asio::buffer("8", 1)}, ec) == 3u);
+    BOOST_TEST(
+        f.write_some_at(5, std::array{asio::buffer("67", 2), asio::buffer("8", 1)}, ec) == 3u);
     BOOST_TEST(!ec);
     std::string back(10, '#');
     BOOST_TEST(f.read_some_at(2, asio::buffer(back, 3)) == 3u);
@@ -536,7 +573,8 @@ DROP_IN_TEST(asynchronous_reads_and_writes_report_what_the_synchronous_ones_do) 
     expect(eof, 0);
     f.async_write_some_at(0, asio::buffer("12345", 5), result.handler());
     expect({}, 5);
-    f.async_write_some_at(5, std::array{asio::buffer("67", 2), asio::buffer("8", 1)}, result.handler());
+    f.async_write_some_at(
+        5, std::array{asio::buffer("67", 2), asio::buffer("8", 1)}, result.handler());
     expect({}, 3);
     f.async_read_some_at(2, asio::buffer(back, 3), result.handler());
     expect({}, 3);
@@ -555,7 +593,8 @@ DROP_IN_TEST(a_cancelled_operation_is_aborted_or_has_its_result) {
     std::string back(4096, '#');
     outcome result;
     asio::cancellation_signal stop;
-    f.async_read_some_at(0, asio::buffer(back), asio::bind_cancellation_slot(stop.slot(), result.handler()));
+    f.async_read_some_at(
+        0, asio::buffer(back), asio::bind_cancellation_slot(stop.slot(), result.handler()));
     stop.emit(asio::cancellation_type::total);
     f.cancel();
     env.run();
@@ -578,21 +617,23 @@ DROP_IN_TEST(closing_a_file_with_operations_pending_ends_them) {
     }
 }
 
-// --- Completion tokens -----------------------------------------------------------------------------------------------
+// --- Completion tokens ---
 
 DROP_IN_TEST(move_only_callbacks_and_futures) {
     file_type f(env.ctx, env.path(), create);
     auto owned = std::make_unique<int>(0);
     int* called = owned.get();
-    f.async_write_some_at(0, asio::buffer("12345", 5), [owned = std::move(owned), called](error_code, std::size_t n) {
-        *called = int(n);
-        BOOST_TEST(*called == 5);
-    });
+    f.async_write_some_at(
+        0, asio::buffer("12345", 5), [owned = std::move(owned), called](error_code, std::size_t n) {
+            *called = int(n);
+            BOOST_TEST(*called == 5);
+        });
     env.run();
     char back[5];
     std::future<std::size_t> read = f.async_read_some_at(0, asio::buffer(back), asio::use_future);
     std::future<std::size_t> at_end = f.async_read_some_at(5, asio::buffer(back), asio::use_future);
-    std::future<std::size_t> written = f.async_write_some_at(5, asio::buffer("x", 1), asio::use_future);
+    std::future<std::size_t> written =
+        f.async_write_some_at(5, asio::buffer("x", 1), asio::use_future);
     env.run();
     BOOST_TEST(read.get() == 5u);
     BOOST_TEST(written.get() == 1u);
@@ -606,15 +647,18 @@ DROP_IN_TEST(coroutines) {
     bool done = false;
     const auto use = [&]() -> asio::awaitable<void> {
         char back[5];
-        BOOST_TEST(co_await f.async_write_some_at(0, asio::buffer("12345", 5), asio::use_awaitable) == 5u);
+        BOOST_TEST(
+            co_await f.async_write_some_at(0, asio::buffer("12345", 5), asio::use_awaitable) == 5u);
         BOOST_TEST(co_await f.async_read_some_at(0, asio::buffer(back), asio::use_awaitable) == 5u);
-        const auto [ec, n] = co_await f.async_read_some_at(5, asio::buffer(back), asio::as_tuple(asio::use_awaitable));
+        const auto [ec, n] = co_await f.async_read_some_at(
+            5, asio::buffer(back), asio::as_tuple(asio::use_awaitable));
         BOOST_TEST(ec == eof);
         BOOST_TEST(n == 0u);
         error_code redirected;
         BOOST_TEST(
             co_await f.async_read_some_at(
-                5, asio::buffer(back), asio::redirect_error(asio::use_awaitable, redirected)) == 0u);
+                5, asio::buffer(back), asio::redirect_error(asio::use_awaitable, redirected)) ==
+            0u);
         BOOST_TEST(redirected == eof);
         bool thrown = false;
         try {
@@ -680,9 +724,10 @@ DROP_IN_TEST(a_handler_runs_on_its_own_executor_else_on_the_files) {
     asio::strand<io_executor> own(env.ctx.get_executor()), of_file(env.ctx.get_executor());
     basic_file_type<asio::strand<io_executor>> f(of_file, env.path(), create);
     int on_own = 0, on_files = 0;
-    f.async_write_some_at(0, asio::buffer("x", 1), asio::bind_executor(own, [&](error_code, std::size_t) {
-                              on_own = own.running_in_this_thread() ? 1 : -1;
-                          }));
+    f.async_write_some_at(
+        0, asio::buffer("x", 1), asio::bind_executor(own, [&](error_code, std::size_t) {
+            on_own = own.running_in_this_thread() ? 1 : -1;
+        }));
     f.async_write_some_at(0, asio::buffer("x", 1), [&](error_code, std::size_t) {
         on_files = of_file.running_in_this_thread() ? 1 : -1;
     });
@@ -691,7 +736,7 @@ DROP_IN_TEST(a_handler_runs_on_its_own_executor_else_on_the_files) {
     BOOST_TEST(on_files == 1);
 }
 
-// --- Composed operations ---------------------------------------------------------------------------------------------
+// --- Composed operations ---
 
 DROP_IN_TEST(the_composed_operations_of_asio_work_on_it) {
     const std::string bytes = pattern(300'000);

@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0
-// Errors, refusals and short results from the kernel, injected between the service and the engine: case 20.
+// SPDX-License-Identifier: BSL-1.0 Errors, refusals and short results from the kernel, injected
+// between the service and the engine: case 20.
 #include "engine_support.hpp"
 
 #include <algorithm>
@@ -33,8 +33,9 @@ BOOST_AUTO_TEST_CASE(the_pool_repeats_after_a_transient_error_and_nobody_sees_it
         error = each;
         left = 3;
         environment own(backend::thread_pool);
-        use_pool_that_calls(
-            own.ctx, [](operation& op) noexcept { return left-- > 0 ? -error : detail::posix_file::perform(op); });
+        use_pool_that_calls(own.ctx, [](operation& op) noexcept {
+            return left-- > 0 ? -error : detail::posix_file::perform(op);
+        });
         file f = own.open();
         const std::string text = "written at the fourth try";
         const outcome written = write_at(own, f, 0, {asio::buffer(text)});
@@ -142,7 +143,8 @@ BOOST_AUTO_TEST_CASE(a_context_ends_though_the_pool_repeats_an_operation_for_eve
             return -EAGAIN;
         });
         file f = env.open();
-        f.async_write_some_at(0, asio::buffer("abc", 3), [&](error_code, std::size_t) { called = true; });
+        f.async_write_some_at(
+            0, asio::buffer("abc", 3), [&](error_code, std::size_t) { called = true; });
         env.ctx.poll();
         while (tries == 0)
             std::this_thread::yield();

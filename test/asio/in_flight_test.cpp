@@ -32,19 +32,22 @@ void limit(environment& env, unsigned depth) {
     asio_aio::configure(env.ctx, opts);
 }
 
-/// `count` writes of `size` bytes side by side, started at once; then as many reads, which must find them.
+/// `count` writes of `size` bytes side by side, started at once; then as many reads, which must
+/// find them.
 void write_and_read_back(environment& env, file& f, std::size_t count, std::size_t size) {
     const std::string bytes = pattern(count * size);
     std::deque<outcome> written(count);
     for (std::size_t i = 0; i < count; ++i)
-        f.async_write_some_at(i * size, asio::buffer(bytes.data() + i * size, size), written[i].handler());
+        f.async_write_some_at(
+            i * size, asio::buffer(bytes.data() + i * size, size), written[i].handler());
     env.run();
     expect_all(written, size);
     BOOST_TEST((content(env.path()) == bytes));
     std::string back(bytes.size(), '\0');
     std::deque<outcome> read(count);
     for (std::size_t i = 0; i < count; ++i)
-        f.async_read_some_at(i * size, asio::buffer(back.data() + i * size, size), read[i].handler());
+        f.async_read_some_at(
+            i * size, asio::buffer(back.data() + i * size, size), read[i].handler());
     env.run();
     expect_all(read, size);
     BOOST_TEST((back == bytes));
@@ -165,7 +168,8 @@ ENGINE_TEST(a_context_destroyed_half_way_drops_the_other_half) {
         asio_aio::configure(ctx, opts);
         file f(ctx, env.path(), file_base::read_write | file_base::create);
         for (int i = 0; i < count; ++i)
-            f.async_write_some_at(std::uint64_t(i) * 64, asio::buffer(bytes), counted_handler{called});
+            f.async_write_some_at(
+                std::uint64_t(i) * 64, asio::buffer(bytes), counted_handler{called});
         while (*called < count / 2)
             BOOST_REQUIRE(run_one_with_deadline(ctx) == 1u);
         BOOST_TEST(*called == count / 2);
@@ -200,10 +204,13 @@ ENGINE_TEST(reads_of_a_file_that_is_cut_meanwhile_get_its_bytes_or_eof) {
             env.run();
             for (std::size_t i = 0; i < count; ++i) {
                 BOOST_TEST(read[i].calls == 1);
-                BOOST_TEST((read[i].ec == (read[i].bytes == 0 ? error_code(asio::error::eof) : error_code())));
+                BOOST_TEST(
+                    (read[i].ec ==
+                     (read[i].bytes == 0 ? error_code(asio::error::eof) : error_code())));
                 // A page that is being cut off may have been zeroed already.
                 BOOST_TEST(
-                    back[i].substr(0, read[i].bytes).find_first_not_of(std::string("x\0", 2)) == std::string::npos);
+                    back[i].substr(0, read[i].bytes).find_first_not_of(std::string("x\0", 2)) ==
+                    std::string::npos);
                 BOOST_TEST(back[i].find_first_not_of('#', read[i].bytes) == std::string::npos);
             }
         }
@@ -254,7 +261,8 @@ ENGINE_TEST(a_lone_operation_is_handed_over_at_once_and_a_burst_as_one_batch) {
     env.run();
     BOOST_TEST(asio_aio::statistics(env.ctx).batches == 2u);
     BOOST_TEST(asio_aio::statistics(env.ctx).largest_batch == burst);
-    BOOST_TEST(std::all_of(results.begin(), results.end(), [](const outcome& one) { return one.calls == 1; }));
+    BOOST_TEST(std::all_of(
+        results.begin(), results.end(), [](const outcome& one) { return one.calls == 1; }));
     BOOST_TEST((lone == bytes));
     BOOST_TEST((back == bytes));
 }

@@ -26,7 +26,8 @@ constexpr std::size_t block = 4096;
 /// Counts how often it, or a copy that it was moved to, is called or destroyed without a call.
 class fate_counter {
 public:
-    fate_counter(std::atomic<int>& called, std::atomic<int>& destroyed) : called_(&called), destroyed_(&destroyed) {}
+    fate_counter(std::atomic<int>& called, std::atomic<int>& destroyed)
+        : called_(&called), destroyed_(&destroyed) {}
     fate_counter(fate_counter&& other) noexcept
         : called_(other.called_), destroyed_(std::exchange(other.destroyed_, nullptr)) {}
     fate_counter& operator=(fate_counter&&) = delete;
@@ -57,7 +58,8 @@ struct resources {
 
 // --- Closing and destroying files ---
 
-BOOST_AUTO_TEST_CASE(closing_cancels_what_waits_and_leaves_the_descriptor_to_the_thread_that_uses_it) {
+BOOST_AUTO_TEST_CASE(
+    closing_cancels_what_waits_and_leaves_the_descriptor_to_the_thread_that_uses_it) {
     gate stop;
     temporary_directory folder;
     asio::io_context ctx;
@@ -202,7 +204,8 @@ void write_close_and_reuse(environment& env, file& victim_of_reuse, bool flushed
     env.run();
     for (const outcome& each : results) {
         BOOST_REQUIRE_EQUAL(each.calls, 1);
-        BOOST_REQUIRE((each.ec == asio::error::operation_aborted || (!each.ec && each.bytes == block)));
+        BOOST_REQUIRE(
+            (each.ec == asio::error::operation_aborted || (!each.ec && each.bytes == block)));
         if (reused && !flushed)
             BOOST_REQUIRE(each.ec == asio::error::operation_aborted);
     }
@@ -235,7 +238,8 @@ BOOST_AUTO_TEST_CASE(no_write_reaches_a_reused_number_though_a_thread_was_about_
         for (std::size_t i = 0; i != results.size(); ++i)
             f.async_write_some_at(i * block, asio::buffer(bytes), results[i].handler());
         ctx.poll();
-        BOOST_REQUIRE(stop.wait_for_arrivals(2)); // two threads stand between taking their write and the system call
+        // two threads stand between taking their write and the system call
+        BOOST_REQUIRE(stop.wait_for_arrivals(2));
         f.close();
         file second(ctx, folder.file("second"), file_base::read_write);
         BOOST_TEST(second.native_handle() != number);
@@ -279,7 +283,9 @@ BOOST_AUTO_TEST_CASE(a_destroyed_context_destroys_handlers_in_every_state_once_a
             asio::io_context ctx;
             use_gated_pool(ctx, 1);
             file f(ctx, folder.file("file"), file_base::read_write | file_base::create);
-            const auto start = [&] { f.async_write_some_at(0, asio::buffer(bytes), fate_counter(called, destroyed)); };
+            const auto start = [&] {
+                f.async_write_some_at(0, asio::buffer(bytes), fate_counter(called, destroyed));
+            };
             start(); // running
             ctx.poll();
             BOOST_REQUIRE(stop.wait_for_arrivals(1));
@@ -287,7 +293,8 @@ BOOST_AUTO_TEST_CASE(a_destroyed_context_destroys_handlers_in_every_state_once_a
             ctx.poll();
             start(); // started, not yet submitted
             f.async_write_some_at(
-                0, asio::const_buffer(), fate_counter(called, destroyed)); // finished, not yet delivered
+                // finished, not yet delivered
+                0, asio::const_buffer(), fate_counter(called, destroyed));
             opener = std::thread([&] { stop.open(); });
         }
         opener.join();
@@ -306,7 +313,8 @@ BOOST_AUTO_TEST_CASE(a_handler_that_owns_its_file_dies_with_the_context) {
         asio::io_context ctx;
         use_gated_pool(ctx, 1);
         for (int i = 0; i != 4; ++i) {
-            auto f = std::make_shared<file>(ctx, folder.file("file"), file_base::read_write | file_base::create);
+            auto f = std::make_shared<file>(
+                ctx, folder.file("file"), file_base::read_write | file_base::create);
             f->async_write_some_at(0, asio::buffer(bytes), [f](error_code, std::size_t) {});
             if (i < 2)
                 ctx.poll();
@@ -327,9 +335,11 @@ ENGINE_TEST(a_handler_that_starts_an_operation_when_it_is_destroyed_is_harmless)
     };
     {
         environment own(env.engine);
-        std::shared_ptr<starter> last(new starter{own.open(), bytes, fate_counter(called, destroyed)});
+        std::shared_ptr<starter> last(
+            new starter{own.open(), bytes, fate_counter(called, destroyed)});
         file& f = last->f;
-        f.async_write_some_at(0, asio::buffer(bytes), [last = std::move(last)](error_code, std::size_t) {});
+        f.async_write_some_at(
+            0, asio::buffer(bytes), [last = std::move(last)](error_code, std::size_t) {});
     }
     BOOST_TEST(called == 0);
     BOOST_TEST(destroyed == 1);
@@ -340,13 +350,15 @@ ENGINE_TEST(a_context_destroyed_with_cold_reads_in_flight_writes_nothing_afterwa
     set_content(env.path(), pattern(bytes));
     for (int round = 0; round != 40; ++round) {
         make_cold(env.path());
-        auto buffers = std::make_unique<std::vector<std::string>>(16, std::string(bytes / 16, '\0'));
+        auto buffers =
+            std::make_unique<std::vector<std::string>>(16, std::string(bytes / 16, '\0'));
         std::atomic<int> called{0}, destroyed{0};
         {
             environment own(env.engine);
             file f(own.ctx, env.path(), file_base::read_only);
             for (std::size_t i = 0; i != buffers->size(); ++i)
-                f.async_read_some_at(i * bytes / 16, asio::buffer((*buffers)[i]), fate_counter(called, destroyed));
+                f.async_read_some_at(
+                    i * bytes / 16, asio::buffer((*buffers)[i]), fate_counter(called, destroyed));
             for (int turn = 0; turn != round % 4; ++turn)
                 own.ctx.poll_one();
         }
@@ -372,7 +384,8 @@ ENGINE_TEST(a_thousand_contexts_leave_nothing_behind) {
         round();
     BOOST_TEST((resources() == before));
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__) // they map memory as they go
-    BOOST_TEST(count_maps() <= maps_before + 16);                   // the C library keeps some stacks for later threads
+    // the C library keeps some stacks for later threads
+    BOOST_TEST(count_maps() <= maps_before + 16);
 #else
     static_cast<void>(maps_before);
 #endif
@@ -412,17 +425,25 @@ BOOST_AUTO_TEST_CASE(a_thread_blocked_in_a_system_call_is_waited_for_until_its_p
 
 namespace {
 
-/// A context of the user's own: Asio drives the service on a thread that ends after the service was shut down.
+/// A context of the user's own: Asio drives the service on a thread that ends after the service was
+/// shut down.
 struct plain_context : asio::execution_context {
     struct executor {
-        asio::execution_context& query(asio::execution::context_t) const noexcept { return *context; }
-        static constexpr asio::execution::blocking_t::never_t query(asio::execution::blocking_t) noexcept { return {}; }
+        asio::execution_context& query(asio::execution::context_t) const noexcept {
+            return *context;
+        }
+        static constexpr asio::execution::blocking_t::never_t query(
+            asio::execution::blocking_t) noexcept {
+            return {};
+        }
         executor require(asio::execution::blocking_t::never_t) const { return *this; }
         template <typename Function>
         void execute(Function function) const {
             function();
         }
-        friend bool operator==(const executor& a, const executor& b) noexcept { return a.context == b.context; }
+        friend bool operator==(const executor& a, const executor& b) noexcept {
+            return a.context == b.context;
+        }
 
         plain_context* context;
     };
@@ -452,8 +473,10 @@ struct later_service : asio::execution_context::service {
 
 ENGINE_TEST(a_context_destroyed_while_its_thread_hands_operations_over_waits_for_it) {
 #ifdef ASIO_AIO_TEST_ASIO_ON_IO_URING
-    // Both then wait for the ring: io_uring_service::shutdown, and the thread that Asio made for this context.
-    return say_skipped("Asio's own end may hang on io_uring where a thread of Asio's runs the context");
+    // Both then wait for the ring: io_uring_service::shutdown, and the thread that Asio made for
+    // this context.
+    return say_skipped(
+        "Asio's own end may hang on io_uring where a thread of Asio's runs the context");
 #endif
     const std::string bytes = pattern(block);
     for (int round = 0; round != 50; ++round) {
@@ -470,7 +493,8 @@ ENGINE_TEST(a_context_destroyed_while_its_thread_hands_operations_over_waits_for
         auto context = std::make_unique<plain_context>();
         use_faulty_engine(*context, env.engine, decide);
         asio_aio::basic_random_access_file_aio<plain_context::executor> f(
-            plain_context::executor{context.get()}, env.path(), file_base::read_write | file_base::create);
+            plain_context::executor{context.get()}, env.path(),
+            file_base::read_write | file_base::create);
         asio::use_service<later_service>(*context);
         std::atomic<int> ended{0};
         std::atomic<bool> too_late{false};
@@ -535,7 +559,8 @@ ENGINE_TEST(what_is_in_flight_at_a_fork_completes_in_parent_and_child) {
         env.ctx.notify_fork(asio::execution_context::fork_child);
         env.ctx.restart();
         run_with_deadline(env.ctx);
-        const bool both = in_flight.calls == 1 && !in_flight.ec && pending.calls == 1 && !pending.ec;
+        const bool both =
+            in_flight.calls == 1 && !in_flight.ec && pending.calls == 1 && !pending.ec;
         return both ? child_works(env, f) : 2;
     });
     env.ctx.notify_fork(asio::execution_context::fork_parent);
@@ -569,11 +594,12 @@ ENGINE_TEST(a_program_started_by_exec_inherits_no_descriptor_of_ours) {
     const std::string bytes = pattern(block);
     BOOST_TEST(!write_at(env, f, 0, {asio::buffer(bytes)}).ec);
     const int status = in_child([&] {
-        // Whatever is open beside standard input, output and error is a leak, but for what this process was started
-        // with.
+        // Whatever is open beside standard input, output and error is a leak, but for what this
+        // process was started with.
         ::execl(
             "/bin/sh", "sh", "-c",
-            "for n in /proc/self/fd/*; do readlink $n; done | grep -cE '^anon_inode:.(eventfd|io_uring)|/test-'",
+            "for n in /proc/self/fd/*; do readlink $n; done | grep -cE "
+            "'^anon_inode:.(eventfd|io_uring)|/test-'",
             nullptr);
         return 127;
     });
@@ -639,7 +665,8 @@ ENGINE_TEST(operations_survive_the_thread_that_submitted_them) {
         std::vector<outcome> results(2 * reads);
         for (std::size_t i = 0; i != reads; ++i) {
             f.async_read_some_at(i * block, asio::buffer(buffers[i]), results[i].handler());
-            writes_to.async_write_some_at(i * block, asio::buffer(bytes), results[reads + i].handler());
+            writes_to.async_write_some_at(
+                i * block, asio::buffer(bytes), results[reads + i].handler());
         }
         std::thread([&] { env.ctx.poll_one(); }).join(); // runs the flush, and exits
         env.run();

@@ -78,8 +78,8 @@ private:
 
 /// What the descriptors of a program that is started now point to, in order.
 std::vector<std::string> descriptors_of_a_child() {
-    // The shell's own directory handle is not there: it has expanded the pattern before. One link at a time, since
-    // busybox's readlink takes no more.
+    // The shell's own directory handle is not there: it has expanded the pattern before. One link
+    // at a time, since busybox's readlink takes no more.
     constexpr char each_link[] = "for n in /proc/self/fd/*; do readlink $n; done";
     const std::unique_ptr<FILE, int (*)(FILE*)> out(::popen(each_link, "r"), &::pclose);
     BOOST_REQUIRE(out);
@@ -93,7 +93,8 @@ std::vector<std::string> descriptors_of_a_child() {
 }
 
 /// Fails unless both forms of open, and the constructor, refuse with `expected` and name the path.
-void expect_refused(environment& env, const std::string& path, file_base::flags flags, error_code expected) {
+void expect_refused(
+    environment& env, const std::string& path, file_base::flags flags, error_code expected) {
     BOOST_TEST_CONTEXT("open " << path) {
         file f(env.ctx);
         error_code ec;
@@ -111,7 +112,7 @@ void expect_refused(environment& env, const std::string& path, file_base::flags 
 
 } // namespace
 
-// --- Paths -----------------------------------------------------------------------------------------------------------
+// --- Paths ---
 
 ENGINE_TEST(a_path_may_be_of_any_type) {
     const std::string text = env.path();
@@ -141,7 +142,7 @@ ENGINE_TEST(a_path_need_not_be_utf_8) {
     BOOST_TEST(content(path) == "x");
 }
 
-// --- Flags and permissions -------------------------------------------------------------------------------------------
+// --- Flags and permissions ---
 
 ENGINE_TEST(each_flag_reaches_the_kernel) {
     env.open();
@@ -153,8 +154,10 @@ ENGINE_TEST(each_flag_reaches_the_kernel) {
     BOOST_TEST((opened_with(file_base::write_only) & O_ACCMODE) == O_WRONLY);
     BOOST_TEST((opened_with(file_base::read_write) & O_ACCMODE) == O_RDWR);
     BOOST_TEST((opened_with(file_base::read_write | file_base::append) & O_APPEND) != 0);
-    BOOST_TEST((opened_with(file_base::read_write | file_base::sync_all_on_write) & O_SYNC) == O_SYNC);
-    BOOST_TEST((opened_with(file_base::read_write | file_base::sync_data_on_write) & O_SYNC) == O_DSYNC);
+    BOOST_TEST(
+        (opened_with(file_base::read_write | file_base::sync_all_on_write) & O_SYNC) == O_SYNC);
+    BOOST_TEST(
+        (opened_with(file_base::read_write | file_base::sync_data_on_write) & O_SYNC) == O_DSYNC);
     BOOST_TEST((opened_with(file_base::read_write) & (O_APPEND | O_SYNC | O_DIRECT)) == 0);
 }
 
@@ -162,11 +165,14 @@ ENGINE_TEST(flags_have_the_values_of_open_2_so_that_others_can_be_cast_in) {
     static_assert(int(file_base::read_only) == O_RDONLY && int(file_base::write_only) == O_WRONLY);
     static_assert(int(file_base::read_write) == O_RDWR && int(file_base::append) == O_APPEND);
     static_assert(int(file_base::create) == O_CREAT && int(file_base::exclusive) == O_EXCL);
-    static_assert(int(file_base::truncate) == O_TRUNC && int(file_base::sync_all_on_write) == O_SYNC);
-    static_assert(int(file_base::sync_data_on_write) == O_DSYNC && int(file_base::direct) == O_DIRECT);
+    static_assert(
+        int(file_base::truncate) == O_TRUNC && int(file_base::sync_all_on_write) == O_SYNC);
+    static_assert(
+        int(file_base::sync_data_on_write) == O_DSYNC && int(file_base::direct) == O_DIRECT);
     file f = env.open("file", create | file_base::flags(O_NOATIME));
     BOOST_TEST((status_flags(f) & O_NOATIME) != 0);
-    expect_refused(env, env.path(), file_base::read_only | file_base::flags(O_DIRECTORY), errno_code(ENOTDIR));
+    expect_refused(
+        env, env.path(), file_base::read_only | file_base::flags(O_DIRECTORY), errno_code(ENOTDIR));
 }
 
 ENGINE_TEST(a_file_without_a_name_is_written_and_read) {
@@ -212,7 +218,7 @@ ENGINE_TEST(a_created_file_gets_the_permissions_less_the_umask) {
     BOOST_TEST(permissions_of(env.path("opened")) == 0600u);
 }
 
-// --- Close-on-exec ---------------------------------------------------------------------------------------------------
+// --- Close-on-exec ---
 
 ENGINE_TEST(every_descriptor_of_the_library_is_close_on_exec) {
     asio::io_context ctx;
@@ -229,7 +235,8 @@ ENGINE_TEST(every_descriptor_of_the_library_is_close_on_exec) {
     BOOST_TEST(is_close_on_exec(plain.native_handle()));
     int made = 0;
     for (int descriptor = 0; descriptor < 1024; ++descriptor)
-        if (::fcntl(descriptor, F_GETFD) != -1 && !std::binary_search(before.begin(), before.end(), descriptor)) {
+        if (::fcntl(descriptor, F_GETFD) != -1 &&
+            !std::binary_search(before.begin(), before.end(), descriptor)) {
             ++made;
             BOOST_TEST(is_close_on_exec(descriptor), "descriptor " << descriptor);
         }
@@ -244,7 +251,7 @@ ENGINE_TEST(a_program_that_is_started_inherits_nothing) {
     BOOST_TEST(descriptors_of_a_child() == before, boost::test_tools::per_element());
 }
 
-// --- What cannot be opened -------------------------------------------------------------------------------------------
+// --- What cannot be opened ---
 
 ENGINE_TEST(a_missing_file_or_folder_is_not_found) {
     expect_refused(env, env.path("missing"), file_base::read_only, errno_code(ENOENT));
@@ -268,7 +275,8 @@ ENGINE_TEST(a_folder_opens_for_reading_only) {
 }
 
 ENGINE_TEST(a_path_that_is_too_long_or_goes_round_in_circles_is_refused) {
-    expect_refused(env, env.path(std::string(300, 'x')), file_base::read_only, errno_code(ENAMETOOLONG));
+    expect_refused(
+        env, env.path(std::string(300, 'x')), file_base::read_only, errno_code(ENAMETOOLONG));
     std::filesystem::create_symlink(env.path("circle"), env.path("circle"));
     expect_refused(env, env.path("circle"), file_base::read_only, errno_code(ELOOP));
 }
@@ -279,8 +287,11 @@ ENGINE_TEST(an_open_file_is_not_opened_again) {
     const int before = f.native_handle();
     error_code ec;
     BOOST_TEST((f.open(env.path("other"), create, ec) == asio::error::already_open));
-    BOOST_TEST((thrown_by([&] { f.open(env.path("other"), create); }) == asio::error::already_open));
-    BOOST_TEST(text_thrown_by([&] { f.open(env.path("other"), create); }).find(env.path("other")) != std::string::npos);
+    BOOST_TEST(
+        (thrown_by([&] { f.open(env.path("other"), create); }) == asio::error::already_open));
+    BOOST_TEST(text_thrown_by([&] {
+                   f.open(env.path("other"), create);
+               }).find(env.path("other")) != std::string::npos);
     BOOST_TEST((f.assign(0, ec) == asio::error::already_open));
     BOOST_TEST((thrown_by([&] { f.assign(0); }) == asio::error::already_open));
     BOOST_TEST(f.native_handle() == before);
@@ -327,7 +338,7 @@ ENGINE_TEST(the_first_open_of_a_context_fails_cleanly_without_a_descriptor) {
     BOOST_TEST((f.backend() == serves_buffered(env.engine)));
 }
 
-// --- More than Asio's ------------------------------------------------------------------------------------------------
+// --- More than Asio's ---
 
 ENGINE_TEST(backend_tells_the_engine) {
     file f(env.ctx);
@@ -370,6 +381,8 @@ ENGINE_TEST(the_texts_of_exceptions_name_the_call) {
     for (const auto& [name, call] : calls) {
         const std::string text = text_thrown_by(call);
         BOOST_TEST(text.starts_with(name), text);
-        BOOST_TEST(text.find(error_code(asio::error::bad_descriptor).message()) != std::string::npos, text);
+        BOOST_TEST(
+            text.find(error_code(asio::error::bad_descriptor).message()) != std::string::npos,
+            text);
     }
 }

@@ -21,7 +21,7 @@ using namespace test;
 
 namespace {
 
-// --- Every way in which an operation can end --------------------------------------------------------------------------
+// --- Every way in which an operation can end ---
 
 struct way {
     enum kind {
@@ -80,7 +80,9 @@ public:
         case way::hit: warm_.async_read_some_at(0, buffer, std::forward<Token>(token)); break;
         case way::miss: read_cold(buffer, std::forward<Token>(token)); break;
         case way::write: written_.async_write_some_at(0, buffer, std::forward<Token>(token)); break;
-        case way::end_of_file: warm_.async_read_some_at(block, buffer, std::forward<Token>(token)); break;
+        case way::end_of_file:
+            warm_.async_read_some_at(block, buffer, std::forward<Token>(token));
+            break;
         case way::nothing_to_read:
             warm_.async_read_some_at(0, asio::mutable_buffer(), std::forward<Token>(token));
             break;
@@ -88,9 +90,15 @@ public:
             written_.async_write_some_at(0, asio::const_buffer(), std::forward<Token>(token));
             break;
         case way::closed: closed_.async_read_some_at(0, buffer, std::forward<Token>(token)); break;
-        case way::moved_from: moved_from_.async_write_some_at(0, buffer, std::forward<Token>(token)); break;
-        case way::bad_offset: warm_.async_read_some_at(too_large, buffer, std::forward<Token>(token)); break;
-        case way::read_only: warm_.async_write_some_at(0, buffer, std::forward<Token>(token)); break;
+        case way::moved_from:
+            moved_from_.async_write_some_at(0, buffer, std::forward<Token>(token));
+            break;
+        case way::bad_offset:
+            warm_.async_read_some_at(too_large, buffer, std::forward<Token>(token));
+            break;
+        case way::read_only:
+            warm_.async_write_some_at(0, buffer, std::forward<Token>(token));
+            break;
         }
     }
 
@@ -113,15 +121,19 @@ private:
     file_type warm_, cold_, written_, closed_, moved_from_, moved_to_;
 };
 
-// --- Handlers that are ready to run -----------------------------------------------------------------------------------
+// --- Handlers that are ready to run ---
 
-/// From where five results come: from memory, from the engine in one batch, or without any input or output.
+/// From where five results come: from memory, from the engine in one batch, or without any input or
+/// output.
 enum class origin { memory, engine, nowhere };
 
 constexpr origin all_origins[] = {origin::memory, origin::engine, origin::nowhere};
 
 std::ostream& operator<<(std::ostream& out, origin from) {
-    return out << (from == origin::memory ? "memory" : from == origin::engine ? "the engine" : "nowhere");
+    return out
+        << (from == origin::memory       ? "memory"
+                : from == origin::engine ? "the engine"
+                                         : "nowhere");
 }
 
 /// A context on which the handlers of five operations are ready, and none has run.
@@ -141,12 +153,14 @@ public:
         file_.emplace(ctx, env.path("five"), file_base::read_write);
         file_->read_some_at(0, asio::buffer(bytes_));
         for (int i = 0; i != count; ++i) {
-            const auto buffer = asio::buffer(&bytes_[std::size_t(i)], from == origin::nowhere ? 0 : 1);
-            file_->async_read_some_at(std::uint64_t(i), buffer, [this, on_call](error_code ec, std::size_t n) mutable {
-                failed_ |= bool(ec);
-                bytes_moved_ += n;
-                on_call();
-            });
+            const auto buffer =
+                asio::buffer(&bytes_[std::size_t(i)], from == origin::nowhere ? 0 : 1);
+            file_->async_read_some_at(
+                std::uint64_t(i), buffer, [this, on_call](error_code ec, std::size_t n) mutable {
+                    failed_ |= bool(ec);
+                    bytes_moved_ += n;
+                    on_call();
+                });
         }
         if (!held)
             return;
@@ -169,7 +183,7 @@ private:
 
 } // namespace
 
-// --- Case 29: where and when handlers run -----------------------------------------------------------------------------
+// --- Where and when handlers run ---
 
 ENGINE_TEST(no_handler_is_called_inside_the_initiating_function) {
     operations<> ops(env, env.ctx.get_executor());
@@ -283,7 +297,8 @@ namespace {
 /// Calls where it is, and never elsewhere; counts how often.
 class inline_executor {
 public:
-    inline_executor(asio::execution_context& context, int& calls) noexcept : context_(&context), calls_(&calls) {}
+    inline_executor(asio::execution_context& context, int& calls) noexcept
+        : context_(&context), calls_(&calls) {}
 
     asio::execution_context& query(asio::execution::context_t) const noexcept { return *context_; }
 
@@ -293,7 +308,8 @@ public:
         function();
     }
 
-    [[maybe_unused]] friend bool operator==(const inline_executor&, const inline_executor&) noexcept = default;
+    [[maybe_unused]] friend bool operator==(
+        const inline_executor&, const inline_executor&) noexcept = default;
 
 private:
     asio::execution_context* context_;
@@ -308,7 +324,9 @@ ENGINE_TEST(a_handler_may_be_bound_to_an_executor_that_calls_where_it_is) {
         BOOST_TEST_CONTEXT(each.name) {
             outcome result;
             int executed = 0;
-            ops.start(each.what, asio::bind_executor(inline_executor(env.ctx, executed), result.handler()));
+            ops.start(
+                each.what,
+                asio::bind_executor(inline_executor(env.ctx, executed), result.handler()));
             BOOST_TEST(result.calls == 0);
             env.run();
             BOOST_TEST(result.calls == 1);
@@ -351,7 +369,7 @@ ENGINE_TEST(a_result_of_the_engine_does_not_go_through_the_immediate_executor) {
 }
 #endif
 
-// --- Case 33: one handler, one unit of work ---------------------------------------------------------------------------
+// --- One handler, one unit of work ---
 
 ENGINE_TEST(run_one_runs_at_most_one_handler_though_five_are_ready) {
     for (origin from : all_origins) {
@@ -463,15 +481,16 @@ ENGINE_TEST(several_threads_share_the_completions_of_one_batch) {
     meeting all_at_once(threads); // a handler for each thread, all inside at the same time
     std::atomic<std::size_t> met{0};
     for (std::size_t i = 0; i != threads; ++i)
-        f.async_write_some_at(
-            i, asio::buffer("x", 1), [&](error_code, std::size_t) { met += all_at_once.arrive_and_wait(); });
+        f.async_write_some_at(i, asio::buffer("x", 1), [&](error_code, std::size_t) {
+            met += all_at_once.arrive_and_wait();
+        });
     held.run_until_held(env.ctx, threads);
     held.release();
     run_on_threads(env.ctx, threads);
     BOOST_TEST(met == threads);
 }
 
-// --- Case 34: what keeps run running ----------------------------------------------------------------------------------
+// --- What keeps run running ---
 
 ENGINE_TEST(run_returns_when_nothing_is_in_flight_although_a_file_is_open) {
     file f = env.open();
@@ -486,13 +505,15 @@ ENGINE_TEST(run_returns_when_nothing_is_in_flight_although_a_file_is_open) {
 
 ENGINE_TEST(run_does_not_return_while_an_operation_is_in_flight) {
     for (hold_at where : {hold_at::submission, hold_at::completion}) {
-        BOOST_TEST_CONTEXT("held at " << (where == hold_at::submission ? "submission" : "completion")) {
+        BOOST_TEST_CONTEXT(
+            "held at " << (where == hold_at::submission ? "submission" : "completion")) {
             asio::io_context ctx;
             hold held(ctx, env.engine, where);
             file f(ctx, env.path(), file_base::read_write | file_base::create);
             std::atomic<int> calls{0};
             std::atomic<int> calls_when_run_returned{-1};
-            f.async_write_some_at(0, asio::buffer("abc", 3), [&](error_code, std::size_t) { ++calls; });
+            f.async_write_some_at(
+                0, asio::buffer("abc", 3), [&](error_code, std::size_t) { ++calls; });
             {
                 std::jthread runner([&] {
                     run_with_deadline(ctx);
@@ -521,7 +542,7 @@ ENGINE_TEST(a_file_that_was_closed_while_idle_keeps_nothing_alive) {
     BOOST_TEST(env.ctx.stopped());
 }
 
-// --- Case 35: what a handler may do -----------------------------------------------------------------------------------
+// --- What a handler may do ---
 
 ENGINE_TEST(a_handler_may_poll_its_context_and_the_other_handlers_run_inside) {
     for (origin from : all_origins) {
@@ -577,7 +598,8 @@ ENGINE_TEST(a_handler_may_start_operations) {
         else
             f.async_write_some_at(0, asio::buffer(&byte, 1), next);
     };
-    f.async_write_some_at(0, asio::buffer(&byte, 1), [&](error_code ec, std::size_t n) { go_on(go_on, ec, n); });
+    f.async_write_some_at(
+        0, asio::buffer(&byte, 1), [&](error_code ec, std::size_t n) { go_on(go_on, ec, n); });
     env.run();
     BOOST_TEST(calls == length);
     BOOST_TEST(!failed);
@@ -585,7 +607,8 @@ ENGINE_TEST(a_handler_may_start_operations) {
 
 namespace {
 
-/// Five writes wait in the engine while the handler of another operation does something to their file.
+/// Five writes wait in the engine while the handler of another operation does something to their
+/// file.
 template <typename Function>
 void check_that_five_waiting_writes_are_aborted(environment& env, Function by_handler) {
     hold held(env.ctx, env.engine, hold_at::submission);
@@ -627,7 +650,9 @@ void check_that_five_finished_reads_are_delivered(environment& env, Function by_
     BOOST_TEST(calls == 5);
     for (const outcome& each : reads) {
         BOOST_TEST(each.calls == 1);
-        BOOST_TEST((each.ec == asio::error::operation_aborted ? each.bytes == 0 : !each.ec && each.bytes == 1));
+        BOOST_TEST(
+            (each.ec == asio::error::operation_aborted ? each.bytes == 0
+                                                       : !each.ec && each.bytes == 1));
     }
 }
 
@@ -654,9 +679,10 @@ ENGINE_TEST(a_file_that_its_handler_owns_lives_until_the_handler_is_destroyed) {
     const std::weak_ptr<file> seen = owned;
     file& f = *owned;
     bool lived = false;
-    f.async_write_some_at(0, asio::buffer("abc", 3), [&, owned = std::move(owned)](error_code ec, std::size_t n) {
-        lived = owned->is_open() && !ec && n == 3;
-    });
+    f.async_write_some_at(
+        0, asio::buffer("abc", 3), [&, owned = std::move(owned)](error_code ec, std::size_t n) {
+            lived = owned->is_open() && !ec && n == 3;
+        });
     BOOST_TEST(!seen.expired());
     env.run();
     BOOST_TEST(lived);

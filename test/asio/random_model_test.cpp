@@ -22,9 +22,11 @@ constexpr std::size_t steps_per_seed = 10'000;
 #endif
 
 constexpr std::size_t max_in_flight = 64;
-constexpr std::size_t max_file_bytes = 4 << 20; // large enough for many operations that do not overlap
+// large enough for many operations that do not overlap
+constexpr std::size_t max_file_bytes = 4 << 20;
 
-/// Bytes of the file that an operation reads or changes; without end where it depends on where the file ends.
+/// Bytes of the file that an operation reads or changes; without end where it depends on where the
+/// file ends.
 struct range {
     std::size_t begin, end;
 
@@ -38,7 +40,8 @@ public:
     random_mix(environment& env, unsigned seed)
         : env_(env),
           random_(seed),
-          file_(env.open("file", file_base::read_write | file_base::create | file_base::truncate)) {}
+          file_(env.open("file", file_base::read_write | file_base::create | file_base::truncate)) {
+    }
 
     void run(std::size_t steps) {
         resize(max_file_bytes / 2);
@@ -66,7 +69,9 @@ private:
         outcome result;
     };
 
-    std::size_t up_to(std::size_t most) { return std::uniform_int_distribution<std::size_t>(0, most)(random_); }
+    std::size_t up_to(std::size_t most) {
+        return std::uniform_int_distribution<std::size_t>(0, most)(random_);
+    }
 
     std::size_t random_size() {
         switch (up_to(9)) {
@@ -115,7 +120,8 @@ private:
         const std::size_t size = random_size();
         const bool grows = offset + size > model_.size();
         // What lies between the old end and the new bytes changes too.
-        const range where = {grows ? std::min(offset, model_.size()) : offset, grows ? infinity : offset + size};
+        const range where = {
+            grows ? std::min(offset, model_.size()) : offset, grows ? infinity : offset + size};
         make_room(where, access::exclusive);
         flight& one = in_flight_.emplace_back();
         one.where = where;
@@ -136,7 +142,8 @@ private:
         // In one buffer or, as often, in three.
         const std::size_t third = up_to(1) == 0 ? 0 : one.bytes.size() / 3;
         const auto whole = asio::buffer(one.bytes);
-        const std::array parts = {asio::buffer(whole, third), asio::buffer(whole + third, third), whole + 2 * third};
+        const std::array parts = {
+            asio::buffer(whole, third), asio::buffer(whole + third, third), whole + 2 * third};
         error_code ec;
         if (now && one.reading)
             handler(ec, file_.read_some_at(one.offset, parts, ec));
@@ -167,7 +174,8 @@ private:
             const bool only_reads = how == access::shared && other.how == access::shared;
             return !only_reads && where.overlaps(other.where);
         };
-        while (in_flight_.size() >= max_in_flight || std::any_of(in_flight_.begin(), in_flight_.end(), disturbs))
+        while (in_flight_.size() >= max_in_flight ||
+               std::any_of(in_flight_.begin(), in_flight_.end(), disturbs))
             wait();
     }
 
@@ -185,17 +193,21 @@ private:
 
     void check(const flight& one) {
         BOOST_TEST_CONTEXT(
-            "before step " << step_ << ": " << (one.reading ? "read" : "write") << " of " << one.bytes.size() << " at "
-                           << one.offset) {
+            "before step " << step_ << ": " << (one.reading ? "read" : "write") << " of "
+                           << one.bytes.size() << " at " << one.offset) {
             BOOST_REQUIRE(one.result.calls == 1);
             BOOST_REQUIRE_EQUAL(one.result.bytes, one.expected);
-            BOOST_REQUIRE((one.result.ec == (one.expected == 0 ? error_code(asio::error::eof) : error_code())));
+            BOOST_REQUIRE(
+                (one.result.ec ==
+                 (one.expected == 0 ? error_code(asio::error::eof) : error_code())));
             // Nobody has changed these bytes of the model since.
             if (one.reading) {
                 BOOST_REQUIRE(
-                    (one.bytes.compare(0, one.expected, model_, std::min(one.offset, model_.size()), one.expected) ==
-                     0));
-                BOOST_REQUIRE((one.bytes.find_first_not_of('#', one.expected) == std::string::npos));
+                    (one.bytes.compare(
+                         0, one.expected, model_, std::min(one.offset, model_.size()),
+                         one.expected) == 0));
+                BOOST_REQUIRE(
+                    (one.bytes.find_first_not_of('#', one.expected) == std::string::npos));
             }
         }
     }

@@ -83,7 +83,10 @@ ENGINE_TEST(nothing_to_transfer_succeeds_through_the_handler) {
     file f = env.open();
     char memory[1];
     const std::vector<std::vector<asio::mutable_buffer>> nothing = {
-        {}, {asio::mutable_buffer()}, {asio::buffer(memory, 0)}, std::vector<asio::mutable_buffer>(2000)};
+        {},
+        {asio::mutable_buffer()},
+        {asio::buffer(memory, 0)},
+        std::vector<asio::mutable_buffer>(2000)};
     for (const auto& buffers : nothing) {
         BOOST_TEST_CONTEXT(buffers.size() << " buffers") {
             // Behind the end it is no eof: nothing was asked for.
@@ -91,7 +94,8 @@ ENGINE_TEST(nothing_to_transfer_succeeds_through_the_handler) {
                 const outcome read = read_both_ways(env, f, offset, buffers);
                 BOOST_TEST(!read.ec);
                 BOOST_TEST(read.bytes == 0u);
-                const outcome written = write_both_ways(env, f, offset, {buffers.begin(), buffers.end()});
+                const outcome written =
+                    write_both_ways(env, f, offset, {buffers.begin(), buffers.end()});
                 BOOST_TEST(!written.ec);
                 BOOST_TEST(written.bytes == 0u);
             }
@@ -124,11 +128,13 @@ ENGINE_TEST(a_read_sees_what_was_added_since_the_last) {
 
 ENGINE_TEST(every_size_comes_back_warm_and_cold) {
     // Around a page, the limit of inline reads, and far above it.
-    for (const std::size_t size : {1ul, page - 1, page, page + 1, 64ul << 10, (64ul << 10) + 1, 1ul << 20}) {
+    for (const std::size_t size :
+         {1ul, page - 1, page, page + 1, 64ul << 10, (64ul << 10) + 1, 1ul << 20}) {
         BOOST_TEST_CONTEXT(size << " bytes") {
             const std::string bytes = pattern(size, unsigned(size));
             {
-                file f = env.open("file", file_base::read_write | file_base::create | file_base::truncate);
+                file f = env.open(
+                    "file", file_base::read_write | file_base::create | file_base::truncate);
                 BOOST_TEST(write_at(env, f, 0, {asio::buffer(bytes)}).bytes == size);
             }
             BOOST_TEST((content(env.path()) == bytes));
@@ -156,7 +162,8 @@ ENGINE_TEST(a_read_half_of_which_is_in_memory_arrives_whole) {
     std::string back(bytes.size(), '\0');
     BOOST_TEST(f.read_some_at(0, asio::buffer(back, 4 * page)) == 4 * page);
     back.assign(back.size(), '\0');
-    const outcome result = read_at(env, f, 0, {asio::buffer(back.data(), 3 * page), asio::buffer(back) + 3 * page});
+    const outcome result =
+        read_at(env, f, 0, {asio::buffer(back.data(), 3 * page), asio::buffer(back) + 3 * page});
     BOOST_TEST(!result.ec);
     BOOST_TEST(result.bytes == bytes.size());
     BOOST_TEST((back == bytes));
@@ -184,7 +191,8 @@ ENGINE_TEST(an_appending_file_is_written_at_its_end_whatever_the_offset) {
     BOOST_TEST(write_now(f, 3, asio::buffer("A", 1)).bytes == 1u);
     BOOST_TEST(content(env.path()) == "123456789A");
     char back[2];
-    BOOST_TEST(read_at(env, f, 3, {asio::buffer(back)}).bytes == 2u); // reads go where they are told
+    // reads go where they are told
+    BOOST_TEST(read_at(env, f, 3, {asio::buffer(back)}).bytes == 2u);
     BOOST_TEST(std::string(back, 2) == "45");
 }
 

@@ -79,7 +79,7 @@ error_code code_thrown_by(Call call) {
 
 } // namespace
 
-// --- Case 31: completion tokens ---------------------------------------------------------------------------------------
+// --- Completion tokens ---
 
 ENGINE_TEST(a_callback_may_be_any_function_object) {
     file f = text_file(env);
@@ -109,7 +109,9 @@ ENGINE_TEST(a_callback_may_be_move_only) {
     auto written = std::make_unique<int>(0);
     int sum = 0;
     const auto handler = [&sum](std::unique_ptr<int> owned) {
-        return [&sum, owned = std::move(owned)](error_code ec, std::size_t n) { sum += *owned + (ec ? 0 : int(n)); };
+        return [&sum, owned = std::move(owned)](error_code ec, std::size_t n) {
+            sum += *owned + (ec ? 0 : int(n));
+        };
     };
     f.async_read_some_at(0, asio::buffer(bytes.get(), text.size()), handler(std::move(read)));
     f.async_write_some_at(100, asio::buffer(text), handler(std::move(written)));
@@ -122,7 +124,8 @@ ENGINE_TEST(use_future_gives_the_result) {
     file f = text_file(env);
     char bytes[32];
     std::future<std::size_t> read = f.async_read_some_at(0, asio::buffer(bytes), asio::use_future);
-    std::future<std::size_t> written = f.async_write_some_at(20, asio::buffer(text), asio::use_future);
+    std::future<std::size_t> written =
+        f.async_write_some_at(20, asio::buffer(text), asio::use_future);
     env.run();
     BOOST_TEST(read.get() == text.size());
     BOOST_TEST(written.get() == text.size());
@@ -148,7 +151,8 @@ ENGINE_TEST(a_future_is_ready_when_run_returns) {
 ENGINE_TEST(use_future_throws_the_error) {
     file f = text_file(env);
     char byte;
-    std::future<std::size_t> read = f.async_read_some_at(1000, asio::buffer(&byte, 1), asio::use_future);
+    std::future<std::size_t> read =
+        f.async_read_some_at(1000, asio::buffer(&byte, 1), asio::use_future);
     env.run();
     BOOST_TEST(code_thrown_by([&] { read.get(); }) == asio::error::eof);
 }
@@ -199,11 +203,11 @@ ENGINE_TEST(a_deferred_operation_that_is_never_started_leaves_nothing_behind) {
 ENGINE_TEST(deferred_operations_are_chained) {
     file f = env.open();
     std::string back(text.size(), '\0');
-    auto write_then_read =
-        f.async_write_some_at(0, asio::buffer(text), asio::deferred([&](error_code ec, std::size_t n) {
-                                  BOOST_TEST(!ec);
-                                  return f.async_read_some_at(0, asio::buffer(back.data(), n), asio::deferred);
-                              }));
+    auto write_then_read = f.async_write_some_at(
+        0, asio::buffer(text), asio::deferred([&](error_code ec, std::size_t n) {
+            BOOST_TEST(!ec);
+            return f.async_read_some_at(0, asio::buffer(back.data(), n), asio::deferred);
+        }));
     outcome result;
     std::move(write_then_read)(result.handler());
     env.run();
@@ -216,15 +220,17 @@ ENGINE_TEST(as_tuple_gives_error_and_result_together) {
     file f = text_file(env);
     char bytes[32];
     int calls = 0;
-    f.async_read_some_at(1000, asio::buffer(bytes), asio::as_tuple([&](std::tuple<error_code, std::size_t> result) {
-                             ++calls;
-                             BOOST_TEST((result == std::tuple(error_code(asio::error::eof), std::size_t(0))));
-                         }));
+    f.async_read_some_at(
+        1000, asio::buffer(bytes), asio::as_tuple([&](std::tuple<error_code, std::size_t> result) {
+            ++calls;
+            BOOST_TEST((result == std::tuple(error_code(asio::error::eof), std::size_t(0))));
+        }));
     env.run();
     BOOST_TEST(calls == 1);
     bool awaited = false;
     const auto body = [&]() -> asio::awaitable<void> {
-        const auto [e, m] = co_await f.async_read_some_at(0, asio::buffer(bytes), asio::as_tuple(asio::use_awaitable));
+        const auto [e, m] = co_await f.async_read_some_at(
+            0, asio::buffer(bytes), asio::as_tuple(asio::use_awaitable));
         awaited = !e && m == text.size();
     };
     run_coroutine(env, body());
@@ -237,8 +243,10 @@ ENGINE_TEST(redirect_error_sets_the_error_and_gives_the_result) {
     std::size_t read = 0;
     const auto body = [&]() -> asio::awaitable<void> {
         char bytes[32];
-        co_await f.async_read_some_at(1000, asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, at_end));
-        read = co_await f.async_read_some_at(0, asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, inside));
+        co_await f.async_read_some_at(
+            1000, asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, at_end));
+        read = co_await f.async_read_some_at(
+            0, asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, inside));
     };
     run_coroutine(env, body());
     BOOST_TEST(at_end == asio::error::eof);
@@ -250,7 +258,8 @@ ENGINE_TEST(bind_executor_binds_any_token) {
     file f = text_file(env);
     asio::io_context other;
     char bytes[32];
-    auto future = f.async_read_some_at(0, asio::buffer(bytes), asio::bind_executor(other, asio::use_future));
+    auto future =
+        f.async_read_some_at(0, asio::buffer(bytes), asio::bind_executor(other, asio::use_future));
     env.run();
     BOOST_TEST((future.wait_for(std::chrono::seconds(0)) == std::future_status::timeout));
     run_until_idle(other);
@@ -265,16 +274,23 @@ ENGINE_TEST(append_prepend_and_consign_change_the_arguments) {
     f.async_read_some_at(
         0, asio::buffer(bytes),
         asio::append(
-            [&](error_code ec, std::size_t n, int extra) { count(!ec && n == text.size() && extra == 42); }, 42));
+            [&](error_code ec, std::size_t n, int extra) {
+                count(!ec && n == text.size() && extra == 42);
+            },
+            42));
     f.async_write_some_at(
         20, asio::buffer(text),
         asio::prepend(
-            [&](int extra, error_code ec, std::size_t n) { count(!ec && n == text.size() && extra == 43); }, 43));
+            [&](int extra, error_code ec, std::size_t n) {
+                count(!ec && n == text.size() && extra == 43);
+            },
+            43));
     auto kept = std::make_shared<int>(0);
     const std::weak_ptr<int> seen = kept;
     f.async_read_some_at(
         0, asio::buffer(bytes + 16, 11),
-        asio::consign([&](error_code ec, std::size_t) { count(!ec && !seen.expired()); }, std::move(kept)));
+        asio::consign(
+            [&](error_code ec, std::size_t) { count(!ec && !seen.expired()); }, std::move(kept)));
     BOOST_TEST(!seen.expired());
     env.run();
     BOOST_TEST(calls == 3);
@@ -371,7 +387,8 @@ ENGINE_TEST(spawn_throws_the_error) {
         env.ctx,
         [&](asio::yield_context yield) {
             char bytes[32];
-            thrown = code_thrown_by([&] { f.async_read_some_at(1000, asio::buffer(bytes), yield); });
+            thrown =
+                code_thrown_by([&] { f.async_read_some_at(1000, asio::buffer(bytes), yield); });
         },
         [&](std::exception_ptr e) { ended = !e; });
     env.run();
@@ -389,8 +406,8 @@ ENGINE_TEST(a_parallel_group_waits_for_all) {
         f.async_write_some_at(20, asio::buffer(text), asio::deferred))
         .async_wait(
             asio::experimental::wait_for_all(),
-            [&](std::array<std::size_t, 3>, error_code ec1, std::size_t n1, error_code ec2, std::size_t n2,
-                error_code ec3, std::size_t n3) {
+            [&](std::array<std::size_t, 3>, error_code ec1, std::size_t n1, error_code ec2,
+                std::size_t n2, error_code ec3, std::size_t n3) {
                 ++calls;
                 BOOST_TEST(!ec1);
                 BOOST_TEST(n1 == 5u);
@@ -415,7 +432,8 @@ ENGINE_TEST(a_parallel_group_cancels_the_rest_when_one_has_ended) {
         f.async_read_some_at(0, asio::mutable_buffer(), asio::deferred))
         .async_wait(
             asio::experimental::wait_for_one(),
-            [&](std::array<std::size_t, 2> order, error_code ec1, std::size_t n1, error_code ec2, std::size_t) {
+            [&](std::array<std::size_t, 2> order, error_code ec1, std::size_t n1, error_code ec2,
+                std::size_t) {
                 ++calls;
                 BOOST_TEST(order[0] == 1u);
                 BOOST_TEST(ec1 == asio::error::operation_aborted);
@@ -510,15 +528,21 @@ namespace {
 
 /// Copies a range inside a file: a composed operation of a user's own.
 template <typename Token>
-auto async_copy(file& f, std::uint64_t from, std::uint64_t to, asio::mutable_buffer through, Token&& token) {
+auto async_copy(
+    file& f, std::uint64_t from, std::uint64_t to, asio::mutable_buffer through, Token&& token) {
     enum step { reading, writing, ended };
     return asio::async_compose<Token, void(error_code, std::size_t)>(
-        [&f, from, to, through, next = reading](auto& self, error_code ec = {}, std::size_t n = 0) mutable {
+        [&f, from, to, through,
+         next = reading](auto& self, error_code ec = {}, std::size_t n = 0) mutable {
             if (ec)
                 return self.complete(ec, 0);
             switch (next) {
-            case reading: next = writing; return f.async_read_some_at(from, through, std::move(self));
-            case writing: next = ended; return f.async_write_some_at(to, asio::buffer(through, n), std::move(self));
+            case reading:
+                next = writing;
+                return f.async_read_some_at(from, through, std::move(self));
+            case writing:
+                next = ended;
+                return f.async_write_some_at(to, asio::buffer(through, n), std::move(self));
             case ended: self.complete({}, n); break;
             }
         },
@@ -548,7 +572,9 @@ ENGINE_TEST(a_cancellation_slot_reaches_through_a_composed_operation) {
     char bytes[11];
     asio::cancellation_signal signal;
     outcome result;
-    async_copy(f, 0, 11, asio::buffer(bytes), asio::bind_cancellation_slot(signal.slot(), result.handler()));
+    async_copy(
+        f, 0, 11, asio::buffer(bytes),
+        asio::bind_cancellation_slot(signal.slot(), result.handler()));
     held.run_until_held(env.ctx, 1);
     signal.emit(asio::cancellation_type::terminal);
     env.run();
@@ -556,7 +582,7 @@ ENGINE_TEST(a_cancellation_slot_reaches_through_a_composed_operation) {
     BOOST_TEST(result.ec == asio::error::operation_aborted);
 }
 
-// --- Case 32: Asio's composed operations on our file ------------------------------------------------------------------
+// --- Asio's composed operations on our file ---
 
 namespace {
 
@@ -570,7 +596,9 @@ struct at_most_1000_a_time {
 };
 
 struct until_5000 {
-    std::size_t operator()(const error_code& ec, std::size_t done) const { return ec || done >= 5000 ? 0 : 700; }
+    std::size_t operator()(const error_code& ec, std::size_t done) const {
+        return ec || done >= 5000 ? 0 : 700;
+    }
 };
 
 /// What a transfer of `block` has to end with.
@@ -595,7 +623,8 @@ void for_each_condition(Check check) {
 }
 
 void check_transfer(
-    const error_code& ec, std::size_t bytes, const expected& want, std::string_view from, std::string_view to) {
+    const error_code& ec, std::size_t bytes, const expected& want, std::string_view from,
+    std::string_view to) {
     BOOST_TEST(!ec);
     BOOST_TEST(bytes >= want.at_least);
     BOOST_TEST(bytes <= want.at_most);
@@ -621,7 +650,8 @@ ENGINE_TEST(read_at_obeys_every_completion_condition) {
         BOOST_TEST_CONTEXT(name) {
             std::string back(block.size(), '\0');
             error_code ec;
-            const std::size_t n = asio::read_at(f, 0, halves<asio::mutable_buffer>(back), condition, ec);
+            const std::size_t n =
+                asio::read_at(f, 0, halves<asio::mutable_buffer>(back), condition, ec);
             check_transfer(ec, n, want, block, back);
             BOOST_TEST(asio::read_at(f, 0, asio::buffer(back), condition) >= want.at_least);
         }
@@ -631,9 +661,11 @@ ENGINE_TEST(read_at_obeys_every_completion_condition) {
 ENGINE_TEST(write_at_obeys_every_completion_condition) {
     for_each_condition([&](const char* name, auto condition, const expected& want) {
         BOOST_TEST_CONTEXT(name) {
-            file f = env.open("file", file_base::write_only | file_base::create | file_base::truncate);
+            file f =
+                env.open("file", file_base::write_only | file_base::create | file_base::truncate);
             error_code ec;
-            const std::size_t n = asio::write_at(f, 0, halves<asio::const_buffer>(block), condition, ec);
+            const std::size_t n =
+                asio::write_at(f, 0, halves<asio::const_buffer>(block), condition, ec);
             check_transfer(ec, n, want, block, content(env.path()));
             BOOST_TEST(f.size() == n);
             BOOST_TEST(asio::write_at(f, 0, asio::buffer(block), condition) >= want.at_least);
@@ -648,7 +680,8 @@ ENGINE_TEST(async_read_at_obeys_every_completion_condition) {
             std::string back(block.size(), '\0');
             outcome result;
             make_cold(env.path());
-            asio::async_read_at(f, 0, halves<asio::mutable_buffer>(back), condition, result.handler());
+            asio::async_read_at(
+                f, 0, halves<asio::mutable_buffer>(back), condition, result.handler());
             BOOST_TEST(result.calls == 0);
             env.run();
             BOOST_TEST(result.calls == 1);
@@ -660,9 +693,11 @@ ENGINE_TEST(async_read_at_obeys_every_completion_condition) {
 ENGINE_TEST(async_write_at_obeys_every_completion_condition) {
     for_each_condition([&](const char* name, auto condition, const expected& want) {
         BOOST_TEST_CONTEXT(name) {
-            file f = env.open("file", file_base::write_only | file_base::create | file_base::truncate);
+            file f =
+                env.open("file", file_base::write_only | file_base::create | file_base::truncate);
             outcome result;
-            asio::async_write_at(f, 0, halves<asio::const_buffer>(block), condition, result.handler());
+            asio::async_write_at(
+                f, 0, halves<asio::const_buffer>(block), condition, result.handler());
             BOOST_TEST(result.calls == 0);
             env.run();
             BOOST_TEST(result.calls == 1);
@@ -698,7 +733,8 @@ ENGINE_TEST(read_at_past_the_end_gives_the_bytes_and_end_of_file) {
     error_code ec;
     BOOST_TEST(asio::read_at(f, offset, asio::buffer(back), ec) == 10u);
     BOOST_TEST(ec == asio::error::eof);
-    BOOST_TEST(code_thrown_by([&] { asio::read_at(f, offset, asio::buffer(back)); }) == asio::error::eof);
+    BOOST_TEST(
+        code_thrown_by([&] { asio::read_at(f, offset, asio::buffer(back)); }) == asio::error::eof);
     outcome result;
     asio::async_read_at(f, offset, asio::buffer(back), result.handler());
     env.run();
@@ -742,7 +778,8 @@ ENGINE_TEST(cancelling_async_write_at_stops_it) {
     file f = env.open();
     asio::cancellation_signal signal;
     outcome result;
-    asio::async_write_at(f, 0, asio::buffer(block), asio::bind_cancellation_slot(signal.slot(), result.handler()));
+    asio::async_write_at(
+        f, 0, asio::buffer(block), asio::bind_cancellation_slot(signal.slot(), result.handler()));
     held.run_until_held(env.ctx, 1);
     signal.emit(asio::cancellation_type::partial);
     env.run();

@@ -53,7 +53,9 @@ private:
         ++static_cast<tracked_operation&>(op).delivered;
         owner = nullptr;
     }
-    static void discard_it(operation& op) noexcept { ++static_cast<tracked_operation&>(op).discarded; }
+    static void discard_it(operation& op) noexcept {
+        ++static_cast<tracked_operation&>(op).discarded;
+    }
     static constexpr fates ends{&complete_it, &discard_it};
 };
 
@@ -232,7 +234,9 @@ public:
         }
         for (const auto& op : operations_)
             if (op->started)
-                require(op->delivered + op->discarded == 1, "each operation that was started ends exactly once");
+                require(
+                    op->delivered + op->discarded == 1,
+                    "each operation that was started ends exactly once");
         require(!armed_ || stopped_, "no wait is left that would keep run() from returning");
         require(posted_ == 0 || stopped_, "no round is left");
         require(rounds_.empty(), "every round ends");
@@ -288,7 +292,9 @@ private:
     }
 
     void perform(const detail::actions& todo, bool here) {
-        require(int(todo.post_round) + todo.defer_round + todo.run_round_here <= 1, "one round is asked for at most");
+        require(
+            int(todo.post_round) + todo.defer_round + todo.run_round_here <= 1,
+            "one round is asked for at most");
         if (todo.arm_wait) {
             require(!armed_, "the wait is armed once");
             armed_ = true;
@@ -323,7 +329,9 @@ private:
         const bool lone = one.now.why == turn::lone_operation;
         scheduler_.settle(one.now);
         one.at = phase::settled;
-        require(!lone || one.now.done.empty(), "no handler is delivered inside its initiating function");
+        require(
+            !lone || one.now.done.empty(),
+            "no handler is delivered inside its initiating function");
         one.now.done.for_each([](detail::operation& op) {
             require(op.state() == op_state::finished, "what is delivered is finished");
             static_cast<tracked_operation&>(op).handed_out = true;
@@ -340,7 +348,8 @@ private:
         }
         if (!throws && delivers && at->now.why == turn::woken)
             perform(scheduler_.follow_handlers(), false);
-        at->now.done.for_each([](detail::operation& op) { static_cast<tracked_operation&>(op).handed_out = false; });
+        at->now.done.for_each(
+            [](detail::operation& op) { static_cast<tracked_operation&>(op).handed_out = false; });
         if (!at->now.done.empty())
             perform(scheduler_.take_back(at->now), false);
         scheduler_.end();
@@ -356,7 +365,9 @@ private:
         end(0, false);
     }
 
-    void complete(detail::operation& op) { (engines_[0]->holds(op) ? engines_[0] : engines_[1])->complete(op); }
+    void complete(detail::operation& op) {
+        (engines_[0]->holds(op) ? engines_[0] : engines_[1])->complete(op);
+    }
 
     void stop() {
         detail::op_queue abandoned;
@@ -382,9 +393,12 @@ private:
         if (stopped_)
             return;
         require(scheduler_.count().in_flight == in_flight, "statistics count what is in flight");
-        require(!waits || posted_ != 0 || armed_ || !rounds_.empty(), "somebody will drive what is in flight");
         require(
-            engines_[0]->submissions() + engines_[1]->submissions() <= 2 * operation_count, "nothing is done twice");
+            !waits || posted_ != 0 || armed_ || !rounds_.empty(),
+            "somebody will drive what is in flight");
+        require(
+            engines_[0]->submissions() + engines_[1]->submissions() <= 2 * operation_count,
+            "nothing is done twice");
     }
 
     std::vector<std::unique_ptr<tracked_operation>> operations_;
@@ -399,10 +413,12 @@ private:
 };
 
 const char* name_of(world::what kind) {
-    constexpr const char* names[] = {
-        "start here", "start elsewhere", "start finished",    "begin posted", "begin woken",       "exchange",
-        "settle",     "deliver",         "deliver and throw", "complete",     "complete silently", "pass",
-        "cancel one", "cancel file",     "close file",        "fork, parent", "fork, child",       "stop"};
+    constexpr const char* names[] = {"start here",   "start elsewhere",   "start finished",
+                                     "begin posted", "begin woken",       "exchange",
+                                     "settle",       "deliver",           "deliver and throw",
+                                     "complete",     "complete silently", "pass",
+                                     "cancel one",   "cancel file",       "close file",
+                                     "fork, parent", "fork, child",       "stop"};
     return names[std::size_t(kind)];
 }
 

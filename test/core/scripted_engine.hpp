@@ -109,7 +109,9 @@ private:
         finished_.raise();
     }
 
-    void forget(detail::operation& op) noexcept { held_.erase(std::find(held_.begin(), held_.end(), &op)); }
+    void forget(detail::operation& op) noexcept {
+        held_.erase(std::find(held_.begin(), held_.end(), &op));
+    }
 
     void take_result(detail::operation& op, int result) noexcept {
         if (kind_ == asio_aio::backend::thread_pool)

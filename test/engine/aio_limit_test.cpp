@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0
-// The system's limit of places for Linux AIO: it is everybody's, so no other test may run meanwhile.
+// SPDX-License-Identifier: BSL-1.0 The system's limit of places for Linux AIO: it is everybody's,
+// so no other test may run meanwhile.
 #include "child.hpp"
 #include "seccomp.hpp"
 
@@ -26,8 +26,8 @@ long places_in_use() {
     return number_in("/proc/sys/fs/aio-nr");
 }
 
-/// How the number of places in use changes while a context has `depth` of them: at best exactly so; programs beside this
-/// one may come and go, so it is looked for several times.
+/// How the number of places in use changes while a context has `depth` of them: at best exactly so;
+/// programs beside this one may come and go, so it is looked for several times.
 template <typename Open>
 bool uses_places(long depth, Open open) {
     for (int tries = 20; tries != 0; --tries) {
@@ -96,11 +96,16 @@ BOOST_AUTO_TEST_CASE(without_places_the_engine_is_refused_with_the_reason_until_
             opts.choice = {backend::libaio, backend::thread_pool};
             asio_aio::configure(free_to_choose, opts);
             file g(free_to_choose, folder.file("file"), file_base::read_write | file_base::create);
-            return told && ec == asio_aio::errc::engine_unavailable && g.backend() == backend::thread_pool ? 0 : 1;
+            return told && ec == asio_aio::errc::engine_unavailable &&
+                    g.backend() == backend::thread_pool
+                ? 0
+                : 1;
         });
         if (inner != 0)
             return inner;
-        file f(ctx, folder.file("file"), file_base::read_write | file_base::create | file_base::direct);
+        file f(
+            ctx, folder.file("file"),
+            file_base::read_write | file_base::create | file_base::direct);
         return f.backend() == backend::libaio ? 0 : 2;
     });
     if (status == could_not)
@@ -143,8 +148,8 @@ BOOST_AUTO_TEST_CASE(statistics_agree_with_the_calls_that_are_made) {
         file f(ctx, folder.file("file"), file_base::read_only | file_base::direct);
         if (asio_aio::describe(ctx).chosen != backend::libaio || count_aio_contexts() != 1)
             return 1;
-        const bool trapped =
-            trapped_call::set(SYS_io_submit, [](const trapped_call::arguments&) -> std::optional<long> {
+        const bool trapped = trapped_call::set(
+            SYS_io_submit, [](const trapped_call::arguments&) -> std::optional<long> {
                 ++submissions;
                 return std::nullopt;
             });
@@ -156,13 +161,15 @@ BOOST_AUTO_TEST_CASE(statistics_agree_with_the_calls_that_are_made) {
         std::vector<block> memory(blocks);
         std::vector<outcome> results(blocks);
         for (std::size_t i = 0; i != blocks; ++i)
-            f.async_read_some_at(i * block_bytes, asio::buffer(memory[i].bytes), results[i].handler());
+            f.async_read_some_at(
+                i * block_bytes, asio::buffer(memory[i].bytes), results[i].handler());
         ctx.run();
         std::string all;
         for (const block& each : memory)
             all.append(each.bytes, block_bytes);
         const asio_aio::context_statistics counted = asio_aio::statistics(ctx);
-        if (all != pattern(blocks * block_bytes) || counted.batches != 1 || counted.largest_batch != blocks)
+        if (all != pattern(blocks * block_bytes) || counted.batches != 1 ||
+            counted.largest_batch != blocks)
             return 2;
         return submissions == 1 && counted.kernel_entries == std::uint64_t(submissions) ? 0 : 3;
     });

@@ -47,13 +47,14 @@ private:
 detail::engine_list make_refusing(const asio_aio::options&, detail::event& finished) {
     detail::engine_list engines;
     engines.push_back(std::make_unique<refusing_engine>(finished));
-    engines.push_back(std::make_unique<detail::thread_pool_engine>(detail::thread_pool_settings(), finished));
+    engines.push_back(
+        std::make_unique<detail::thread_pool_engine>(detail::thread_pool_settings(), finished));
     return engines;
 }
 
 } // namespace
 
-// --- What the chosen engine refuses -----------------------------------------------------------------------------------
+// --- What the chosen engine refuses ---
 
 BOOST_AUTO_TEST_CASE(the_pool_does_what_an_engine_refuses_and_the_file_remembers_it) {
     engine_fixture fixture{detail::engine_factory(make_refusing)};
@@ -74,7 +75,7 @@ BOOST_AUTO_TEST_CASE(what_the_pool_cannot_do_either_says_nothing_about_the_file)
     BOOST_TEST(!fixture.file->refused());
 }
 
-// --- Each engine ------------------------------------------------------------------------------------------------------
+// --- Each engine ---
 
 ENGINE_TEST(serves_every_kind_of_operation) {
     engine_fixture fixture(env.engine);

@@ -41,7 +41,8 @@ asio_aio::options for_one_thread() {
 
 /// A read of one byte.
 struct byte_read : plain_operation {
-    explicit byte_read(engine_fixture& fixture, std::uint64_t at = 0) : plain_operation(op_kind::read) {
+    explicit byte_read(engine_fixture& fixture, std::uint64_t at = 0)
+        : plain_operation(op_kind::read) {
         fixture.prepare(*this);
         offset = at;
         iovecs = &iov;
@@ -68,7 +69,7 @@ void leave_in_kernel(engine_fixture& fixture, std::deque<byte_read>& reads) {
     }).join();
 }
 
-// --- io_uring_enter(2) that fails on demand
+// --- Io_uring_enter(2) that fails on demand ---
 
 int answer = 0;
 int answers_left = 0;
@@ -77,18 +78,19 @@ int calls_seen = 0;
 /// From now on `answers_left` calls are answered with `error`; false where that cannot be arranged.
 bool enter_answers(int error) {
     answer = error;
-    return trapped_call::set(SYS_io_uring_enter, [](const trapped_call::arguments&) -> std::optional<long> {
-        ++calls_seen;
-        if (answers_left == 0)
-            return std::nullopt;
-        --answers_left;
-        return -answer;
-    });
+    return trapped_call::set(
+        SYS_io_uring_enter, [](const trapped_call::arguments&) -> std::optional<long> {
+            ++calls_seen;
+            if (answers_left == 0)
+                return std::nullopt;
+            --answers_left;
+            return -answer;
+        });
 }
 
 } // namespace
 
-// --- The ring ---------------------------------------------------------------------------------------------------------
+// --- The ring ---
 
 BOOST_AUTO_TEST_CASE(a_ring_that_overflows_loses_no_completion) {
     if (!has_io_uring())
@@ -96,7 +98,8 @@ BOOST_AUTO_TEST_CASE(a_ring_that_overflows_loses_no_completion) {
     detail::event finished;
     BOOST_REQUIRE_EQUAL(finished.open(), 0);
     io_uring_ring ring;
-    BOOST_REQUIRE(!ring.open({2, 0, false, false}, finished.descriptor())); // 4 places for completions
+    // 4 places for completions
+    BOOST_REQUIRE(!ring.open({2, 0, false, false}, finished.descriptor()));
     constexpr std::uint64_t count = 100;
     for (std::uint64_t i = 0; i != count; ++i) {
         io_uring_sqe* entry = ring.next_entry();
@@ -178,11 +181,13 @@ BOOST_AUTO_TEST_CASE(a_kernel_that_asks_to_try_again_is_asked_again) {
             });
             if (status == could_not)
                 return say_skipped("seccomp does not work here");
-            BOOST_TEST(status == 0, "errno " << error << ", " << times << " times: status " << status);
+            BOOST_TEST(
+                status == 0, "errno " << error << ", " << times << " times: status " << status);
         }
 }
 
-/// The entries of this process's ring by the length of their map, in whole pages; 0: there is no ring.
+/// The entries of this process's ring by the length of their map, in whole pages; 0: there is no
+/// ring.
 /** Not by SqMask in /proc/self/fdinfo, which Linux 5.10 lacks. */
 std::size_t mapped_ring_entries() {
     for (const memory_map& each : maps_of("[io_uring]"))
@@ -219,7 +224,10 @@ BOOST_AUTO_TEST_CASE(describe_and_statistics_agree_with_what_the_kernel_sees) {
         ctx.run();
         const asio_aio::context_statistics counted = asio_aio::statistics(ctx);
         const bool one_batch = counted.batches == 1 && counted.largest_batch == 32;
-        return bytes == pattern(32) && one_batch && counted.kernel_entries == std::uint64_t(calls_seen) ? 0 : 2;
+        return bytes == pattern(32) && one_batch &&
+                counted.kernel_entries == std::uint64_t(calls_seen)
+            ? 0
+            : 2;
     });
     if (status == could_not)
         return say_skipped("seccomp does not work here");
@@ -243,14 +251,17 @@ BOOST_AUTO_TEST_CASE(little_lockable_memory_gives_a_smaller_ring_and_none_gives_
         const asio_aio::engine_report found = detail::try_io_uring({}).report;
         if (found.available)
             return could_not; // this kernel does not charge rings
-        return found.error == ENOMEM && found.remedy.find("RLIMIT_MEMLOCK") != std::string::npos ? 0 : 1;
+        return found.error == ENOMEM && found.remedy.find("RLIMIT_MEMLOCK") != std::string::npos
+            ? 0
+            : 1;
     });
     if (none == could_not)
         return say_skipped("this kernel does not count rings as locked memory");
     BOOST_TEST(none == 0);
 }
 
-BOOST_AUTO_TEST_CASE(contexts_one_after_another_all_get_a_whole_ring_where_little_memory_can_be_locked) {
+BOOST_AUTO_TEST_CASE(
+    contexts_one_after_another_all_get_a_whole_ring_where_little_memory_can_be_locked) {
     if (asio_on_io_uring)
         return say_skipped("Asio's own ring, of 16 384 entries, does not fit there");
     if (!has_io_uring())
@@ -258,10 +269,12 @@ BOOST_AUTO_TEST_CASE(contexts_one_after_another_all_get_a_whole_ring_where_littl
     if (::geteuid() != 0)
         return say_skipped("only root can become a user who has locked nothing yet");
     const int status = in_child([] {
-        constexpr uid_t nobody_else = 65531; // the kernel counts for each user: no other test has this one
+        // the kernel counts for each user: no other test has this one
+        constexpr uid_t nobody_else = 65531;
         if (!limit_locked_memory(64 * 1024, nobody_else))
             return could_not;
-        for (int i = 0; i != 50; ++i) { // the kernel gives the memory of a closed ring back some milliseconds later
+        // the kernel gives the memory of a closed ring back some milliseconds later
+        for (int i = 0; i != 50; ++i) {
             asio::io_context ctx;
             const file f(ctx, "/dev/null", file_base::read_only);
             if (asio_aio::describe(ctx).chosen != backend::io_uring)
@@ -288,10 +301,11 @@ BOOST_AUTO_TEST_CASE(a_ring_that_never_fitted_is_made_smaller_without_a_wait) {
         detail::event finished;
         finished.open();
         static int pauses = 0;
-        const bool trapped = trapped_call::set(SYS_poll, [](const trapped_call::arguments&) -> std::optional<long> {
-            ++pauses;
-            return std::nullopt;
-        });
+        const bool trapped =
+            trapped_call::set(SYS_poll, [](const trapped_call::arguments&) -> std::optional<long> {
+                ++pauses;
+                return std::nullopt;
+            });
         if (!trapped)
             return could_not;
         io_uring_ring small, large;
@@ -307,9 +321,10 @@ BOOST_AUTO_TEST_CASE(a_ring_that_never_fitted_is_made_smaller_without_a_wait) {
     BOOST_TEST(status == 0);
 }
 
-// --- The kernel's workers ---------------------------------------------------------------------------------------------
+// --- The kernel's workers ---
 
-/// How many workers the kernel allows the calling thread for reads and writes of files, as another ring of it sees.
+/// How many workers the kernel allows the calling thread for reads and writes of files, as another
+/// ring of it sees.
 unsigned worker_limit() {
     io_uring other{};
     BOOST_REQUIRE_EQUAL(io_uring_queue_init(2, &other, 0), 0);
@@ -321,7 +336,10 @@ unsigned worker_limit() {
 
 /// An engine that has submitted something on the calling thread.
 struct used_engine {
-    explicit used_engine(unsigned max_threads) : fixture(backend::io_uring, with_threads(max_threads)) { use(); }
+    explicit used_engine(unsigned max_threads)
+        : fixture(backend::io_uring, with_threads(max_threads)) {
+        use();
+    }
 
     void use() {
         plain_operation sync(op_kind::sync_data);
@@ -369,14 +387,15 @@ BOOST_AUTO_TEST_CASE(a_context_with_few_threads_takes_no_worker_from_another_of_
     }).join();
 }
 
-// --- Registered buffers -----------------------------------------------------------------------------------------------
+// --- Registered buffers ---
 
 BOOST_AUTO_TEST_CASE(a_registered_buffer_is_named_by_its_index_and_a_child_process_has_it_too) {
     if (!has_io_uring())
         return;
     engine_fixture fixture(backend::io_uring);
     set_content(fixture.folder.file("file"), pattern(8192));
-    // On the heap: Linux 5.10 and 6.1 do not register memory that a file is mapped to, as parts of .bss are.
+    // On the heap: Linux 5.10 and 6.1 do not register memory that a file is mapped to, as parts of
+    // .bss are.
     std::vector<char> first(4096), second(4096);
     const iovec buffers[] = {{first.data(), first.size()}, {second.data(), second.size()}};
     BOOST_REQUIRE_EQUAL(fixture.engines.register_buffers(buffers, 2), 0);
@@ -389,10 +408,12 @@ BOOST_AUTO_TEST_CASE(a_registered_buffer_is_named_by_its_index_and_a_child_proce
         read.offset = at;
         read.buffer_index = 1;
         const int result = fixture.perform(read);
-        return result == 4000 && std::string(second.data() + 96, 4000) == pattern(8192).substr(at, 4000);
+        return result == 4000 &&
+            std::string(second.data() + 96, 4000) == pattern(8192).substr(at, 4000);
     };
     BOOST_TEST(reads_into_second(7));
-    // The kernel does not read to where the index does not lie, a thread does: the index is really used.
+    // The kernel does not read to where the index does not lie, a thread does: the index is really
+    // used.
     plain_operation wrong(op_kind::read);
     fixture.prepare(wrong);
     iovec elsewhere{first.data(), first.size()};
@@ -403,12 +424,16 @@ BOOST_AUTO_TEST_CASE(a_registered_buffer_is_named_by_its_index_and_a_child_proce
     BOOST_TEST(fixture.engines.passed(detail::pass_reason::unsupported) == 1u);
     op_queue nothing_pending;
     fixture.prepare_fork(nothing_pending);
-    BOOST_TEST(in_child([&] { return fixture.engines.become_child() == 0 && reads_into_second(100) ? 0 : 1; }) == 0);
-    BOOST_REQUIRE_EQUAL(fixture.engines.register_buffers(buffers, 1), 0); // in place of those before
-    BOOST_TEST(reads_into_second(200));                                   // by an index that is none: a plain buffer
+    BOOST_TEST(in_child([&] {
+                   return fixture.engines.become_child() == 0 && reads_into_second(100) ? 0 : 1;
+               }) == 0);
+    // in place of those before
+    BOOST_REQUIRE_EQUAL(fixture.engines.register_buffers(buffers, 1), 0);
+    // by an index that is none: a plain buffer
+    BOOST_TEST(reads_into_second(200));
 }
 
-// --- Child processes --------------------------------------------------------------------------------------------------
+// --- Child processes ---
 
 BOOST_AUTO_TEST_CASE(a_child_process_unmaps_the_parents_ring_and_nothing_else) {
     if (!has_io_uring())
@@ -420,7 +445,8 @@ BOOST_AUTO_TEST_CASE(a_child_process_unmaps_the_parents_ring_and_nothing_else) {
     op_queue nothing_pending;
     fixture.prepare_fork(nothing_pending);
     const int status = in_child([&] {
-        // The kernel gives a child process the ring's maps: what it unmaps is the ring, and not what came there since.
+        // The kernel gives a child process the ring's maps: what it unmaps is the ring, and not
+        // what came there since.
         if (maps_of("[io_uring]").size() != maps)
             return 1;
         if (fixture.engines.become_child() != 0 || maps_of("[io_uring]").size() != maps)
@@ -459,7 +485,7 @@ BOOST_AUTO_TEST_CASE(a_child_process_that_only_ends_the_engine_takes_nothing_fro
         BOOST_TEST((each.result == 1 && each.byte == 'x'));
 }
 
-// --- What it cannot do ------------------------------------------------------------------------------------------------
+// --- What it cannot do ---
 
 BOOST_AUTO_TEST_CASE(what_is_no_storage_is_read_by_the_pool) {
     if (!has_io_uring())
@@ -479,7 +505,7 @@ BOOST_AUTO_TEST_CASE(what_is_no_storage_is_read_by_the_pool) {
     BOOST_TEST(asio_aio::statistics(ctx).passed_unsupported == 1u);
 }
 
-// --- Modes that a program asks for ------------------------------------------------------------------------------------
+// --- Modes that a program asks for ---
 
 BOOST_AUTO_TEST_CASE(a_thread_of_the_kernels_submits_where_it_is_asked_to) {
     asio_aio::options opts;
@@ -556,7 +582,8 @@ BOOST_AUTO_TEST_CASE(another_thread_may_start_right_after_the_one_was_joined) {
     }
 }
 
-/// Has the next thread or process of this namespace get `id`; false where the kernel does not allow that.
+/// Has the next thread or process of this namespace get `id`; false where the kernel does not allow
+/// that.
 bool choose_next_id(pid_t id) {
     std::ofstream last("/proc/sys/kernel/ns_last_pid");
     return bool(last << id - 1 << std::flush);
@@ -587,7 +614,8 @@ BOOST_AUTO_TEST_CASE(a_thread_with_the_id_of_the_one_that_ended_is_another_threa
                     return 1;
                 if (got != chosen)
                     return could_not;
-                while (::syscall(SYS_tgkill, ::getpid(), chosen, 0) == 0) // else the id is not free yet
+                // else the id is not free yet
+                while (::syscall(SYS_tgkill, ::getpid(), chosen, 0) == 0)
                     std::this_thread::yield();
                 if (fixture.engines.failure())
                     return 2;

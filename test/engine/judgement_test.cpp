@@ -22,7 +22,8 @@ namespace asio_aio::detail {
 
 std::ostream& operator<<(std::ostream& out, const judgement& what) {
     const char* names[] = {"finished", "retry", "proceed", "pass"};
-    return out << names[int(what.what)] << ", result " << what.result << ", reason " << int(what.why);
+    return out << names[int(what.what)] << ", result " << what.result << ", reason "
+               << int(what.why);
 }
 
 } // namespace asio_aio::detail
@@ -39,7 +40,8 @@ struct plain_operation final : detail::operation {
 
     iovec all{nullptr, 100};
 
-    static constexpr fates ends{[](operation&, operation*& owner) { owner = nullptr; }, [](operation&) noexcept {}};
+    static constexpr fates ends{
+        [](operation&, operation*& owner) { owner = nullptr; }, [](operation&) noexcept {}};
 };
 
 /// What the judge is given beside the operation's kind and the result.
@@ -59,8 +61,10 @@ void check(const row (&table)[Count], Judge judge) {
         op.cancel_asked = each.how == circumstances::cancelled;
         op.tried_again = each.how == circumstances::tried_again;
         BOOST_TEST_CONTEXT(
-            "kind " << int(each.kind) << ", circumstances " << int(each.how) << ", result " << each.result) {
-            BOOST_TEST(judge(op, each.result, each.how == circumstances::short_of_end) == each.expected);
+            "kind " << int(each.kind) << ", circumstances " << int(each.how) << ", result "
+                    << each.result) {
+            BOOST_TEST(
+                judge(op, each.result, each.how == circumstances::short_of_end) == each.expected);
         }
     }
 }
@@ -165,7 +169,9 @@ BOOST_AUTO_TEST_CASE(libaio_judges_what_the_kernel_does_not_take) {
         {read, cancelled, -EINVAL, finished(-ECANCELED)},
         {sync_all, cancelled, -EINVAL, finished(-ECANCELED)},
     };
-    check(table, [](const detail::operation& op, int error, bool) { return detail::judge_aio_submission(op, error); });
+    check(table, [](const detail::operation& op, int error, bool) {
+        return detail::judge_aio_submission(op, error);
+    });
 }
 
 BOOST_AUTO_TEST_CASE(the_pool_judges_system_calls) {
@@ -186,5 +192,7 @@ BOOST_AUTO_TEST_CASE(the_pool_judges_system_calls) {
         {open, plain, -EINTR, finished(-EINTR)},
         {close, plain, -EINTR, finished(-EINTR)},
     };
-    check(table, [](const detail::operation& op, int result, bool) { return detail::judge_call(op, result); });
+    check(table, [](const detail::operation& op, int result, bool) {
+        return detail::judge_call(op, result);
+    });
 }

@@ -54,13 +54,15 @@ struct direct_fixture : engine_fixture {
         for (unsigned i = 0; i != blocks; ++i)
             all += pattern(block_bytes, i);
         set_content(folder.file("file"), all);
-        make_cold(folder.file("file")); // pages in memory would make the kernel wait, to write them back
+        // pages in memory would make the kernel wait, to write them back
+        make_cold(folder.file("file"));
     }
 };
 
 /// A read or write of one block.
 struct block_operation : plain_operation {
-    block_operation(op_kind what, engine_fixture& fixture, std::uint64_t index) : plain_operation(what) {
+    block_operation(op_kind what, engine_fixture& fixture, std::uint64_t index)
+        : plain_operation(what) {
         fixture.prepare(*this);
         offset = index * block_bytes;
         iovecs = &iov;
@@ -74,8 +76,11 @@ struct block_operation : plain_operation {
 };
 
 struct block_read : block_operation {
-    block_read(engine_fixture& fixture, std::uint64_t index) : block_operation(op_kind::read, fixture, index) {}
-    bool is_right() const { return result == int(block_bytes) && memory.text() == pattern(block_bytes, seed()); }
+    block_read(engine_fixture& fixture, std::uint64_t index)
+        : block_operation(op_kind::read, fixture, index) {}
+    bool is_right() const {
+        return result == int(block_bytes) && memory.text() == pattern(block_bytes, seed());
+    }
     unsigned seed() const { return unsigned(offset / block_bytes); }
 };
 
@@ -111,31 +116,33 @@ bool are_right(const std::deque<block_read>& reads) {
     return std::ranges::all_of(reads, [](const block_read& each) { return each.is_right(); });
 }
 
-// --- io_submit(2) that fails on demand
+// --- Io_submit(2) that fails on demand ---
 
 long answer = 0;
 int answers_left = 0;
 int calls_seen = 0;
-constexpr long only_the_first = 0; // not an answer of the kernel's: it takes one operation of a batch
+// not an answer of the kernel's: it takes one operation of a batch
+constexpr long only_the_first = 0;
 
 /// From now on `answers_left` calls are answered; false where that cannot be arranged.
 bool submit_answers(long with) {
     answer = with;
-    return trapped_call::set(SYS_io_submit, [](const trapped_call::arguments& a) -> std::optional<long> {
-        ++calls_seen;
-        if (answers_left == 0)
-            return std::nullopt;
-        --answers_left;
-        if (answer != only_the_first)
-            return answer;
-        const trapped_call::arguments one = {a[0], 1, a[2], a[3], a[4]};
-        return trapped_call::perform(one);
-    });
+    return trapped_call::set(
+        SYS_io_submit, [](const trapped_call::arguments& a) -> std::optional<long> {
+            ++calls_seen;
+            if (answers_left == 0)
+                return std::nullopt;
+            --answers_left;
+            if (answer != only_the_first)
+                return answer;
+            const trapped_call::arguments one = {a[0], 1, a[2], a[3], a[4]};
+            return trapped_call::perform(one);
+        });
 }
 
 } // namespace
 
-// --- The queue --------------------------------------------------------------------------------------------------------
+// --- The queue ---
 
 BOOST_AUTO_TEST_CASE(a_queue_of_four_wraps_around_a_million_times) {
     if (!has_libaio())
@@ -168,8 +175,8 @@ BOOST_AUTO_TEST_CASE(where_the_kernel_shares_no_ring_it_is_asked) {
         return;
     check_in_child([] {
         // As gVisor does: what lies at the address of the context is no ring.
-        const bool trapped =
-            trapped_call::set(SYS_io_setup, [](const trapped_call::arguments& a) -> std::optional<long> {
+        const bool trapped = trapped_call::set(
+            SYS_io_setup, [](const trapped_call::arguments& a) -> std::optional<long> {
                 const long result = trapped_call::perform(a);
                 if (result == 0)
                     (*reinterpret_cast<unsigned**>(a[1]))[4] = 0; // the magic number
@@ -185,7 +192,7 @@ BOOST_AUTO_TEST_CASE(where_the_kernel_shares_no_ring_it_is_asked) {
     });
 }
 
-// --- Submission -------------------------------------------------------------------------------------------------------
+// --- Submission ---
 
 BOOST_AUTO_TEST_CASE(a_batch_enters_the_kernel_once) {
     if (!has_libaio())
@@ -246,8 +253,11 @@ BOOST_AUTO_TEST_CASE(an_operation_that_io_submit_refuses_stops_no_other) {
                 answers_left = 1;
                 submit_all(fixture, reads);
                 fixture.reap(3);
-                const bool is_pools = fixture.engines.backend_of(*fixture.file.operator->()) == backend::thread_pool;
-                return are_right(reads) && is_pools == each.of_file && !fixture.engines.failure() ? 0 : 1;
+                const bool is_pools =
+                    fixture.engines.backend_of(*fixture.file.operator->()) == backend::thread_pool;
+                return are_right(reads) && is_pools == each.of_file && !fixture.engines.failure()
+                    ? 0
+                    : 1;
             },
             "errno " + std::to_string(each.error));
     }
@@ -265,7 +275,8 @@ BOOST_AUTO_TEST_CASE(a_filesystem_that_cannot_be_asked_not_to_wait_is_asked_once
         submit_all(fixture, reads);
         fixture.reap(200);
         const bool all_passed = fixture.engines.passed(pass_reason::refused) == 200;
-        return are_right(reads) && all_passed && calls_seen == 2 ? 0 : 1; // the second: whether the call is allowed
+        // the second: whether the call is allowed
+        return are_right(reads) && all_passed && calls_seen == 2 ? 0 : 1;
     });
 }
 
@@ -295,7 +306,8 @@ BOOST_AUTO_TEST_CASE(a_kernel_that_stops_taking_operations_leaves_everything_to_
         f.async_read_some_at(0, asio::buffer(memory.bytes), second.handler());
         ctx.run();
         const bool read = first.bytes == block_bytes && second.bytes == block_bytes;
-        if (!read || !told || f.backend() != backend::thread_pool || memory.text() != pattern(block_bytes))
+        if (!read || !told || f.backend() != backend::thread_pool ||
+            memory.text() != pattern(block_bytes))
             return 2;
         // What was found out before is not believed any more: a strict choice of this engine fails.
         asio::io_context next;
@@ -307,7 +319,7 @@ BOOST_AUTO_TEST_CASE(a_kernel_that_stops_taking_operations_leaves_everything_to_
     });
 }
 
-// --- What would wait --------------------------------------------------------------------------------------------------
+// --- What would wait ---
 
 BOOST_AUTO_TEST_CASE(no_buffered_file_is_submitted_and_a_direct_one_is) {
     if (!has_libaio())
@@ -331,7 +343,8 @@ BOOST_AUTO_TEST_CASE(no_buffered_file_is_submitted_and_a_direct_one_is) {
         buffered.async_read_some_at(0, asio::buffer(memory.bytes), results[0].handler());
         buffered.async_write_some_at(0, asio::buffer("a", 1), results[1].handler());
         ctx.run();
-        if (calls_seen != 0 || asio_aio::statistics(ctx).passed_buffered != 2 || results[1].bytes != 1)
+        if (calls_seen != 0 || asio_aio::statistics(ctx).passed_buffered != 2 ||
+            results[1].bytes != 1)
             return 2;
         ctx.restart();
         direct.async_read_some_at(0, asio::buffer(memory.bytes), results[2].handler());
@@ -376,7 +389,8 @@ BOOST_AUTO_TEST_CASE(overwriting_is_done_by_the_kernel) {
     for (unsigned i = 0; i != 8; ++i)
         expected += pattern(block_bytes, 50 + i);
     BOOST_TEST((content(fixture.folder.file("file")) == expected));
-    // The map of the file may have to be read first, and XFS may want to note the time (Linux 6.0 to 6.19).
+    // The map of the file may have to be read first, and XFS may want to note the time (Linux 6.0
+    // to 6.19).
     BOOST_TEST(fixture.engines.passed(pass_reason::would_wait) < 8u);
 }
 
@@ -413,7 +427,8 @@ BOOST_AUTO_TEST_CASE(syncs_are_the_kernels_and_other_kinds_are_the_pools) {
     if (!has_libaio())
         return;
     direct_fixture fixture(1);
-    plain_operation all(op_kind::sync_all), data(op_kind::sync_data), size(op_kind::size), range(op_kind::sync_range);
+    plain_operation all(op_kind::sync_all), data(op_kind::sync_data), size(op_kind::size),
+        range(op_kind::sync_range);
     for (plain_operation* each : {&all, &data, &size, &range}) {
         fixture.prepare(*each);
         BOOST_TEST(fixture.perform(*each) == 0);
@@ -428,13 +443,14 @@ BOOST_AUTO_TEST_CASE(a_kernel_without_syncs_still_reads) {
         return;
     check_in_child([] { // as before Linux 4.18
         direct_fixture fixture(1);
-        const bool trapped =
-            trapped_call::set(SYS_io_submit, [](const trapped_call::arguments& a) -> std::optional<long> {
+        const bool trapped = trapped_call::set(
+            SYS_io_submit, [](const trapped_call::arguments& a) -> std::optional<long> {
                 if (a[1] == 0) // whether the call is allowed at all
                     return std::nullopt;
                 ++calls_seen;
                 const iocb& first = **reinterpret_cast<iocb**>(a[2]);
-                const bool is_sync = first.aio_lio_opcode == IO_CMD_FSYNC || first.aio_lio_opcode == IO_CMD_FDSYNC;
+                const bool is_sync =
+                    first.aio_lio_opcode == IO_CMD_FSYNC || first.aio_lio_opcode == IO_CMD_FDSYNC;
                 return is_sync ? std::optional<long>(-EINVAL) : std::nullopt;
             });
         if (!trapped)
@@ -452,9 +468,10 @@ BOOST_AUTO_TEST_CASE(a_kernel_without_syncs_still_reads) {
     });
 }
 
-// --- Cancellation and end ---------------------------------------------------------------------------------------------
+// --- Cancellation and end ---
 
-BOOST_AUTO_TEST_CASE(what_waits_for_a_place_is_cancelled_at_once_and_what_the_kernel_has_ends_as_it_does) {
+BOOST_AUTO_TEST_CASE(
+    what_waits_for_a_place_is_cancelled_at_once_and_what_the_kernel_has_ends_as_it_does) {
     if (!has_libaio())
         return;
     check_in_child([] {
@@ -529,7 +546,8 @@ BOOST_AUTO_TEST_CASE(a_child_process_gets_a_queue_of_its_own_and_the_parent_keep
         fixture.reap(64);
         block_read again(fixture, 7);
         fixture.perform(again);
-        return again.is_right() && fixture.engines.passed(pass_reason::refused) == 0 && are_right(reads);
+        return again.is_right() && fixture.engines.passed(pass_reason::refused) == 0 &&
+            are_right(reads);
     };
     const int status = in_child([&] {
         if (fixture.engines.become_child() != 0)
@@ -542,7 +560,8 @@ BOOST_AUTO_TEST_CASE(a_child_process_gets_a_queue_of_its_own_and_the_parent_keep
     BOOST_TEST(arrives());
 }
 
-BOOST_AUTO_TEST_CASE(a_child_process_has_no_part_in_the_parents_queue_and_leaves_alone_what_lies_there) {
+BOOST_AUTO_TEST_CASE(
+    a_child_process_has_no_part_in_the_parents_queue_and_leaves_alone_what_lies_there) {
     if (!has_libaio())
         return;
     direct_fixture fixture(1, with_depth(64));
@@ -563,7 +582,8 @@ BOOST_AUTO_TEST_CASE(a_child_process_has_no_part_in_the_parents_queue_and_leaves
             return 3;
         block_read read(fixture, 0);
         fixture.perform(read);
-        const bool untouched = std::string(static_cast<char*>(there), bytes) == std::string(bytes, 'x');
+        const bool untouched =
+            std::string(static_cast<char*>(there), bytes) == std::string(bytes, 'x');
         return read.is_right() && untouched ? 0 : 4;
     });
     BOOST_TEST(status == 0);
@@ -620,19 +640,21 @@ BOOST_AUTO_TEST_CASE(writes_past_the_limit_of_file_sizes_are_an_error_and_no_sig
         if (::setrlimit(RLIMIT_FSIZE, &limit) != 0)
             return could_not;
         block_write within(fixture, 1, 9), beyond(fixture, 3, 9);
-        return fixture.perform(within) == int(block_bytes) && fixture.perform(beyond) == -EFBIG ? 0 : 1;
+        return fixture.perform(within) == int(block_bytes) && fixture.perform(beyond) == -EFBIG ? 0
+                                                                                                : 1;
     });
     BOOST_TEST(status == 0);
 }
 
-// --- A model of everything at once ------------------------------------------------------------------------------------
+// --- A model of everything at once ---
 
 BOOST_AUTO_TEST_CASE(a_random_mix_of_direct_reads_and_writes_does_what_the_model_says) {
     if (!has_libaio())
         return;
     constexpr unsigned blocks = 256, steps = 20'000, at_once = 64;
     direct_fixture fixture(blocks, with_depth(16));
-    std::vector<unsigned> model(2 * blocks); // the seed of each block; beyond `written` there is none
+    // the seed of each block; beyond `written` there is none
+    std::vector<unsigned> model(2 * blocks);
     for (unsigned i = 0; i != blocks; ++i)
         model[i] = i;
     unsigned written = blocks;
@@ -664,7 +686,8 @@ BOOST_AUTO_TEST_CASE(a_random_mix_of_direct_reads_and_writes_does_what_the_model
         fixture.reap(count);
         for (const block_read& each : reads)
             BOOST_REQUIRE(
-                each.result == int(block_bytes) && each.memory.text() == pattern(block_bytes, model[each.seed()]));
+                each.result == int(block_bytes) &&
+                each.memory.text() == pattern(block_bytes, model[each.seed()]));
         for (const auto& [where, seed] : changes) {
             model[where] = seed;
             written = std::max(written, where + 1);

@@ -23,7 +23,9 @@ struct plain_operation final : detail::operation {
 
 private:
     static void complete_it(operation&, operation*& owner) { owner = nullptr; }
-    static void discard_it(operation& op) noexcept { static_cast<plain_operation&>(op).discarded = true; }
+    static void discard_it(operation& op) noexcept {
+        static_cast<plain_operation&>(op).discarded = true;
+    }
     static constexpr fates ends{&complete_it, &discard_it};
 };
 
@@ -124,7 +126,8 @@ BOOST_AUTO_TEST_CASE(cancelling_one_operation_tells_where_it_is) {
     ledger.occupy(in_slot);
     ledger.waiting().push(&waiting);
     BOOST_TEST((ledger.cancel(in_slot) == ledger_type::place::in_slot));
-    BOOST_TEST((ledger.cancel(elsewhere) == ledger_type::place::elsewhere)); // though its number of a slot is in use
+    // though its number of a slot is in use
+    BOOST_TEST((ledger.cancel(elsewhere) == ledger_type::place::elsewhere));
     BOOST_TEST((ledger.cancel(waiting) == ledger_type::place::waiting));
     BOOST_TEST((ledger.cancel(waiting) == ledger_type::place::elsewhere));
     BOOST_TEST(waiting.result == -ECANCELED);

@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0
-// A program with much thread-local storage, which the C library takes from the stack of each thread.
+// SPDX-License-Identifier: BSL-1.0 A program with much thread-local storage, which the C library
+// takes from the stack of each thread.
 #include "engine_fixture.hpp"
 
 #include <pthread.h>

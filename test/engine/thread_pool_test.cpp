@@ -256,7 +256,8 @@ BOOST_AUTO_TEST_CASE(its_threads_receive_no_signals) {
     settings.perform = [](detail::operation& op) noexcept {
         sigset_t mask;
         pthread_sigmask(SIG_SETMASK, nullptr, &mask);
-        all_blocked = sigismember(&mask, SIGTERM) && sigismember(&mask, SIGXFSZ) && sigismember(&mask, SIGUSR1);
+        all_blocked = sigismember(&mask, SIGTERM) && sigismember(&mask, SIGXFSZ) &&
+            sigismember(&mask, SIGUSR1);
         return detail::posix_file::perform(op);
     };
     pool_fixture fixture(settings);
@@ -269,11 +270,12 @@ BOOST_AUTO_TEST_CASE(its_threads_receive_no_signals) {
     BOOST_TEST(!sigismember(&mask, SIGUSR1)); // the maker of the thread has its mask back
 }
 
-// --- Where no thread can be made ---------------------------------------------------------------------------------------
+// --- Where no thread can be made ---
 
 namespace {
 
-/// From now on this process, a child, can make no thread, or again as many as before; false where that does not work.
+/// From now on this process, a child, can make no thread, or again as many as before; false where
+/// that does not work.
 bool allow_threads(bool allowed) {
     static const rlim_t most = [] {
         rlimit limit{};
@@ -281,10 +283,12 @@ bool allow_threads(bool allowed) {
         return limit.rlim_max;
     }();
     const rlimit limit{allowed ? most : 0, most};
-    return ::setrlimit(RLIMIT_NPROC, &limit) == 0 && (::geteuid() != 0 || ::setresuid(65534, 65534, 65534) == 0);
+    return ::setrlimit(RLIMIT_NPROC, &limit) == 0 &&
+        (::geteuid() != 0 || ::setresuid(65534, 65534, 65534) == 0);
 }
 
-/// Runs `body(fixture)` in a child process whose pool can have no thread, and fails where the result is not 0.
+/// Runs `body(fixture)` in a child process whose pool can have no thread, and fails where the
+/// result is not 0.
 template <typename Body>
 void check_without_threads(std::chrono::milliseconds patience, Body body) {
     detail::thread_pool_settings settings;
@@ -303,7 +307,8 @@ constexpr auto long_patience = std::chrono::hours(1);
 
 BOOST_AUTO_TEST_CASE(operations_wait_for_the_first_thread) {
     check_without_threads(long_patience, [](pool_fixture& fixture) {
-        plain_operation ops[] = {plain_operation(op_kind::size), plain_operation(op_kind::sync_all)};
+        plain_operation ops[] = {
+            plain_operation(op_kind::size), plain_operation(op_kind::sync_all)};
         op_queue done;
         for (plain_operation& op : ops) {
             fixture.prepare(op);
@@ -340,7 +345,8 @@ BOOST_AUTO_TEST_CASE(a_new_operation_brings_the_first_thread_to_those_that_wait)
 
 BOOST_AUTO_TEST_CASE(operations_fail_when_no_thread_comes_for_long_and_none_is_lost) {
     check_without_threads(no_patience, [](pool_fixture& fixture) {
-        plain_operation ops[] = {plain_operation(op_kind::size), plain_operation(op_kind::sync_all)};
+        plain_operation ops[] = {
+            plain_operation(op_kind::size), plain_operation(op_kind::sync_all)};
         for (plain_operation& op : ops) {
             fixture.prepare(op);
             fixture.submit({&op});

@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0
-// Which engine runs and what a context tells about itself: case 23, and the part of 28 that needs no look into the kernel.
+// SPDX-License-Identifier: BSL-1.0 Which engine runs and what a context tells about itself: case
+// 23, and the part of 28 that needs no look into the kernel.
 #include "holding_engine.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -119,7 +119,7 @@ void check_names_all_engines(std::string_view text) {
 BOOST_TEST_DONT_PRINT_LOG_VALUE(asio_aio::backend)
 BOOST_TEST_DONT_PRINT_LOG_VALUE(asio_aio::choice_source)
 
-// --- Names and probing ------------------------------------------------------------------------------------------------
+// --- Names and probing ---
 
 BOOST_AUTO_TEST_CASE(names_of_engines_go_both_ways) {
     BOOST_TEST(to_string(backend::io_uring) == "io_uring");
@@ -128,7 +128,8 @@ BOOST_AUTO_TEST_CASE(names_of_engines_go_both_ways) {
     for (backend each : all_engines)
         BOOST_TEST((asio_aio::backend_from_string(to_string(each)) == each));
     for (std::string_view other :
-         {"", " ", "io-uring", "IO_URING", "io_uring ", "threadpool", "automatic", "io_uring,libaio"})
+         {"", " ", "io-uring", "IO_URING", "io_uring ", "threadpool", "automatic",
+          "io_uring,libaio"})
         BOOST_TEST(!asio_aio::backend_from_string(other), '"' << other << "\" is no engine");
 }
 
@@ -150,11 +151,12 @@ BOOST_AUTO_TEST_CASE(errors_of_the_library_have_a_category_and_words) {
     BOOST_TEST((ec == errc::engine_unavailable));
     BOOST_TEST((ec != errc::invalid_choice));
     const std::set<std::string> words{
-        ec.message(), error_code(errc::invalid_choice).message(), error_code(99, asio_aio::error_category()).message()};
+        ec.message(), error_code(errc::invalid_choice).message(),
+        error_code(99, asio_aio::error_category()).message()};
     BOOST_TEST(words.size() == 3u);
 }
 
-// --- Which source wins ------------------------------------------------------------------------------------------------
+// --- Which source wins ---
 
 BOOST_AUTO_TEST_CASE(the_first_source_that_says_something_wins) {
     const engines code{backend::thread_pool};
@@ -162,7 +164,9 @@ BOOST_AUTO_TEST_CASE(the_first_source_that_says_something_wins) {
     const engines in_file{backend::io_uring, backend::thread_pool};
     for (int which = 0; which != 8; ++which) {
         const bool says_code = which & 1, says_environment = which & 2, says_file = which & 4;
-        BOOST_TEST_CONTEXT("code " << says_code << ", environment " << says_environment << ", file " << says_file) {
+        BOOST_TEST_CONTEXT(
+            "code " << says_code << ", environment " << says_environment << ", file "
+                    << says_file) {
             choosing it;
             if (says_code)
                 it.say_in_code(code);
@@ -175,7 +179,10 @@ BOOST_AUTO_TEST_CASE(the_first_source_that_says_something_wins) {
                 : says_environment        ? choice_source::environment
                 : says_file               ? choice_source::file
                                           : choice_source::automatic;
-            const engines& list = says_code ? code : says_environment ? environment : says_file ? in_file : all_engines;
+            const engines& list = says_code ? code
+                : says_environment          ? environment
+                : says_file                 ? in_file
+                                            : all_engines;
             BOOST_TEST((what.source == source));
             BOOST_TEST((what.choice == list));
             BOOST_TEST((what.chosen == first_available(list)));
@@ -233,10 +240,11 @@ BOOST_AUTO_TEST_CASE(the_source_that_wins_hides_the_mistakes_of_the_others) {
     }
 }
 
-// --- Lists ------------------------------------------------------------------------------------------------------------
+// --- Lists ---
 
 BOOST_AUTO_TEST_CASE(a_list_is_separated_by_commas_and_blanks_do_not_count) {
-    for (const char* list : {"libaio,thread_pool", " libaio , thread_pool ", "libaio,\tthread_pool"}) {
+    for (const char* list :
+         {"libaio,thread_pool", " libaio , thread_pool ", "libaio,\tthread_pool"}) {
         BOOST_TEST_CONTEXT('"' << list << '"') {
             choosing it;
             it.say_in_environment(list);
@@ -250,15 +258,17 @@ BOOST_AUTO_TEST_CASE(the_order_of_a_list_is_that_of_the_choice) {
     choosing it;
     it.say_in_environment("thread_pool,io_uring,libaio");
     BOOST_REQUIRE(!it.open());
-    BOOST_TEST((it.describe().choice == engines{backend::thread_pool, backend::io_uring, backend::libaio}));
+    BOOST_TEST((
+        it.describe().choice == engines{backend::thread_pool, backend::io_uring, backend::libaio}));
     BOOST_TEST((it.f.backend() == backend::thread_pool));
     BOOST_TEST(it.describe().passed_over.empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_configuration_file_may_have_comments_and_blank_lines) {
     for (const char* text :
-         {"# The engines of this machine.\n\n   \nlibaio,thread_pool\n", "libaio  # why\nthread_pool\n",
-          "libaio\r\nthread_pool\r\n", "\n\n\tlibaio\n#io_uring\n\nthread_pool", "libaio,thread_pool#io_uring"}) {
+         {"# The engines of this machine.\n\n   \nlibaio,thread_pool\n",
+          "libaio  # why\nthread_pool\n", "libaio\r\nthread_pool\r\n",
+          "\n\n\tlibaio\n#io_uring\n\nthread_pool", "libaio,thread_pool#io_uring"}) {
         BOOST_TEST_CONTEXT('"' << text << '"') {
             choosing it;
             it.say_in_file(text);
@@ -278,10 +288,11 @@ BOOST_AUTO_TEST_CASE(a_configuration_file_of_comments_alone_says_nothing) {
     }
 }
 
-// --- Mistakes ---------------------------------------------------------------------------------------------------------
+// --- Mistakes ---
 
 BOOST_AUTO_TEST_CASE(an_unknown_name_in_the_environment_is_quoted_and_the_known_ones_are_listed) {
-    for (const char* list : {"io_urng", "thread_pool,io_urng", "io_urng,thread_pool", " io_urng "}) {
+    for (const char* list :
+         {"io_urng", "thread_pool,io_urng", "io_urng,thread_pool", " io_urng "}) {
         BOOST_TEST_CONTEXT('"' << list << '"') {
             choosing it;
             it.say_in_environment(list);
@@ -354,7 +365,7 @@ BOOST_AUTO_TEST_CASE(after_a_choice_that_did_not_work_the_program_can_make_anoth
     BOOST_TEST(it.describe().error.empty());
 }
 
-// --- Engines that are not available -----------------------------------------------------------------------------------
+// --- Engines that are not available ---
 
 BOOST_AUTO_TEST_CASE(an_engine_that_alone_is_asked_for_and_not_available_fails_open) {
     const auto missing = unavailable_engine();
@@ -421,7 +432,7 @@ BOOST_AUTO_TEST_CASE(an_engine_that_is_not_available_is_passed_over_in_a_list_an
     BOOST_TEST(contains(text, what.origin), text);
 }
 
-// --- configure and describe -------------------------------------------------------------------------------------------
+// --- Configure and describe ---
 
 BOOST_AUTO_TEST_CASE(configure_after_a_file_was_opened_is_refused) {
     choosing it;
@@ -433,9 +444,9 @@ BOOST_AUTO_TEST_CASE(configure_after_a_file_was_opened_is_refused) {
         error_code ec;
         BOOST_TEST((asio_aio::configure(it.ctx, {}, ec) == asio::error::already_open));
         BOOST_TEST(ec == asio::error::already_open);
-        BOOST_CHECK_EXCEPTION(asio_aio::configure(it.ctx, {}), system_error, [](const system_error& e) {
-            return e.code() == asio::error::already_open;
-        });
+        BOOST_CHECK_EXCEPTION(
+            asio_aio::configure(it.ctx, {}), system_error,
+            [](const system_error& e) { return e.code() == asio::error::already_open; });
     }
     BOOST_TEST((it.describe().choice == engines{backend::thread_pool}));
     asio::io_context other;
@@ -467,9 +478,10 @@ BOOST_AUTO_TEST_CASE(options_that_cannot_work_are_refused_by_name_and_change_not
         error_code ec;
         asio_aio::configure(it.ctx, opts, ec);
         BOOST_TEST(ec == asio::error::invalid_argument);
-        BOOST_CHECK_EXCEPTION(asio_aio::configure(it.ctx, opts), system_error, [text = words](const system_error& e) {
-            return e.code() == asio::error::invalid_argument && contains(e.what(), text);
-        });
+        BOOST_CHECK_EXCEPTION(
+            asio_aio::configure(it.ctx, opts), system_error, [text = words](const system_error& e) {
+                return e.code() == asio::error::invalid_argument && contains(e.what(), text);
+            });
     }
     BOOST_REQUIRE(!it.open());
     BOOST_TEST((it.describe().choice == engines{backend::thread_pool}));
@@ -520,13 +532,15 @@ ENGINE_TEST(the_engine_that_the_environment_asks_for_serves_the_files) {
     BOOST_TEST(result.bytes == 3u);
 }
 
-// --- Statistics -------------------------------------------------------------------------------------------------------
+// --- Statistics ---
 
 ENGINE_TEST(statistics_of_a_context_without_files_are_0) {
     const auto counted = asio_aio::statistics(env.ctx);
     BOOST_TEST(counted.started + counted.completed + counted.failed + counted.cancelled == 0u);
     BOOST_TEST(counted.bytes_read + counted.bytes_written == 0u);
-    BOOST_TEST(counted.in_flight + counted.peak_in_flight + counted.batches + counted.kernel_entries == 0u);
+    BOOST_TEST(
+        counted.in_flight + counted.peak_in_flight + counted.batches + counted.kernel_entries ==
+        0u);
     BOOST_TEST(counted.threads == 0u);
     BOOST_TEST(counted.read.count() == 0u);
 }
@@ -564,9 +578,11 @@ ENGINE_TEST(statistics_count_reads_with_and_without_an_engine) {
     BOOST_TEST(counted.completed == reads);
     BOOST_TEST(counted.bytes_read == 1000u);
     BOOST_TEST(counted.bytes_written == 0u);
-    BOOST_TEST(counted.inline_hits + counted.read.count() == reads); // inline reads are not in the histogram
+    // inline reads are not in the histogram
+    BOOST_TEST(counted.inline_hits + counted.read.count() == reads);
     if (counted.inline_hits == 0)
-        return say_skipped("this filesystem refuses RWF_NOWAIT, so no read is served from memory at initiation");
+        return say_skipped(
+            "this filesystem refuses RWF_NOWAIT, so no read is served from memory at initiation");
     BOOST_TEST(counted.inline_hits == reads);
     BOOST_TEST(counted.inline_misses == 0u);
     BOOST_TEST(counted.batches == 0u);
@@ -619,7 +635,9 @@ ENGINE_TEST(statistics_count_errors_but_not_the_end_of_the_file) {
     BOOST_TEST(counted.failed == 0u);
     BOOST_TEST(write_at(env, f, 0, {asio::buffer(bytes)}).ec == asio::error::bad_descriptor);
     BOOST_TEST(read_at(env, closed, 0, {asio::buffer(bytes)}).ec == asio::error::bad_descriptor);
-    BOOST_TEST(read_at(env, f, std::uint64_t(1) << 63, {asio::buffer(bytes)}).ec == asio::error::invalid_argument);
+    BOOST_TEST(
+        read_at(env, f, std::uint64_t(1) << 63, {asio::buffer(bytes)}).ec ==
+        asio::error::invalid_argument);
     counted = asio_aio::statistics(env.ctx);
     BOOST_TEST(counted.started == 5u);
     BOOST_TEST(counted.completed == 5u);
@@ -653,7 +671,8 @@ ENGINE_TEST(statistics_show_what_is_in_flight_and_the_most_that_was) {
     outcome results[7];
     for (outcome& each : results)
         f.async_write_some_at(0, asio::buffer("abc", 3), each.handler());
-    BOOST_TEST(asio_aio::statistics(env.ctx).in_flight == 7u); // already before a thread runs the context
+    // already before a thread runs the context
+    BOOST_TEST(asio_aio::statistics(env.ctx).in_flight == 7u);
     held.run_until_held(env.ctx, 7);
     auto counted = asio_aio::statistics(env.ctx);
     BOOST_TEST(counted.started == 7u);
@@ -722,12 +741,14 @@ ENGINE_TEST(the_latency_histogram_covers_what_was_measured) {
     const auto all = std::chrono::steady_clock::now() - begin;
     const asio_aio::latency_histogram writes = asio_aio::statistics(env.ctx).write;
     BOOST_TEST(writes.count() == std::size(results));
-    const auto shortest = writes.quantile(0), median = writes.quantile(0.5), longest = writes.quantile(1);
+    const auto shortest = writes.quantile(0), median = writes.quantile(0.5),
+               longest = writes.quantile(1);
     BOOST_TEST((shortest > std::chrono::nanoseconds(0)));
     BOOST_TEST((shortest <= median));
     BOOST_TEST((median <= longest));
     BOOST_TEST(
-        (longest / 2 <= all)); // each took less time than all together; a quantile is the upper bound of a bucket
+        // each took less time than all together; a quantile is the upper bound of a bucket
+        (longest / 2 <= all));
 }
 
 BOOST_AUTO_TEST_CASE(a_quantile_is_the_upper_bound_of_its_bucket) {

@@ -34,7 +34,8 @@ private:
     char* data_;
 };
 
-/// An open file for direct I/O; nothing, and a visible skip, where the filesystem of the tests has none.
+/// An open file for direct I/O; nothing, and a visible skip, where the filesystem of the tests has
+/// none.
 std::optional<file> open_direct(environment& env) {
     file f(env.ctx);
     error_code ec;
@@ -47,8 +48,8 @@ std::optional<file> open_direct(environment& env) {
     return f;
 }
 
-/// Whether the kernel reports the file's alignment (Linux 6.1). Else `direct_io_alignment` is a page, and less than that
-/// may be allowed.
+/// Whether the kernel reports the file's alignment (Linux 6.1). Else `direct_io_alignment` is a
+/// page, and less than that may be allowed.
 bool is_alignment_reported(file& f) {
     constexpr unsigned dioalign = 0x2000; // STATX_DIOALIGN, which older headers lack
     struct statx status {};
@@ -68,7 +69,8 @@ std::size_t half_of_memory_alignment(file& f) {
 }
 
 /// Fails unless read and write, in both forms, are refused.
-void expect_refused(environment& env, file& f, std::uint64_t offset, char* memory, std::size_t bytes) {
+void expect_refused(
+    environment& env, file& f, std::uint64_t offset, char* memory, std::size_t bytes) {
     const outcome read = read_both_ways(env, f, offset, {asio::buffer(memory, bytes)});
     BOOST_TEST((read.ec == asio::error::invalid_argument));
     BOOST_TEST(read.bytes == 0u);
@@ -84,7 +86,8 @@ ENGINE_TEST(aligned_direct_io_moves_the_right_bytes) {
     if (!f)
         return;
     const auto alignment = f->direct_io_alignment();
-    for (const std::size_t size : {alignment.offset, std::size_t(4096), std::size_t(128 << 10), std::size_t(1 << 20)}) {
+    for (const std::size_t size :
+         {alignment.offset, std::size_t(4096), std::size_t(128 << 10), std::size_t(1 << 20)}) {
         BOOST_TEST_CONTEXT(size << " bytes") {
             const std::string bytes = pattern(size, unsigned(size));
             const page_memory from(size), to(size);
@@ -121,9 +124,11 @@ ENGINE_TEST(direct_io_at_the_end_is_short_and_then_eof) {
     if (!f)
         return;
     const page_memory memory(8192);
-    BOOST_TEST(read_both_ways(env, *f, 4096, {asio::buffer(memory.data(), 8192)}).bytes == 6000u - 4096u);
+    BOOST_TEST(
+        read_both_ways(env, *f, 4096, {asio::buffer(memory.data(), 8192)}).bytes == 6000u - 4096u);
     BOOST_TEST(std::string(memory.data(), 1904) == pattern(6000).substr(4096));
-    BOOST_TEST((read_both_ways(env, *f, 8192, {asio::buffer(memory.data(), 4096)}).ec == asio::error::eof));
+    BOOST_TEST((
+        read_both_ways(env, *f, 8192, {asio::buffer(memory.data(), 4096)}).ec == asio::error::eof));
 }
 
 ENGINE_TEST(direct_io_to_many_aligned_buffers) {
@@ -135,10 +140,12 @@ ENGINE_TEST(direct_io_to_many_aligned_buffers) {
     std::vector<asio::mutable_buffer> pages;
     for (std::size_t at = bytes.size(); at != 0; at -= 4096) // the last page first
         pages.push_back(asio::buffer(memory.data() + at - 4096, 4096));
-    f->write_some_at(0, asio::buffer(std::memcpy(memory.data(), bytes.data(), bytes.size()), bytes.size()));
+    f->write_some_at(
+        0, asio::buffer(std::memcpy(memory.data(), bytes.data(), bytes.size()), bytes.size()));
     std::memset(memory.data(), 0, bytes.size());
     BOOST_TEST(read_both_ways(env, *f, 0, pages).bytes == bytes.size());
-    BOOST_TEST(std::equal(bytes.begin(), bytes.begin() + 4096, memory.data() + bytes.size() - 4096));
+    BOOST_TEST(
+        std::equal(bytes.begin(), bytes.begin() + 4096, memory.data() + bytes.size() - 4096));
     BOOST_TEST(std::equal(bytes.end() - 4096, bytes.end(), memory.data()));
     std::vector<asio::const_buffer> again(pages.begin(), pages.end());
     BOOST_TEST(write_both_ways(env, *f, 0, again).bytes == bytes.size());
@@ -151,7 +158,8 @@ ENGINE_TEST(a_misaligned_offset_is_invalid) {
     if (!f)
         return;
     const page_memory memory(8192);
-    for (const std::uint64_t offset : {std::uint64_t(1), std::uint64_t(4097), std::uint64_t(half_of_block(*f))})
+    for (const std::uint64_t offset :
+         {std::uint64_t(1), std::uint64_t(4097), std::uint64_t(half_of_block(*f))})
         BOOST_TEST_CONTEXT("offset " << offset) {
             expect_refused(env, *f, offset, memory.data(), 8192);
         }
@@ -165,7 +173,8 @@ ENGINE_TEST(a_misaligned_length_is_invalid) {
         return;
     const page_memory memory(8192);
     for (const std::size_t bytes :
-         {std::size_t(1), f->direct_io_alignment().offset - 1, std::size_t(4096 + 1), std::size_t(8191)})
+         {std::size_t(1), f->direct_io_alignment().offset - 1, std::size_t(4096 + 1),
+          std::size_t(8191)})
         BOOST_TEST_CONTEXT(bytes << " bytes") {
             expect_refused(env, *f, 0, memory.data(), bytes);
         }
@@ -204,7 +213,7 @@ ENGINE_TEST(one_misaligned_buffer_of_many_makes_the_transfer_invalid) {
     BOOST_TEST(result.bytes == 0u);
 }
 
-// --- Above 2 GiB ------------------------------------------------------------------------------------------------------
+// --- Above 2 GiB ---
 
 BOOST_AUTO_TEST_CASE(what_one_transfer_moves_ends_at_a_block) {
     namespace detail = asio_aio::detail;
@@ -212,7 +221,8 @@ BOOST_AUTO_TEST_CASE(what_one_transfer_moves_ends_at_a_block) {
     void* const anywhere = reinterpret_cast<void*>(std::uintptr_t(1) << 30);
     const asio::mutable_buffer one(anywhere, std::size_t(3) << 30);
     const std::vector<asio::mutable_buffer> many(600, asio::mutable_buffer(anywhere, 4 << 20));
-    for (const std::size_t block : {std::size_t(512), std::size_t(4096), std::size_t(8192), std::size_t(65536)})
+    for (const std::size_t block :
+         {std::size_t(512), std::size_t(4096), std::size_t(8192), std::size_t(65536)})
         BOOST_TEST_CONTEXT("blocks of " << block << " bytes") {
             detail::file_traits traits;
             traits.direct = true;

@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0
-// What goes wrong, and that it is said in the same words on every engine: always through the handler.
+// SPDX-License-Identifier: BSL-1.0 What goes wrong, and that it is said in the same words on every
+// engine: always through the handler.
 #include "results.hpp"
 #include "mounts.hpp"
 
@@ -74,7 +74,7 @@ constexpr int unused_number = 900;
 
 } // namespace
 
-// --- Closed files ----------------------------------------------------------------------------------------------------
+// --- Closed files ---
 
 ENGINE_TEST(a_file_that_was_never_opened_is_a_bad_descriptor) {
     file f(env.ctx);
@@ -144,7 +144,7 @@ ENGINE_TEST(close_reports_a_descriptor_that_somebody_else_closed) {
     BOOST_TEST(!f.close(ec));
 }
 
-// --- Access modes and kinds of file ----------------------------------------------------------------------------------
+// --- Access modes and kinds of file ---
 
 ENGINE_TEST(access_that_the_file_was_not_opened_for_is_a_bad_descriptor) {
     set_content(env.path(), "12345");
@@ -229,7 +229,7 @@ ENGINE_TEST(memory_that_cannot_be_read_or_written_is_a_bad_address) {
     BOOST_TEST(content(env.path()) == "12345");
 }
 
-// --- Limits and devices ----------------------------------------------------------------------------------------------
+// --- Limits and devices ---
 
 ENGINE_TEST(a_full_filesystem_takes_what_it_can_then_fails_and_works_again) {
     if (!may_mount())
@@ -242,7 +242,9 @@ ENGINE_TEST(a_full_filesystem_takes_what_it_can_then_fails_and_works_again) {
     filler.write_some_at(0, asio::buffer(bytes, size / 2));
     for (const bool now : {false, true}) {
         BOOST_TEST_CONTEXT((now ? "synchronous" : "asynchronous")) {
-            file f(env.ctx, small.file("file"), file_base::read_write | file_base::create | file_base::truncate);
+            file f(
+                env.ctx, small.file("file"),
+                file_base::read_write | file_base::create | file_base::truncate);
             const auto write = [&](std::uint64_t offset, asio::const_buffer buffer) {
                 return now ? write_now(f, offset, buffer) : write_at(env, f, offset, {buffer});
             };
@@ -268,7 +270,8 @@ ENGINE_TEST(a_file_that_grows_above_the_limit_takes_what_it_can_then_is_too_larg
     const std::string bytes = pattern(2 * limit);
     for (const bool now : {false, true}) {
         BOOST_TEST_CONTEXT((now ? "synchronous" : "asynchronous")) {
-            file f = env.open("file", file_base::read_write | file_base::create | file_base::truncate);
+            file f =
+                env.open("file", file_base::read_write | file_base::create | file_base::truncate);
             const auto write = [&](std::uint64_t offset) {
                 const file_size_limit small(limit);
                 const asio::const_buffer buffer = asio::buffer(bytes) + offset;
@@ -303,7 +306,8 @@ ENGINE_TEST(a_sealed_file_is_not_written) {
     expect(env, f, {}, errno_code(EPERM));
 }
 
-/// Whether reads of `path` at `offset` fail with EIO: past the page cache, where nothing is left of it.
+/// Whether reads of `path` at `offset` fail with EIO: past the page cache, where nothing is left of
+/// it.
 bool fails_with_eio(const std::string& path, std::uint64_t offset) {
     constexpr std::size_t page = 4096;
     alignas(page) static char memory[page];
@@ -324,7 +328,8 @@ ENGINE_TEST(a_device_that_fails_says_eio_after_the_bytes_that_it_has) {
     constexpr std::uint64_t good = 64 << 10;
     std::filesystem::resize_file(env.path("disk"), good); // the device goes on to say 4 MiB
     if (!fails_with_eio(device.path(), good))
-        return say_skipped("this kernel's loop devices read zeros behind the end of their file"); // up to Linux 6.1
+        // up to Linux 6.1
+        return say_skipped("this kernel's loop devices read zeros behind the end of their file");
     file f(env.ctx, device.path(), file_base::read_only);
     std::string back(4096, '#');
     BOOST_TEST(read_both_ways(env, f, 0, {asio::buffer(back)}).bytes == back.size());
@@ -349,7 +354,7 @@ ENGINE_TEST(a_block_device_has_the_size_of_the_device) {
     BOOST_TEST(f.size() == std::uint64_t(1) << 20);
 }
 
-// --- Cancelled -------------------------------------------------------------------------------------------------------
+// --- Cancelled ---
 
 ENGINE_TEST(cancelled_before_it_entered_the_kernel_is_aborted_and_nothing_happened) {
     set_content(env.path(), "12345");

@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0
-// The data path on filesystems that refuse to read without waiting: tmpfs, and overlayfs, every container's root.
+// SPDX-License-Identifier: BSL-1.0 The data path on filesystems that refuse to read without
+// waiting: tmpfs, and overlayfs, every container's root.
 #include "results.hpp"
 #include "mounts.hpp"
 
@@ -53,12 +53,12 @@ ENGINE_TEST(a_file_of_the_lower_layer_is_read_and_copied_up_by_the_first_write) 
 
 // The tests of the data path, each once on either filesystem.
 #undef ENGINE_TEST
-#define ENGINE_TEST(name)                                                                                              \
- static void name(::test::environment&);                                                                               \
- static const ::test::engine_test_registration name##_on_tmpfs(                                                        \
-     #name "_on_tmpfs", &on<name, on_tmpfs>, __FILE__, __LINE__);                                                      \
- static const ::test::engine_test_registration name##_on_overlayfs(                                                    \
-     #name "_on_overlayfs", &on<name, on_overlayfs>, __FILE__, __LINE__);                                              \
+#define ENGINE_TEST(name)                                                                          \
+ static void name(::test::environment&);                                                           \
+ static const ::test::engine_test_registration name##_on_tmpfs(                                    \
+     #name "_on_tmpfs", &on<name, on_tmpfs>, __FILE__, __LINE__);                                  \
+ static const ::test::engine_test_registration name##_on_overlayfs(                                \
+     #name "_on_overlayfs", &on<name, on_overlayfs>, __FILE__, __LINE__);                          \
  static void name([[maybe_unused]] ::test::environment& env)
 
 #include "../asio/read_write_test.cpp"

@@ -39,10 +39,15 @@ const call calls[] = {
     {"async_write_some_at", request::write,
      [](environment& env, file& f) { return write_at(env, f, 0, {asio::buffer("x", 1)}).ec; }},
     {"write_some_at", request::write,
-     [](environment&, file& f) { return thrown_by([&] { f.write_some_at(0, asio::buffer("x", 1)); }); }},
-    {"sync_all", request::sync, [](environment&, file& f) { return thrown_by([&] { f.sync_all(); }); }},
-    {"sync_data", request::sync, [](environment&, file& f) { return thrown_by([&] { f.sync_data(); }); }},
-    {"resize", request::resize, [](environment&, file& f) { return thrown_by([&] { f.resize(10); }); }},
+     [](environment&, file& f) {
+         return thrown_by([&] { f.write_some_at(0, asio::buffer("x", 1)); });
+     }},
+    {"sync_all", request::sync,
+     [](environment&, file& f) { return thrown_by([&] { f.sync_all(); }); }},
+    {"sync_data", request::sync,
+     [](environment&, file& f) { return thrown_by([&] { f.sync_data(); }); }},
+    {"resize", request::resize,
+     [](environment&, file& f) { return thrown_by([&] { f.resize(10); }); }},
 };
 
 /// Runs the context until this one has come; others may hang.
@@ -52,7 +57,8 @@ void run_until_called(environment& env, const outcome& result) {
         BOOST_REQUIRE_EQUAL(run_one_with_deadline(env.ctx), 1u);
 }
 
-/// Returns when the operations that were started are in the server's hands, `count` of this kind in all.
+/// Returns when the operations that were started are in the server's hands, `count` of this kind in
+/// all.
 void hand_over(environment& env, scripted_filesystem& fs, request kind, unsigned count = 1) {
     env.ctx.restart();
     env.ctx.poll();
@@ -69,7 +75,7 @@ void expect_aborted_or_done(const outcome& result, std::size_t bytes) {
 
 } // namespace
 
-// --- Errors and short results ----------------------------------------------------------------------------------------
+// --- Errors and short results ---
 
 ENGINE_TEST(an_error_of_the_filesystem_is_told_once_and_the_file_goes_on) {
     scripted_filesystem fs(env);
@@ -118,7 +124,8 @@ ENGINE_TEST(a_full_filesystem_takes_what_it_can_then_says_so) {
     BOOST_TEST(!first.ec);
     BOOST_TEST(first.bytes == 4096u);
     fs.script(request::write, {ENOSPC}, 3);
-    const outcome second = write_both_ways(env, f, 4096, {asio::buffer(bytes) + 4096}); // three calls
+    // three calls
+    const outcome second = write_both_ways(env, f, 4096, {asio::buffer(bytes) + 4096});
     BOOST_TEST(second.ec == errno_code(ENOSPC));
     BOOST_TEST(second.bytes == 0u);
     BOOST_TEST((content(fs.path()) == bytes.substr(0, 4096)));
@@ -161,7 +168,7 @@ ENGINE_TEST(short_results_below_the_end_are_short_transfers_and_no_end) {
     BOOST_TEST((content(fs.path()) == other));
 }
 
-// --- Open and close --------------------------------------------------------------------------------------------------
+// --- Open and close ---
 
 ENGINE_TEST(errors_of_open_are_those_of_the_filesystem) {
     scripted_filesystem fs(env);
@@ -170,11 +177,14 @@ ENGINE_TEST(errors_of_open_are_those_of_the_filesystem) {
     file f(env.ctx);
     for (const request kind : {request::lookup, request::open})
         for (const int error : {EACCES, ENOENT, EIO, EMFILE, EROFS}) {
-            BOOST_TEST_CONTEXT("request " << unsigned(kind) << ", " << errno_code(error).message()) {
+            BOOST_TEST_CONTEXT(
+                "request " << unsigned(kind) << ", " << errno_code(error).message()) {
                 fs.script(kind, {error}, 2);
                 error_code ec;
                 BOOST_TEST(f.open(fs.path(), file_base::read_write, ec) == errno_code(error));
-                BOOST_TEST(thrown_by([&] { f.open(fs.path(), file_base::read_write); }) == errno_code(error));
+                BOOST_TEST(thrown_by([&] {
+                               f.open(fs.path(), file_base::read_write);
+                           }) == errno_code(error));
                 BOOST_TEST(!f.is_open());
             }
         }
@@ -201,7 +211,7 @@ ENGINE_TEST(close_tells_an_error_and_never_an_interruption) {
     BOOST_TEST(count_descriptors() == before);
 }
 
-// --- Operations that hang --------------------------------------------------------------------------------------------
+// --- Operations that hang ---
 
 ENGINE_TEST(an_operation_that_hangs_holds_up_nobody_else) {
     set_content(env.path("disk"), pattern(100));
@@ -256,7 +266,8 @@ ENGINE_TEST(an_operation_that_hangs_is_cancelled_or_completes) {
                 char back[4] = {};
                 fs.script(request::read, {error, true});
                 f.async_read_some_at(
-                    0, asio::buffer(back), asio::bind_cancellation_slot(signal.slot(), result.handler()));
+                    0, asio::buffer(back),
+                    asio::bind_cancellation_slot(signal.slot(), result.handler()));
                 hand_over(env, fs, request::read);
                 if (by_slot)
                     signal.emit(asio::cancellation_type::terminal);
@@ -314,7 +325,9 @@ ENGINE_TEST(a_context_is_destroyed_while_operations_hang) {
         file f = fs.open(*own);
         fs.script(request::read, {.held = true}, count);
         for (unsigned i = 0; i < count; ++i)
-            f.async_read_some_at(i, asio::buffer(back.data() + i, 1), [alive](error_code, std::size_t) { ++*alive; });
+            f.async_read_some_at(
+                i, asio::buffer(back.data() + i, 1),
+                [alive](error_code, std::size_t) { ++*alive; });
         hand_over(*own, fs, request::read, count);
     }
     fs.start_to_let_go(); // the context waits for that

@@ -30,17 +30,21 @@ constexpr bool notes_every_byte = true; // minutes, for gigabytes
 constexpr bool notes_every_byte = false;
 #endif
 
-/// One buffer of any size that is the same 4 MiB of memory over and over again: no machine is too small for it.
+/// One buffer of any size that is the same 4 MiB of memory over and over again: no machine is too
+/// small for it.
 class repeated_memory {
 public:
     explicit repeated_memory(std::size_t bytes)
-        : bytes_(bytes), data_(::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {
+        : bytes_(bytes),
+          data_(::mmap(
+              nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {
         BOOST_REQUIRE(data_ != MAP_FAILED);
         const int memory = ::memfd_create("shared", MFD_CLOEXEC);
         BOOST_REQUIRE_EQUAL(::ftruncate(memory, shared_bytes), 0);
         for (std::size_t at = 0; at < bytes; at += shared_bytes) {
             const std::size_t size = std::min(shared_bytes, bytes - at);
-            const void* part = ::mmap(data() + at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory, 0);
+            const void* part = ::mmap(
+                data() + at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory, 0);
             BOOST_REQUIRE(part == data() + at);
         }
         ::close(memory);
@@ -63,7 +67,8 @@ std::vector<Buffer> huge_sequence(std::string& memory) {
     return std::vector<Buffer>(600, asio::buffer(memory));
 }
 
-/// A sparse file of more than 2 GiB with a mark at the front, and one on each side of what a single transfer moves.
+/// A sparse file of more than 2 GiB with a mark at the front, and one on each side of what a single
+/// transfer moves.
 void make_huge(file& f) {
     f.resize(most_bytes + (1u << 20));
     f.write_some_at(0, asio::buffer("first", 5));
@@ -116,9 +121,11 @@ ENGINE_TEST(offsets_that_differ_only_above_32_bits_are_different_places) {
 ENGINE_TEST(an_offset_above_the_largest_is_invalid_and_never_the_current_position) {
     set_content(env.path(), "12345");
     for (const std::uint64_t offset :
-         {largest_offset, largest_offset + 1, std::uint64_t(0) - 4096, std::uint64_t(0) - 2, std::uint64_t(0) - 1}) {
+         {largest_offset, largest_offset + 1, std::uint64_t(0) - 4096, std::uint64_t(0) - 2,
+          std::uint64_t(0) - 1}) {
         BOOST_TEST_CONTEXT("offset " << offset) {
-            file f = env.open(); // another one each time: a file remembers where reading inline was refused
+            // another one each time: a file remembers where reading inline was refused
+            file f = env.open();
             char c = '#';
             const outcome read = read_both_ways(env, f, offset, {asio::buffer(&c, 1)});
             BOOST_TEST((read.ec == asio::error::invalid_argument));
@@ -154,7 +161,8 @@ ENGINE_TEST(a_read_of_more_than_2_gib_into_one_buffer_is_short_and_right) {
     BOOST_TEST(!result.ec);
     BOOST_TEST(result.bytes == most_bytes);
     BOOST_TEST(std::string(memory.data() + most_bytes - 4, 4) == "last");
-    BOOST_TEST(std::string(memory.data() + most_bytes, 6) == std::string(6, '\0')); // what was there 4 MiB earlier
+    // what was there 4 MiB earlier
+    BOOST_TEST(std::string(memory.data() + most_bytes, 6) == std::string(6, '\0'));
 }
 
 ENGINE_TEST(a_read_of_more_than_2_gib_into_many_buffers_is_short_and_right) {
@@ -181,9 +189,11 @@ ENGINE_TEST(a_read_of_more_than_2_gib_into_many_buffers_is_short_and_right) {
 ENGINE_TEST(a_write_of_more_than_2_gib_is_short) {
     if (notes_every_byte)
         return say_skipped("too slow under ThreadSanitizer");
-    file f = env.open("/dev/null", file_base::write_only); // takes any number of bytes without looking at them
+    // takes any number of bytes without looking at them
+    file f = env.open("/dev/null", file_base::write_only);
     const repeated_memory memory(std::size_t(3) << 30);
-    const outcome one = write_both_ways(env, f, 0, {asio::buffer(memory.data(), std::size_t(3) << 30)});
+    const outcome one =
+        write_both_ways(env, f, 0, {asio::buffer(memory.data(), std::size_t(3) << 30)});
     BOOST_TEST(!one.ec);
     BOOST_TEST(one.bytes == most_bytes);
     std::string shared;
@@ -198,8 +208,11 @@ ENGINE_TEST(a_length_above_32_bits_is_not_cut) {
     constexpr std::size_t four_gib = std::size_t(4) << 30; // 0 in 32 bits
     const repeated_memory memory(four_gib + 3);
     file null = env.open("/dev/null", file_base::write_only);
-    BOOST_TEST(write_both_ways(env, null, 0, {asio::buffer(memory.data(), four_gib)}).bytes == most_bytes);
-    BOOST_TEST(write_both_ways(env, null, 0, {asio::buffer(memory.data(), four_gib + 3)}).bytes == most_bytes);
+    BOOST_TEST(
+        write_both_ways(env, null, 0, {asio::buffer(memory.data(), four_gib)}).bytes == most_bytes);
+    BOOST_TEST(
+        write_both_ways(env, null, 0, {asio::buffer(memory.data(), four_gib + 3)}).bytes ==
+        most_bytes);
     set_content(env.path(), "0123456789");
     file f = env.open();
     BOOST_TEST(read_both_ways(env, f, 0, {asio::buffer(memory.data(), four_gib)}).bytes == 10u);

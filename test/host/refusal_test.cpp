@@ -44,7 +44,8 @@ bool contains(const std::string& text, std::string_view part) {
     return text.find(part) != text.npos;
 }
 
-/// Writes and reads a file on a context that chooses by itself: what it chose, or nothing where a byte is wrong.
+/// Writes and reads a file on a context that chooses by itself: what it chose, or nothing where a
+/// byte is wrong.
 description use_a_file(const std::string& path) {
     asio::io_context ctx;
     file f(ctx, path, file_base::read_write | file_base::create | file_base::truncate);
@@ -55,7 +56,8 @@ description use_a_file(const std::string& path) {
     ctx.restart();
     f.async_read_some_at(0, asio::buffer(back), read.handler());
     ctx.run();
-    return written.bytes == 5 && read.bytes == 5 && back == "hello" ? asio_aio::describe(ctx) : description();
+    return written.bytes == 5 && read.bytes == 5 && back == "hello" ? asio_aio::describe(ctx)
+                                                                    : description();
 }
 
 /// 0 where reports and choice on this host are as they must be.
@@ -67,7 +69,9 @@ int check_reports(const host& here, const std::array<bool, 3>& outside) {
             return 10 + int(each.which);
         if (expected)
             best = std::min(best, each.which);
-        else if (here.refuses(each.which) && (each.error != here.error || each.reason.empty() || each.remedy.empty()))
+        else if (
+            here.refuses(each.which) &&
+            (each.error != here.error || each.reason.empty() || each.remedy.empty()))
             return 20 + int(each.which);
     }
     temporary_directory folder;
@@ -80,7 +84,8 @@ int check_reports(const host& here, const std::array<bool, 3>& outside) {
     return 0;
 }
 
-/// What `probe` says of an engine where `calls` are refused with EPERM, in a child; an empty reason: it is available.
+/// What `probe` says of an engine where `calls` are refused with EPERM, in a child; an empty
+/// reason: it is available.
 template <typename Check>
 int where_calls_are_refused(const std::vector<long>& calls, backend which, Check is_right) {
     return in_child([&] {
@@ -99,11 +104,15 @@ int where_calls_are_refused(const std::vector<long>& calls, backend which, Check
 } // namespace
 
 BOOST_AUTO_TEST_CASE(whatever_is_refused_and_how_the_best_of_the_rest_is_used_and_the_reason_told) {
-    const std::array<bool, 3> outside = {available(backend::io_uring), available(backend::libaio), true};
+    const std::array<bool, 3> outside = {
+        available(backend::io_uring), available(backend::libaio), true};
     for (int error : {ENOSYS, EPERM, EACCES, EAGAIN, ENOMEM})
         for (const std::vector<backend>& refused :
-             {std::vector{backend::io_uring}, {backend::libaio}, {backend::io_uring, backend::libaio}}) {
-            if (std::ranges::any_of(refused, [&](backend each) { return !outside[std::size_t(each)]; })) {
+             {std::vector{backend::io_uring},
+              {backend::libaio},
+              {backend::io_uring, backend::libaio}}) {
+            if (std::ranges::any_of(
+                    refused, [&](backend each) { return !outside[std::size_t(each)]; })) {
                 say_skipped("an engine to refuse is not available anyway");
                 continue;
             }
@@ -112,11 +121,14 @@ BOOST_AUTO_TEST_CASE(whatever_is_refused_and_how_the_best_of_the_rest_is_used_an
                 continue;
             }
             const host here{refused, error};
-            const int status =
-                in_child([&] { return refuse_calls(here.calls(), error) ? check_reports(here, outside) : could_not; });
+            const int status = in_child([&] {
+                return refuse_calls(here.calls(), error) ? check_reports(here, outside) : could_not;
+            });
             if (status == could_not)
                 return say_skipped("seccomp does not work here");
-            BOOST_TEST(status == 0, "errno " << error << ", " << refused.size() << " refused: status " << status);
+            BOOST_TEST(
+                status == 0,
+                "errno " << error << ", " << refused.size() << " refused: status " << status);
         }
 }
 
@@ -138,10 +150,12 @@ BOOST_AUTO_TEST_CASE(a_sandbox_that_allows_the_set_up_and_forbids_the_rest_is_fo
         // The other engine is refused, too, so that the pool is what is left.
         const std::vector<long> calls = {
             each.call, each.engine == backend::io_uring ? SYS_io_setup : SYS_io_uring_setup};
-        const int status = where_calls_are_refused(calls, each.engine, [&](const engine_report& found) {
-            return !found.available && found.error == EPERM && contains(found.reason, each.name) &&
-                contains(found.reason, "seccomp") && contains(found.remedy, each.name);
-        });
+        const int status =
+            where_calls_are_refused(calls, each.engine, [&](const engine_report& found) {
+                return !found.available && found.error == EPERM &&
+                    contains(found.reason, each.name) && contains(found.reason, "seccomp") &&
+                    contains(found.remedy, each.name);
+            });
         if (status == could_not)
             return say_skipped("seccomp does not work here");
         BOOST_TEST(status == 0, each.name << ": status " << status);
@@ -154,7 +168,8 @@ BOOST_AUTO_TEST_CASE(a_sandbox_without_memory_files_is_no_reason_to_do_without_a
         return in_child([&] { // whose trials begin anew
             if (!refuse_calls({SYS_memfd_create}, EPERM))
                 return could_not;
-            return available(backend::io_uring) == uring && available(backend::libaio) == aio ? 0 : 1;
+            return available(backend::io_uring) == uring && available(backend::libaio) == aio ? 0
+                                                                                              : 1;
         });
     });
     if (status == could_not)
@@ -171,11 +186,12 @@ BOOST_AUTO_TEST_CASE(an_engine_that_was_tried_and_is_refused_later_is_passed_ove
         temporary_directory folder;
         if (use_a_file(folder.file("file")).chosen != backend::io_uring)
             return 1;
-        if (!refuse_calls({SYS_io_uring_setup}, EPERM)) // a program that locks itself in after its start
+        // a program that locks itself in after its start
+        if (!refuse_calls({SYS_io_uring_setup}, EPERM))
             return could_not;
         const description what = use_a_file(folder.file("file"));
-        const bool told = what.passed_over.size() >= 1 && what.passed_over[0].which == backend::io_uring &&
-            what.passed_over[0].error == EPERM;
+        const bool told = what.passed_over.size() >= 1 &&
+            what.passed_over[0].which == backend::io_uring && what.passed_over[0].error == EPERM;
         return what.chosen && what.chosen != backend::io_uring && told ? 0 : 2;
     });
     if (status == could_not)
@@ -190,8 +206,8 @@ BOOST_AUTO_TEST_CASE(an_engine_is_tried_once_in_a_process) {
         return say_skipped("io_uring is not available anyway");
     const int status = in_child([] {
         static int set_ups = 0;
-        const bool trapped =
-            trapped_call::set(SYS_io_uring_setup, [](const trapped_call::arguments&) -> std::optional<long> {
+        const bool trapped = trapped_call::set(
+            SYS_io_uring_setup, [](const trapped_call::arguments&) -> std::optional<long> {
                 ++set_ups;
                 return -EPERM;
             });
@@ -223,15 +239,16 @@ BOOST_AUTO_TEST_CASE(a_refusal_for_want_of_descriptors_is_not_kept) {
             ::setrlimit(RLIMIT_NOFILE, &none);
             const engine_report refused = asio_aio::probe()[std::size_t(which)];
             ::setrlimit(RLIMIT_NOFILE, &limit);
-            const bool told =
-                !refused.available && refused.error == EMFILE && contains(refused.remedy, "RLIMIT_NOFILE");
+            const bool told = !refused.available && refused.error == EMFILE &&
+                contains(refused.remedy, "RLIMIT_NOFILE");
             return told && available(which) ? 0 : 1;
         });
         BOOST_TEST(status == 0, to_string(which));
     }
 }
 
-BOOST_AUTO_TEST_CASE(a_trial_that_fails_while_no_thread_can_be_made_names_its_call_and_is_not_kept) {
+BOOST_AUTO_TEST_CASE(
+    a_trial_that_fails_while_no_thread_can_be_made_names_its_call_and_is_not_kept) {
     if (!available(backend::io_uring))
         return say_skipped("io_uring is not available anyway");
     const int status = in_child([] {
@@ -241,7 +258,8 @@ BOOST_AUTO_TEST_CASE(a_trial_that_fails_while_no_thread_can_be_made_names_its_ca
             return could_not;
         const rlimit none{0, limit.rlim_max};
         ::setrlimit(RLIMIT_NPROC, &none);
-        const engine_report refused = asio_aio::probe()[0]; // the trial read needs a worker of the kernel's
+        // the trial read needs a worker of the kernel's
+        const engine_report refused = asio_aio::probe()[0];
         ::setrlimit(RLIMIT_NPROC, &limit);
         if (refused.available)
             return could_not;
@@ -267,7 +285,8 @@ BOOST_AUTO_TEST_CASE(a_trial_that_no_completion_ends_names_what_was_tried) {
          [](const trapped_call::arguments& a) { // the event is never raised
              return a[1] == register_eventfd ? std::optional<long>(0) : std::nullopt;
          }},
-        {backend::libaio, SYS_io_submit, [](const trapped_call::arguments&) { return std::optional<long>(1); }}};
+        {backend::libaio, SYS_io_submit,
+         [](const trapped_call::arguments&) { return std::optional<long>(1); }}};
     for (const stalled& each : cases) {
         if (!available(each.which)) {
             say_skipped(std::string(to_string(each.which)) + " is not available anyway");
@@ -277,7 +296,10 @@ BOOST_AUTO_TEST_CASE(a_trial_that_no_completion_ends_names_what_was_tried) {
             if (!trapped_call::set(each.call, each.decide))
                 return could_not;
             const engine_report found = asio_aio::probe()[std::size_t(each.which)];
-            return !found.available && found.error == ETIMEDOUT && contains(found.reason, "a trial read") ? 0 : 1;
+            return !found.available && found.error == ETIMEDOUT &&
+                    contains(found.reason, "a trial read")
+                ? 0
+                : 1;
         });
         if (status == could_not)
             return say_skipped("seccomp does not work here");
@@ -293,6 +315,7 @@ BOOST_AUTO_TEST_CASE(only_what_a_kernel_or_a_policy_answers_for_good_is_kept) {
     };
     for (int lasting : {0, EPERM, EACCES, ENOSYS, EINVAL, EOPNOTSUPP})
         BOOST_TEST(is_kept(lasting), lasting);
-    for (int passing : {ECANCELED, EINTR, ETIMEDOUT, EAGAIN, ENOMEM, EMFILE, ENFILE, EBUSY, EIO, ENOSPC})
+    for (int passing :
+         {ECANCELED, EINTR, ETIMEDOUT, EAGAIN, ENOMEM, EMFILE, ENFILE, EBUSY, EIO, ENOSPC})
         BOOST_TEST(!is_kept(passing), passing);
 }

@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0
-// Reads of what is in memory where RWF_NOWAIT is refused, tmpfs and overlayfs, and the class that finds out what is.
+// SPDX-License-Identifier: BSL-1.0 Reads of what is in memory where RWF_NOWAIT is refused, tmpfs
+// and overlayfs, and the class that finds out what is.
 #include "results.hpp"
 #include "child.hpp"
 #include "engine_support.hpp"
@@ -34,14 +34,16 @@ namespace {
 
 constexpr std::size_t page = 4096;
 constexpr std::uint64_t mib = std::uint64_t(1) << 20;
-constexpr std::uint64_t beyond_room = 80 * mib; // a small file has room for 64 MiB and its own size behind it
+// a small file has room for 64 MiB and its own size behind it
+constexpr std::uint64_t beyond_room = 80 * mib;
 constexpr uid_t nobody = 65534;
 
 /// A descriptor until the end of its life.
 class descriptor {
 public:
     explicit descriptor(int number) : number_(number) { BOOST_REQUIRE(number_ != -1); }
-    descriptor(const std::string& path, int flags) : descriptor(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {}
+    descriptor(const std::string& path, int flags)
+        : descriptor(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {}
     descriptor(const descriptor&) = delete;
     descriptor& operator=(const descriptor&) = delete;
     ~descriptor() { ::close(number_); }
@@ -74,7 +76,8 @@ std::vector<bool> pages_in_memory(const std::string& path) {
     return found;
 }
 
-/// Whether nothing of the file is in memory any more; says it where the machine does not allow that.
+/// Whether nothing of the file is in memory any more; says it where the machine does not allow
+/// that.
 bool made_cold(const std::string& path) {
     make_cold(path);
     const auto pages = pages_in_memory(path);
@@ -146,7 +149,8 @@ seen read(environment& env, file& f, std::uint64_t offset, std::size_t bytes) {
 }
 
 /// Reads until a read is done inline; after a miss some are not tried. Each must bring the same.
-bool is_inline_in_the_end(environment& env, file& f, std::uint64_t offset, const std::string& expected) {
+bool is_inline_in_the_end(
+    environment& env, file& f, std::uint64_t offset, const std::string& expected) {
     constexpr int longest_pause = 64;
     for (int i = 0; i <= longest_pause; ++i) {
         const seen found = read(env, f, offset, expected.size());
@@ -222,7 +226,8 @@ BOOST_AUTO_TEST_CASE(the_map_counts_more_pages_than_it_asks_for_at_once) {
     for (const std::size_t count : {pages - 1, pages, pages + 1, 2 * pages, 2 * pages + 5})
         BOOST_TEST(map.count(fd, 0, count * page).value() == count * page);
     BOOST_TEST(map.count(fd, 1, 3 * pages * page).value() == (2 * pages + 5) * page - 1);
-    BOOST_TEST(::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, pages * page, page) == 0);
+    BOOST_TEST(
+        ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, pages * page, page) == 0);
     BOOST_TEST(map.count(fd, 0, 2 * pages * page).value() == pages * page);
 }
 
@@ -250,8 +255,10 @@ BOOST_AUTO_TEST_CASE(a_file_that_fills_its_room_is_still_asked) {
     const descriptor fd(make_memfd("12345"));
     residency_map map;
     BOOST_TEST(map.count(fd, 0, 5).value() == 5u);
-    // In memory wherever the map may have its page that must not be, without a read that needs a larger map.
-    for (const std::uint64_t offset : {64 * mib - page, 64 * mib, 64 * mib + page, 64 * mib + 2 * page})
+    // In memory wherever the map may have its page that must not be, without a read that needs a
+    // larger map.
+    for (const std::uint64_t offset :
+         {64 * mib - page, 64 * mib, 64 * mib + page, 64 * mib + 2 * page})
         BOOST_TEST(::pwrite(fd, "x", 1, off_t(offset)) == 1);
     for (int i = 0; i != 1000; ++i)
         BOOST_TEST_REQUIRE(map.count(fd, 0, page).value_or(0) == page);
@@ -320,7 +327,8 @@ BOOST_AUTO_TEST_CASE(maps_have_a_limit_and_leave_nothing) {
         }
         residency_map one_more;
         BOOST_TEST(!one_more.count(fd, 0, 5));
-        // One that has outgrown its room gets no second mapping, and keeps the process at the limit.
+        // One that has outgrown its room gets no second mapping, and keeps the process at the
+        // limit.
         BOOST_TEST(::ftruncate(fd, off_t(beyond_room)) == 0);
         BOOST_TEST(!maps[0]->count(fd, beyond_room - page, page));
         BOOST_TEST(mapped() == most);
@@ -333,7 +341,8 @@ BOOST_AUTO_TEST_CASE(maps_have_a_limit_and_leave_nothing) {
 BOOST_AUTO_TEST_CASE(a_limited_address_space_is_left_to_the_program) {
     const descriptor fd(make_memfd("12345"));
     const int status = in_child([&] {
-        constexpr rlimit limit{rlim_t(1) << 60, rlim_t(1) << 60}; // more than there is, and yet a limit
+        // more than there is, and yet a limit
+        constexpr rlimit limit{rlim_t(1) << 60, rlim_t(1) << 60};
         residency_map map;
         return ::setrlimit(RLIMIT_AS, &limit) == 0 && !map.count(fd, 0, 5) ? 0 : 1;
     });
@@ -409,7 +418,8 @@ BOOST_AUTO_TEST_CASE(many_threads_ask_while_the_file_grows) {
             asking.emplace_back([&, i] {
                 for (std::uint64_t end = 0; end < 2000 * mib;) {
                     end = written.load();
-                    // Another thread may be mapping the file as it was a moment ago: then there is less.
+                    // Another thread may be mapping the file as it was a moment ago: then there is
+                    // less.
                     if (map.count(fd, end - page, page).value_or(page + 1) > page ||
                         map.count(fd, end * i / threads, 17).value_or(18) > 17)
                         wrong = true;
@@ -428,7 +438,7 @@ BOOST_AUTO_TEST_CASE(many_threads_ask_while_the_file_grows) {
     BOOST_TEST(map.count(fd, 2000 * mib, page).value() == page);
 }
 
-// --- tmpfs ---
+// --- Tmpfs ---
 
 ENGINE_TEST(on_tmpfs_what_was_written_is_read_inline) {
     const auto there = make_tmpfs_environment(env);
@@ -440,7 +450,8 @@ ENGINE_TEST(on_tmpfs_what_was_written_is_read_inline) {
     BOOST_TEST(empty.ec == asio::error::eof);
     BOOST_TEST(empty.was_inline);
     BOOST_TEST(write_at(*there, f, 0, {asio::buffer(bytes)}).bytes == bytes.size());
-    for (const std::size_t offset : {std::size_t(0), page - 1, page + 1, 3 * page, bytes.size() - 1}) {
+    for (const std::size_t offset :
+         {std::size_t(0), page - 1, page + 1, 3 * page, bytes.size() - 1}) {
         const seen found = read(*there, f, offset, page);
         BOOST_TEST((found.bytes == bytes.substr(offset, page)));
         BOOST_TEST(!found.ec);
@@ -541,7 +552,7 @@ ENGINE_TEST(a_block_device_on_a_tmpfs_is_read_by_the_engine_where_it_is_cold) {
     BOOST_TEST(!found.was_inline);
 }
 
-// --- overlayfs: what is in memory and what is not ---
+// --- Overlayfs: what is in memory and what is not ---
 
 ENGINE_TEST(on_overlayfs_what_is_in_memory_is_read_inline) {
     const auto fs = mount_overlay(env);
@@ -549,13 +560,15 @@ ENGINE_TEST(on_overlayfs_what_is_in_memory_is_read_inline) {
         return;
     const std::string bytes = pattern(3 * page + 100);
     file f = open_new(env, *fs, bytes);
-    for (const std::size_t offset : {std::size_t(0), page - 1, page + 1, 3 * page, bytes.size() - 1}) {
+    for (const std::size_t offset :
+         {std::size_t(0), page - 1, page + 1, 3 * page, bytes.size() - 1}) {
         const seen found = read(env, f, offset, page);
         BOOST_TEST((found.bytes == bytes.substr(offset, page)));
         BOOST_TEST(!found.ec);
         BOOST_TEST(found.was_inline);
     }
-    for (const std::size_t offset : {bytes.size(), bytes.size() + 1, 4 * page, std::size_t(1) << 40}) {
+    for (const std::size_t offset :
+         {bytes.size(), bytes.size() + 1, 4 * page, std::size_t(1) << 40}) {
         const seen found = read(env, f, offset, page);
         BOOST_TEST(found.ec == asio::error::eof);
         BOOST_TEST(found.bytes.empty());
@@ -607,7 +620,7 @@ ENGINE_TEST(on_overlayfs_a_read_that_is_in_memory_in_part_goes_to_the_engine) {
     BOOST_TEST(!both.was_inline);
 }
 
-// --- overlayfs: files that change ---
+// --- Overlayfs: files that change ---
 
 ENGINE_TEST(on_overlayfs_a_file_grows_within_the_room_of_its_map_and_beyond) {
     const auto fs = mount_overlay(env);
@@ -662,7 +675,8 @@ ENGINE_TEST(on_overlayfs_a_descriptor_from_before_the_copy_up_sees_what_was_writ
     const std::string change = pattern(page, 2);
     BOOST_TEST(write_at(env, writer, page, {asio::buffer(change)}).bytes == page);
     const std::string expected = bytes.substr(0, page) + change + bytes.substr(2 * page);
-    // By the map of the lower file, which both were; the kernel reads from the upper one (Linux 4.19).
+    // By the map of the lower file, which both were; the kernel reads from the upper one (Linux
+    // 4.19).
     BOOST_TEST((read(env, reader, 0, 5 * page).bytes == expected));
     BOOST_TEST((read(env, writer, 0, 5 * page).bytes == expected));
     BOOST_TEST(is_inline_in_the_end(env, writer, page, change));
@@ -703,7 +717,8 @@ ENGINE_TEST(on_overlayfs_many_threads_read_a_growing_file) {
     const descriptor writer(path, O_WRONLY);
     std::atomic<std::size_t> written{0};
     std::atomic<std::size_t> wrong{0};
-    // Each chain of reads takes the block that was written last and any other, until all are written.
+    // Each chain of reads takes the block that was written last and any other, until all are
+    // written.
     struct chain {
         file& f;
         const std::string& bytes;
@@ -715,12 +730,14 @@ ENGINE_TEST(on_overlayfs_many_threads_read_a_growing_file) {
         void next() {
             const std::size_t end = written;
             const std::size_t block = step % 2 == 0 && end != 0 ? end - 1 : step * 7 % (end + 1);
-            f.async_read_some_at(block * stride, asio::buffer(back), [this, block, end](error_code ec, std::size_t n) {
-                if (block < end && (ec || n != page || back != bytes.substr(block, page)))
-                    ++wrong;
-                if (++step < 50 || end != blocks)
-                    next();
-            });
+            f.async_read_some_at(
+                block * stride, asio::buffer(back),
+                [this, block, end](error_code ec, std::size_t n) {
+                    if (block < end && (ec || n != page || back != bytes.substr(block, page)))
+                        ++wrong;
+                    if (++step < 50 || end != blocks)
+                        next();
+                });
         }
     };
     std::vector<std::unique_ptr<chain>> chains;
@@ -742,7 +759,7 @@ ENGINE_TEST(on_overlayfs_many_threads_read_a_growing_file) {
     BOOST_TEST(is_inline_in_the_end(env, f, (blocks - 1) * stride, bytes.substr(blocks - 1, page)));
 }
 
-// --- overlayfs: where there is no map ---
+// --- Overlayfs: where there is no map ---
 
 ENGINE_TEST(on_overlayfs_a_write_only_file_says_so) {
     const auto fs = mount_overlay(env);
@@ -808,7 +825,8 @@ ENGINE_TEST(on_overlayfs_a_limited_address_space_has_no_map) {
         file f(usual.ctx, fs->file("file"), file_base::read_write);
         for (int i = 0; i != 3; ++i) {
             const seen found = read_on(usual.ctx, f, 0, 10);
-            if (found.was_inline || found.ec || found.bytes != "12345" || maps_of(fs->file("file")) != 0)
+            if (found.was_inline || found.ec || found.bytes != "12345" ||
+                maps_of(fs->file("file")) != 0)
                 return 2;
         }
         return 0;
@@ -848,7 +866,7 @@ ENGINE_TEST(on_overlayfs_who_gives_up_the_right_to_write_reads_through_the_engin
     }
 }
 
-// --- overlayfs: what is left ---
+// --- Overlayfs: what is left ---
 
 ENGINE_TEST(on_overlayfs_a_map_ends_with_its_file) {
     const auto fs = mount_overlay(env);
@@ -865,7 +883,9 @@ ENGINE_TEST(on_overlayfs_a_map_ends_with_its_file) {
         BOOST_TEST(count_descriptors() == descriptors + 1);
         return f;
     };
-    const auto nothing_is_left = [&] { return maps_of(path) == 0 && count_descriptors() == descriptors; };
+    const auto nothing_is_left = [&] {
+        return maps_of(path) == 0 && count_descriptors() == descriptors;
+    };
     { const file destroyed = open_and_read(); }
     BOOST_TEST(nothing_is_left());
 
@@ -944,7 +964,7 @@ ENGINE_TEST(on_overlayfs_parent_and_child_read_a_mapped_file_after_a_fork) {
     BOOST_TEST(found.was_inline);
 }
 
-// --- Overlayfs and writes ---------------------------------------------------------------------------------------------
+// --- Overlayfs and writes ---
 
 BOOST_AUTO_TEST_CASE(a_file_that_is_being_written_is_not_read_inline_on_overlayfs) {
     environment env(backend::thread_pool);

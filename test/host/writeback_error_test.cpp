@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0
-// An error of write-back: the kernel tells it once per open file, to the user's first sync and to nobody else.
+// SPDX-License-Identifier: BSL-1.0 An error of write-back: the kernel tells it once per open file,
+// to the user's first sync and to nobody else.
 #include "results.hpp"
 #include "mounts.hpp"
 
@@ -9,7 +9,8 @@ using namespace test;
 
 namespace {
 
-/// A device of 8 MiB on a filesystem that has room for 2: writing to it succeeds, and writing back fails.
+/// A device of 8 MiB on a filesystem that has room for 2: writing to it succeeds, and writing back
+/// fails.
 struct hollow_device {
     explicit hollow_device(environment& env) : small("tmpfs", env.path("small"), "size=2m") {
         if (!small.works())

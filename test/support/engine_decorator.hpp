@@ -10,7 +10,8 @@
 
 namespace test {
 
-/// Stands before a real engine and sees every operation, also those that the real engine leaves to the pool.
+/// Stands before a real engine and sees every operation, also those that the real engine leaves to
+/// the pool.
 class engine_decorator : public asio_aio::detail::engine {
 protected:
     using event = asio_aio::detail::event;
@@ -21,7 +22,8 @@ protected:
     using pass_reason = asio_aio::detail::pass_reason;
 
 public:
-    engine_decorator(std::unique_ptr<engine> real, event& finished) : real_(std::move(real)), finished_(finished) {}
+    engine_decorator(std::unique_ptr<engine> real, event& finished)
+        : real_(std::move(real)), finished_(finished) {}
 
     asio_aio::backend kind() const noexcept override { return real_->kind(); }
     bool serves(const file_handle& what) const noexcept override { return real_->serves(what); }
@@ -37,7 +39,9 @@ public:
     }
     void prepare_fork() noexcept override { real_->prepare_fork(); }
     void become_child() noexcept override { real_->become_child(); }
-    asio_aio::detail::engine_counters counters() const noexcept override { return real_->counters(); }
+    asio_aio::detail::engine_counters counters() const noexcept override {
+        return real_->counters();
+    }
 
 protected:
     /// Gives the real engine what it serves, and hands the rest back for the pool.

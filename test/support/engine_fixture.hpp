@@ -30,18 +30,21 @@ inline asio_aio::options with_depth(unsigned depth) {
 
 /// Engines with their event, and a file to work on: no Asio, only poll(2).
 struct engine_fixture {
-    explicit engine_fixture(const detail::engine_factory& make, asio_aio::options opts = {}, int file_flags = 0) {
+    explicit engine_fixture(
+        const detail::engine_factory& make, asio_aio::options opts = {}, int file_flags = 0) {
         BOOST_REQUIRE_EQUAL(engines.open_event(), 0);
         engines.add_engines(make(opts, engines.finished()));
-        const int fd = ::open(folder.file("file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | file_flags, 0600);
+        const int fd =
+            ::open(folder.file("file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | file_flags, 0600);
         BOOST_REQUIRE(fd != -1);
         file = detail::file_ref::adopt(fd);
     }
 
     explicit engine_fixture(backend which, asio_aio::options opts = {}, int file_flags = 0)
         : engine_fixture(
-              detail::select_engine({{which}, asio_aio::choice_source::code, "this test", {}}, opts).factory, opts,
-              file_flags) {}
+              detail::select_engine({{which}, asio_aio::choice_source::code, "this test", {}}, opts)
+                  .factory,
+              opts, file_flags) {}
 
     ~engine_fixture() {
         detail::op_queue abandoned;
@@ -71,7 +74,9 @@ struct engine_fixture {
     }
 
     /// Completes everything, `pending` too. `reap` then finds it in both processes.
-    void prepare_fork(detail::op_queue& pending) { engines.prepare_fork(pending, finished_before_fork); }
+    void prepare_fork(detail::op_queue& pending) {
+        engines.prepare_fork(pending, finished_before_fork);
+    }
 
     bool wait_for_event() {
         pollfd waited{engines.finished().descriptor(), POLLIN, 0};

@@ -25,7 +25,10 @@ namespace test {
 namespace detail = asio_aio::detail;
 
 /// Holds the threads of a pool between taking an operation and its system call, until it is opened.
-/** There is one, since the pool's hook is a plain function; each test makes its own, so that it starts closed. */
+/**
+ * There is one, since the pool's hook is a plain function; each test makes its own, so that it
+ * starts closed.
+ */
 class gate {
 public:
     gate() { current() = this; }
@@ -52,7 +55,8 @@ public:
     /// Returns when `count` operations have come here in all; false after the deadline.
     bool wait_for_arrivals(std::size_t count) {
         std::unique_lock<std::mutex> held(mutex_);
-        return changed_.wait_for(held, std::chrono::seconds(deadline_seconds), [&] { return kinds_.size() >= count; });
+        return changed_.wait_for(
+            held, std::chrono::seconds(deadline_seconds), [&] { return kinds_.size() >= count; });
     }
 
     std::vector<detail::op_kind> arrived() const {
@@ -93,7 +97,8 @@ inline void use_gated_pool(asio::io_context& ctx, unsigned max_threads) {
 }
 
 /// Has the files of `ctx` served by a pool whose threads call `perform`.
-inline void use_pool_that_calls(asio::io_context& ctx, int (*perform)(detail::operation&) noexcept) {
+inline void use_pool_that_calls(
+    asio::io_context& ctx, int (*perform)(detail::operation&) noexcept) {
     const auto make = [perform](const asio_aio::options&, detail::event& finished) {
         detail::thread_pool_settings settings;
         settings.perform = perform;
@@ -107,7 +112,8 @@ inline void use_pool_that_calls(asio::io_context& ctx, int (*perform)(detail::op
 /// Stands before a real engine and answers some operations itself.
 class faulty_engine final : public engine_decorator {
 public:
-    /// Called for each operation that is submitted. A value is the result: the real engine never sees the operation.
+    /// Called for each operation that is submitted. A value is the result: the real engine never
+    /// sees the operation.
     using script = std::function<std::optional<int>(detail::operation&)>;
 
     faulty_engine(std::unique_ptr<detail::engine> real, detail::event& finished, script decide)
@@ -149,11 +155,15 @@ private:
 };
 
 /// Puts a faulty engine before the engine that serves `context`.
-inline void use_faulty_engine(asio::execution_context& context, backend engine, faulty_engine::script decide) {
-    const auto selected = detail::select_engine({{engine}, asio_aio::choice_source::code, "this test", {}}, {}).factory;
+inline void use_faulty_engine(
+    asio::execution_context& context, backend engine, faulty_engine::script decide) {
+    const auto selected =
+        detail::select_engine({{engine}, asio_aio::choice_source::code, "this test", {}}, {})
+            .factory;
     const auto make = [selected, decide](const asio_aio::options& opts, detail::event& finished) {
         detail::engine_list engines = selected(opts, finished);
-        engines.front() = std::make_unique<faulty_engine>(std::move(engines.front()), finished, decide);
+        engines.front() =
+            std::make_unique<faulty_engine>(std::move(engines.front()), finished, decide);
         return engines;
     };
     asio::use_service<detail::file_service>(context).scheduler().use_engines(make);

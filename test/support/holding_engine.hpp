@@ -16,10 +16,12 @@
 
 namespace test {
 
-/// Where a `hold` stops operations: before the engine under test gets them, or when it has finished them.
+/// Where a `hold` stops operations: before the engine under test gets them, or when it has finished
+/// them.
 enum class hold_at { submission, completion };
 
-/// What a `hold` and its engine share: the engine lives as long as its context, the hold as long as its test.
+/// What a `hold` and its engine share: the engine lives as long as its context, the hold as long as
+/// its test.
 class hold_state {
 public:
     explicit hold_state(hold_at where) : where_(where) {}
@@ -140,22 +142,27 @@ private:
     op_queue cancelled_;
 };
 
-/// Keeps every operation that goes to the engine of a context in flight, until the test releases them.
+/// Keeps every operation that goes to the engine of a context in flight, until the test releases
+/// them.
 class hold {
 public:
     /// Configures the context for `which`; to be called before its first file is opened.
-    hold(asio::execution_context& context, backend which, hold_at where) : state_(std::make_shared<hold_state>(where)) {
+    hold(asio::execution_context& context, backend which, hold_at where)
+        : state_(std::make_shared<hold_state>(where)) {
         namespace detail = asio_aio::detail;
         asio_aio::options options;
         options.choice = {which};
         options.inline_read_limit = 0; // every read goes to the engine
         asio_aio::configure(context, options);
         const auto selected =
-            detail::select_engine({{which}, asio_aio::choice_source::code, "this test", {}}, {}).factory;
-        const auto make = [selected, state = state_](const asio_aio::options& opts, detail::event& finished) {
+            detail::select_engine({{which}, asio_aio::choice_source::code, "this test", {}}, {})
+                .factory;
+        const auto make = [selected,
+                           state = state_](const asio_aio::options& opts, detail::event& finished) {
             detail::engine_list engines = selected(opts, finished);
             // The tests' files are buffered: under libaio the pool serves them.
-            auto& serving = engines.front()->kind() == backend::libaio ? engines.back() : engines.front();
+            auto& serving =
+                engines.front()->kind() == backend::libaio ? engines.back() : engines.front();
             serving = std::make_unique<holding_engine>(std::move(serving), state, finished);
             return engines;
         };

@@ -24,15 +24,16 @@ namespace test {
 /// Whether this process may mount.
 /** The first call gives it a mount table of its own: whatever happens, nothing is left behind. */
 inline bool may_mount() {
-    static const bool may =
-        ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+    static const bool may = ::unshare(CLONE_NEWNS) == 0 &&
+        ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
     return may;
 }
 
 /// A filesystem mounted on `folder`, which it makes, until the end of its life.
 class mounted {
 public:
-    mounted(const char* type, const std::string& folder, const std::string& options) : folder_(folder) {
+    mounted(const char* type, const std::string& folder, const std::string& options)
+        : folder_(folder) {
         BOOST_REQUIRE(may_mount());
         std::filesystem::create_directories(folder);
         works_ = ::mount("none", folder.c_str(), type, 0, options.c_str()) == 0;
@@ -59,7 +60,8 @@ public:
         : layers_(make_layers(folder)),
           mount_(
               "overlay", folder + "/overlay",
-              "lowerdir=" + layers_ + "/lower,upperdir=" + layers_ + "/upper,workdir=" + layers_ + "/work") {}
+              "lowerdir=" + layers_ + "/lower,upperdir=" + layers_ + "/upper,workdir=" + layers_ +
+                  "/work") {}
 
     bool works() const { return mount_.works(); }
     std::string lower(const std::string& name) const { return layers_ + "/lower/" + name; }
@@ -96,11 +98,13 @@ inline bool is_tmpfs(const char* folder) {
     return ::statfs(folder, &status) == 0 && status.f_type == TMPFS_MAGIC;
 }
 
-/// A block device over a file, until the end of its life; the kernel ends it too if the process does.
+/// A block device over a file, until the end of its life; the kernel ends it too if the process
+/// does.
 class loop_device {
 public:
     /// `block_bytes` is the size of its blocks; 0: 512 bytes.
-    explicit loop_device(const std::string& backing_file, unsigned block_bytes = 0) : block_bytes_(block_bytes) {
+    explicit loop_device(const std::string& backing_file, unsigned block_bytes = 0)
+        : block_bytes_(block_bytes) {
         const int control = ::open("/dev/loop-control", O_RDWR | O_CLOEXEC);
         const int backing = ::open(backing_file.c_str(), O_RDWR | O_CLOEXEC);
         // Others take devices too: the free one may be gone when it is to be used.
@@ -134,7 +138,8 @@ private:
             info.lo_flags = LO_FLAGS_AUTOCLEAR; // ends with the last close
             BOOST_TEST(::ioctl(device_, LOOP_SET_STATUS64, &info) == 0);
         }
-        if (!taken || (block_bytes_ != 0 && ::ioctl(device_, LOOP_SET_BLOCK_SIZE, long(block_bytes_)) != 0)) {
+        if (!taken ||
+            (block_bytes_ != 0 && ::ioctl(device_, LOOP_SET_BLOCK_SIZE, long(block_bytes_)) != 0)) {
             ::close(device_);
             device_ = -1;
         }

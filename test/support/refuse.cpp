@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: BSL-1.0
-// refuse ERRNO CALL[,CALL...] -- PROGRAM...: runs the programs one after another where these system calls fail so.
+// SPDX-License-Identifier: BSL-1.0 refuse ERRNO CALL[,CALL...] -- PROGRAM...: runs the programs one
+// after another where these system calls fail so.
 //
-// The tests' engines learn from ASIO_AIO_TEST_REFUSED that these must not be available. Exit status: that of the first
-// program that fails, else 0; 77 where seccomp does not work.
+// The tests' engines learn from ASIO_AIO_TEST_REFUSED that these must not be available. Exit
+// status: that of the first program that fails, else 0; 77 where seccomp does not work.
 #include "seccomp.hpp"
 
 #include <sys/wait.h>
@@ -15,7 +15,11 @@
 namespace {
 
 const std::map<std::string, int> errnos = {
-    {"ENOSYS", ENOSYS}, {"EPERM", EPERM}, {"EACCES", EACCES}, {"EAGAIN", EAGAIN}, {"ENOMEM", ENOMEM}};
+    {"ENOSYS", ENOSYS},
+    {"EPERM", EPERM},
+    {"EACCES", EACCES},
+    {"EAGAIN", EAGAIN},
+    {"ENOMEM", ENOMEM}};
 
 struct known_call {
     long number;

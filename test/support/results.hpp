@@ -51,7 +51,8 @@ outcome read_now(file& f, std::uint64_t offset, const Buffers& buffers) {
     return result;
 }
 
-/// A synchronous write; one that fails is tried once more in the throwing form, which must say the same.
+/// A synchronous write; one that fails is tried once more in the throwing form, which must say the
+/// same.
 template <typename Buffers>
 outcome write_now(file& f, std::uint64_t offset, const Buffers& buffers) {
     outcome result;
@@ -63,7 +64,8 @@ outcome write_now(file& f, std::uint64_t offset, const Buffers& buffers) {
 
 /// The same read by both forms, which must agree; returns what the asynchronous one said.
 inline outcome read_both_ways(
-    environment& env, file& f, std::uint64_t offset, const std::vector<asio::mutable_buffer>& buffers) {
+    environment& env, file& f, std::uint64_t offset,
+    const std::vector<asio::mutable_buffer>& buffers) {
     const outcome now = read_now(f, offset, buffers);
     const outcome later = read_at(env, f, offset, buffers);
     BOOST_TEST(now.ec == later.ec);
@@ -73,7 +75,8 @@ inline outcome read_both_ways(
 
 /// The same write by both forms, which must agree; for writes that can be repeated.
 inline outcome write_both_ways(
-    environment& env, file& f, std::uint64_t offset, const std::vector<asio::const_buffer>& buffers) {
+    environment& env, file& f, std::uint64_t offset,
+    const std::vector<asio::const_buffer>& buffers) {
     const outcome now = write_now(f, offset, buffers);
     const outcome later = write_at(env, f, offset, buffers);
     BOOST_TEST(now.ec == later.ec);

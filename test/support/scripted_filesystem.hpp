@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0
-// A filesystem with one file that answers what the test wants: errors, short results, or nothing for a while.
+// SPDX-License-Identifier: BSL-1.0 A filesystem with one file that answers what the test wants:
+// errors, short results, or nothing for a while.
 #pragma once
 
 #define FUSE_USE_VERSION 31
@@ -22,7 +22,7 @@
 
 namespace test {
 
-// --- The server, in a process of its own -----------------------------------------------------------------------------
+// --- The server, in a process of its own ---
 
 enum class request : unsigned { lookup, open, resize, read, write, sync, flush, release };
 constexpr std::size_t request_kinds = 8;
@@ -34,7 +34,8 @@ struct answer {
     std::size_t limit = std::size_t(-1); ///< Moves so many bytes at most.
 };
 
-/// What the test asks of the server, which answers each with the number of requests of `kind` that have come so far.
+/// What the test asks of the server, which answers each with the number of requests of `kind` that
+/// have come so far.
 struct command {
     enum class verb : unsigned { script, await, let_go };
 
@@ -49,10 +50,12 @@ inline const std::string file_name = "file";
 /// Longer than anything that works takes, shorter than the test's deadline.
 constexpr int idle_ms = int(deadline_seconds) * 1000 / 4;
 
-/// Serves one file to the kernel and obeys the test, on one thread: what it holds blocks nobody but who asked for it.
+/// Serves one file to the kernel and obeys the test, on one thread: what it holds blocks nobody but
+/// who asked for it.
 class fuse_server {
 public:
-    fuse_server(int device, int control, std::string initial) : control_(control), content_(std::move(initial)) {
+    fuse_server(int device, int control, std::string initial)
+        : control_(control), content_(std::move(initial)) {
         fuse_lowlevel_ops calls{};
         calls.lookup = [](fuse_req_t req, fuse_ino_t, const char* name) {
             if (name != file_name)
@@ -64,53 +67,71 @@ public:
                 fuse_reply_entry(req, &entry);
             });
         };
-        calls.getattr = [](fuse_req_t req, fuse_ino_t node, fuse_file_info*) { self(req).reply_status(req, node); };
-        calls.setattr = [](fuse_req_t req, fuse_ino_t node, struct stat* wanted, int what, fuse_file_info*) {
+        calls.getattr = [](fuse_req_t req, fuse_ino_t node, fuse_file_info*) {
+            self(req).reply_status(req, node);
+        };
+        calls.setattr = [](fuse_req_t req, fuse_ino_t node, struct stat* wanted, int what,
+                           fuse_file_info*) {
             if ((what & FUSE_SET_ATTR_SIZE) == 0)
                 return self(req).reply_status(req, node);
-            self(req).handle(request::resize, req, [req, node, size = std::size_t(wanted->st_size)](std::size_t) {
-                self(req).content_.resize(size);
-                self(req).reply_status(req, node);
-            });
+            self(req).handle(
+                request::resize, req,
+                [req, node, size = std::size_t(wanted->st_size)](std::size_t) {
+                    self(req).content_.resize(size);
+                    self(req).reply_status(req, node);
+                });
         };
         calls.open = [](fuse_req_t req, fuse_ino_t, fuse_file_info* info) {
             self(req).handle(request::open, req, [req, opened = *info](std::size_t) mutable {
-                opened.direct_io = 1; // no page cache: each read and write of the test comes here as it is
+                // no page cache: each read and write of the test comes here as it is
+                opened.direct_io = 1;
                 fuse_reply_open(req, &opened);
             });
         };
-        calls.read = [](fuse_req_t req, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info*) {
+        calls.read = [](fuse_req_t req, fuse_ino_t, std::size_t size, off_t offset,
+                        fuse_file_info*) {
             self(req).handle(request::read, req, [req, size, offset](std::size_t limit) {
                 const std::string& content = self(req).content_;
                 const std::size_t from = std::min(std::size_t(offset), content.size());
-                fuse_reply_buf(req, content.data() + from, std::min({size, limit, content.size() - from}));
+                fuse_reply_buf(
+                    req, content.data() + from, std::min({size, limit, content.size() - from}));
             });
         };
-        calls.write = [](fuse_req_t req, fuse_ino_t, const char* data, std::size_t size, off_t offset,
-                         fuse_file_info*) {
-            self(req).handle(request::write, req, [req, bytes = std::string(data, size), offset](std::size_t limit) {
-                std::string& content = self(req).content_;
-                const std::size_t count = std::min(bytes.size(), limit);
-                content.resize(std::max(content.size(), std::size_t(offset) + count));
-                content.replace(std::size_t(offset), count, bytes, 0, count);
-                fuse_reply_write(req, count);
-            });
+        calls.write = [](fuse_req_t req, fuse_ino_t, const char* data, std::size_t size,
+                         off_t offset, fuse_file_info*) {
+            self(req).handle(
+                request::write, req,
+                [req, bytes = std::string(data, size), offset](std::size_t limit) {
+                    std::string& content = self(req).content_;
+                    const std::size_t count = std::min(bytes.size(), limit);
+                    content.resize(std::max(content.size(), std::size_t(offset) + count));
+                    content.replace(std::size_t(offset), count, bytes, 0, count);
+                    fuse_reply_write(req, count);
+                });
         };
-        calls.fsync = [](fuse_req_t req, fuse_ino_t, int, fuse_file_info*) { self(req).succeed(request::sync, req); };
-        calls.flush = [](fuse_req_t req, fuse_ino_t, fuse_file_info*) { self(req).succeed(request::flush, req); };
-        calls.release = [](fuse_req_t req, fuse_ino_t, fuse_file_info*) { self(req).succeed(request::release, req); };
+        calls.fsync = [](fuse_req_t req, fuse_ino_t, int, fuse_file_info*) {
+            self(req).succeed(request::sync, req);
+        };
+        calls.flush = [](fuse_req_t req, fuse_ino_t, fuse_file_info*) {
+            self(req).succeed(request::flush, req);
+        };
+        calls.release = [](fuse_req_t req, fuse_ino_t, fuse_file_info*) {
+            self(req).succeed(request::release, req);
+        };
 
         char name[] = "fuse_test";
         char* arguments[] = {name, nullptr};
         fuse_args options = FUSE_ARGS_INIT(1, arguments);
         session_ = fuse_session_new(&options, &calls, sizeof calls, this);
-        if (!session_ || fuse_session_mount(session_, ("/dev/fd/" + std::to_string(device)).c_str()) != 0)
+        if (!session_ ||
+            fuse_session_mount(session_, ("/dev/fd/" + std::to_string(device)).c_str()) != 0)
             ::_exit(1);
     }
 
     /// Until the test ends or kills it. One that is silent for too long hangs: it gets errors then.
     void serve() {
-        std::array<pollfd, 2> ready{{{fuse_session_fd(session_), POLLIN, 0}, {control_, POLLIN, 0}}};
+        std::array<pollfd, 2> ready{
+            {{fuse_session_fd(session_), POLLIN, 0}, {control_, POLLIN, 0}}};
         fuse_buf buffer{};
         while (!fuse_session_exited(session_) && ::poll(ready.data(), ready.size(), idle_ms) > 0) {
             if (ready[0].revents != 0 && fuse_session_receive_buf(session_, &buffer) > 0)
@@ -123,9 +144,12 @@ public:
 private:
     static constexpr fuse_ino_t file_node = FUSE_ROOT_ID + 1;
 
-    static fuse_server& self(fuse_req_t req) { return *static_cast<fuse_server*>(fuse_req_userdata(req)); }
+    static fuse_server& self(fuse_req_t req) {
+        return *static_cast<fuse_server*>(fuse_req_userdata(req));
+    }
 
-    /// Does what the script says next of this kind of request; `perform(limit)` is what it asks for.
+    /// Does what the script says next of this kind of request; `perform(limit)` is what it asks
+    /// for.
     void handle(request kind, fuse_req_t req, std::function<void(std::size_t)> perform) {
         ++seen_[std::size_t(kind)];
         answer next;
@@ -194,7 +218,7 @@ private:
     std::optional<command> awaited_;
 };
 
-// --- The test's side -------------------------------------------------------------------------------------------------
+// --- The test's side ---
 
 /// The mounted filesystem and its server. To be made before the test has any thread.
 class scripted_filesystem {
@@ -204,8 +228,8 @@ public:
         if (device != -1 && may_mount())
             mount_.emplace(
                 "fuse", env.path("fuse"),
-                "fd=" + std::to_string(device) + ",rootmode=40000,user_id=" + std::to_string(::getuid()) +
-                    ",group_id=" + std::to_string(::getgid()));
+                "fd=" + std::to_string(device) + ",rootmode=40000,user_id=" +
+                    std::to_string(::getuid()) + ",group_id=" + std::to_string(::getgid()));
         if (works())
             fork_server(device, content);
         ::close(device); // the server's copy is the only one: with the server ends what it holds
@@ -242,7 +266,8 @@ public:
 
     unsigned confirm() {
         pollfd ready{control_, POLLIN, 0};
-        BOOST_REQUIRE_MESSAGE(::poll(&ready, 1, idle_ms) == 1, "the request did not come, or the server hangs");
+        BOOST_REQUIRE_MESSAGE(
+            ::poll(&ready, 1, idle_ms) == 1, "the request did not come, or the server hangs");
         unsigned count = 0;
         BOOST_REQUIRE_EQUAL(::recv(control_, &count, sizeof count, 0), ssize_t(sizeof count));
         return count;
@@ -277,7 +302,8 @@ private:
     }
 
     void tell(const command& wanted) {
-        BOOST_REQUIRE_EQUAL(::send(control_, &wanted, sizeof wanted, MSG_NOSIGNAL), ssize_t(sizeof wanted));
+        BOOST_REQUIRE_EQUAL(
+            ::send(control_, &wanted, sizeof wanted, MSG_NOSIGNAL), ssize_t(sizeof wanted));
     }
 
     unsigned ask(const command& wanted) {

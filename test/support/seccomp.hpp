@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0
-// System calls that are refused, or that fail on demand: for this thread, and what it makes, for good. In a child!
+// SPDX-License-Identifier: BSL-1.0 System calls that are refused, or that fail on demand: for this
+// thread, and what it makes, for good. In a child!
 #pragma once
 
 #include <linux/filter.h>
@@ -19,15 +19,18 @@ namespace test {
 /// Puts a filter before all system calls; false where that cannot be done.
 inline bool install_filter(std::vector<sock_filter>& program) {
     const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
-    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+        ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
 /// From now on each of `calls` fails with `error`, as under a container's seccomp profile.
 inline bool refuse_calls(const std::vector<long>& calls, int error) {
-    std::vector<sock_filter> program{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
+    std::vector<sock_filter> program{
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
     for (long each : calls) {
         program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, unsigned(each), 0, 1));
-        program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned(error) & SECCOMP_RET_DATA)));
+        program.push_back(
+            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned(error) & SECCOMP_RET_DATA)));
     }
     program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
     return install_filter(program);
@@ -65,13 +68,14 @@ public:
     }
 
 private:
-    static constexpr long let_through = 0x7777; // as a sixth argument, which the calls of interest do not look at
+    // as a sixth argument, which the calls of interest do not look at
+    static constexpr long let_through = 0x7777;
 
     static void on_trap(int, siginfo_t*, void* context) {
         auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
         const arguments a = {
-            long(registers[REG_RDI]), long(registers[REG_RSI]), long(registers[REG_RDX]), long(registers[REG_R10]),
-            long(registers[REG_R8])};
+            long(registers[REG_RDI]), long(registers[REG_RSI]), long(registers[REG_RDX]),
+            long(registers[REG_R10]), long(registers[REG_R8])};
         const std::optional<long> decided = decide_(a);
         registers[REG_RAX] = decided ? *decided : perform(a);
     }

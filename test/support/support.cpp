@@ -107,12 +107,18 @@ void run_until_idle(asio::io_context& ctx) {
     BOOST_REQUIRE_MESSAGE(ctx.stopped(), "run() did not return: a completion was lost");
 }
 
-outcome read_at(environment& env, file& f, std::uint64_t offset, const std::vector<asio::mutable_buffer>& buffers) {
-    return run_one_operation(env, [&](outcome& result) { f.async_read_some_at(offset, buffers, result.handler()); });
+outcome read_at(
+    environment& env, file& f, std::uint64_t offset,
+    const std::vector<asio::mutable_buffer>& buffers) {
+    return run_one_operation(
+        env, [&](outcome& result) { f.async_read_some_at(offset, buffers, result.handler()); });
 }
 
-outcome write_at(environment& env, file& f, std::uint64_t offset, const std::vector<asio::const_buffer>& buffers) {
-    return run_one_operation(env, [&](outcome& result) { f.async_write_some_at(offset, buffers, result.handler()); });
+outcome write_at(
+    environment& env, file& f, std::uint64_t offset,
+    const std::vector<asio::const_buffer>& buffers) {
+    return run_one_operation(
+        env, [&](outcome& result) { f.async_write_some_at(offset, buffers, result.handler()); });
 }
 
 std::string content(const std::string& path) {
@@ -144,8 +150,8 @@ void make_cold(const std::string& path) {
 }
 
 void say_skipped(std::string_view why) {
-    std::cout << "SKIPPED: " << boost::unit_test::framework::current_test_case().full_name() << ": " << why
-              << std::endl;
+    std::cout << "SKIPPED: " << boost::unit_test::framework::current_test_case().full_name() << ": "
+              << why << std::endl;
 }
 
 std::size_t count_descriptors() {
@@ -153,8 +159,10 @@ std::size_t count_descriptors() {
 }
 
 std::size_t count_threads() {
-    constexpr unsigned long io_worker = 0x10; // PF_IO_WORKER (Linux 5.12): the name comes only when it runs
-    constexpr unsigned long exiting = 0x4;    // PF_EXITING: join returns before the kernel is done with the thread
+    // PF_IO_WORKER (Linux 5.12): the name comes only when it runs
+    constexpr unsigned long io_worker = 0x10;
+    // PF_EXITING: join returns before the kernel is done with the thread
+    constexpr unsigned long exiting = 0x4;
     std::size_t count = 0;
     for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
         std::ifstream stat(task.path() / "stat"); // gone where the thread has ended meanwhile
@@ -185,7 +193,8 @@ std::vector<memory_map> maps_of(std::string_view name) {
         memory_map each;
         char dash = 0;
         std::string permissions;
-        std::istringstream(line) >> std::hex >> each.begin >> dash >> each.end >> permissions >> each.offset;
+        std::istringstream(line) >> std::hex >> each.begin >> dash >> each.end >> permissions >>
+            each.offset;
         maps.push_back(each);
     }
     return maps;
@@ -201,7 +210,8 @@ std::vector<backend> parse_engines(const std::string& names) {
     std::vector<backend> engines;
     for (std::size_t begin = 0; begin <= names.size();) {
         const auto end = std::min(names.find(',', begin), names.size());
-        const auto which = asio_aio::backend_from_string(std::string_view(names).substr(begin, end - begin));
+        const auto which =
+            asio_aio::backend_from_string(std::string_view(names).substr(begin, end - begin));
         if (!which)
             throw std::runtime_error("no such engine in \"" + names + "\"");
         engines.push_back(*which);
@@ -225,7 +235,8 @@ std::vector<backend> engines_under_test() {
         const bool is_refused = std::count(refused.begin(), refused.end(), each.which) != 0;
         if (is_refused && each.available)
             throw std::runtime_error(
-                "an engine that is refused here is available: " + std::string(to_string(each.which)));
+                "an engine that is refused here is available: " +
+                std::string(to_string(each.which)));
         if (is_refused)
             engines.erase(std::remove(engines.begin(), engines.end(), each.which), engines.end());
         else if (all_that_work && each.available)
@@ -260,7 +271,9 @@ void add_engine_tests() {
                 body(env);
             };
             const std::string name(to_string(engine));
-            suite->add(make_test_case(std::function<void()>(run), name, each.source, each.line), 0, deadline_seconds);
+            suite->add(
+                make_test_case(std::function<void()>(run), name, each.source, each.line), 0,
+                deadline_seconds);
         }
         framework::master_test_suite().add(suite);
     }

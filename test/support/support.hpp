@@ -24,18 +24,21 @@ using asio_aio::file_base;
 using boost::system::error_code;
 using file = asio_aio::random_access_file_aio;
 
-/// Asio itself is on io_uring: where the kernel refuses io_uring no io_context works, and each has a ring of its own.
+/// Asio itself is on io_uring: where the kernel refuses io_uring no io_context works, and each has
+/// a ring of its own.
 #ifdef ASIO_AIO_TEST_ASIO_ON_IO_URING
 constexpr bool asio_on_io_uring = true;
 #else
 constexpr bool asio_on_io_uring = false;
 #endif
-constexpr std::string_view asio_needs_io_uring = "Asio itself is on io_uring, and no context works without it";
+constexpr std::string_view asio_needs_io_uring =
+    "Asio itself is on io_uring, and no context works without it";
 
 /// A test that has not ended by then is stopped and fails.
 constexpr unsigned deadline_seconds = 120;
 
-/// A folder of the test's own, removed at the end: in ASIO_AIO_TEST_DIR, which is on a real disk, or in `base`.
+/// A folder of the test's own, removed at the end: in ASIO_AIO_TEST_DIR, which is on a real disk,
+/// or in `base`.
 class temporary_directory {
 public:
     temporary_directory();
@@ -51,7 +54,8 @@ private:
     std::filesystem::path path_;
 };
 
-/// What each test of an engine gets: the engine, a folder, and a context that is configured to use this engine only.
+/// What each test of an engine gets: the engine, a folder, and a context that is configured to use
+/// this engine only.
 struct environment {
     explicit environment(backend which);
     environment(backend which, const std::filesystem::path& base);
@@ -63,7 +67,9 @@ struct environment {
     std::string path(std::string_view name = "file") const { return folder.file(name); }
 
     /// An open file on `ctx`, by default a new one for reading and writing.
-    file open(std::string_view name = "file", file_base::flags flags = file_base::read_write | file_base::create);
+    file open(
+        std::string_view name = "file",
+        file_base::flags flags = file_base::read_write | file_base::create);
 
     /// Runs `ctx` until nothing is left to do; fails the test where that takes too long.
     void run();
@@ -73,11 +79,12 @@ struct environment {
     asio::io_context ctx;
 };
 
-/// Runs the context, or one handler of it, for the test's deadline at most; returns the number of handlers that ran.
+/// Runs the context, or one handler of it, for the test's deadline at most; returns the number of
+/// handlers that ran.
 ///
-/// With Asio itself on io_uring the deadline is that of ctest. Asio of Boost 1.81 gives up the timer of its `run_for`,
-/// which lies on the stack, before the ring has let go of it, and then takes its completion for an operation
-/// (chriskohlhoff/asio issue 1284).
+/// With Asio itself on io_uring the deadline is that of ctest. Asio of Boost 1.81 gives up the
+/// timer of its `run_for`, which lies on the stack, before the ring has let go of it, and then
+/// takes its completion for an operation (chriskohlhoff/asio issue 1284).
 std::size_t run_with_deadline(asio::io_context& ctx);
 std::size_t run_one_with_deadline(asio::io_context& ctx);
 
@@ -101,10 +108,14 @@ struct outcome {
     }
 };
 
-/// Starts the operation, runs the context, and returns what came of it; fails unless the handler was called exactly
-/// once, and not inline.
-outcome read_at(environment& env, file& f, std::uint64_t offset, const std::vector<asio::mutable_buffer>& buffers);
-outcome write_at(environment& env, file& f, std::uint64_t offset, const std::vector<asio::const_buffer>& buffers);
+/// Starts the operation, runs the context, and returns what came of it; fails unless the handler
+/// was called exactly once, and not inline.
+outcome read_at(
+    environment& env, file& f, std::uint64_t offset,
+    const std::vector<asio::mutable_buffer>& buffers);
+outcome write_at(
+    environment& env, file& f, std::uint64_t offset,
+    const std::vector<asio::const_buffer>& buffers);
 
 /// The whole content of a file, by the C++ library and not by ours.
 std::string content(const std::string& path);
@@ -119,13 +130,15 @@ void make_cold(const std::string& path);
 /// Says in the output that this test, or a part of it, did not run, and why.
 void say_skipped(std::string_view why);
 
-/// Number of open descriptors, of threads, and of memory maps of this process. io_uring's workers do not count: the
-/// kernel makes them, and ends them some time after their ring. Nor do threads that have ended.
+/// Number of open descriptors, of threads, and of memory maps of this process. io_uring's workers
+/// do not count: the kernel makes them, and ends them some time after their ring. Nor do threads
+/// that have ended.
 std::size_t count_descriptors();
 std::size_t count_threads();
 std::size_t count_maps();
 
-/// A memory map of this process: its first address, the one behind it, and where it begins in what is mapped.
+/// A memory map of this process: its first address, the one behind it, and where it begins in what
+/// is mapped.
 struct memory_map {
     std::uintptr_t begin = 0;
     std::uintptr_t end = 0;
@@ -138,7 +151,8 @@ std::vector<memory_map> maps_of(std::string_view name);
 /// Number of this process's contexts of Linux AIO, each of which is a map.
 std::size_t count_aio_contexts();
 
-/// The engines under test: ASIO_AIO_TEST_ENGINES (comma separated) where it is set, else all that work here.
+/// The engines under test: ASIO_AIO_TEST_ENGINES (comma separated) where it is set, else all that
+/// work here.
 std::vector<backend> engines_under_test();
 
 /// The engine that serves files opened without `direct` where `chosen` is the context's.
@@ -150,7 +164,8 @@ using engine_test = void (*)(environment&);
 
 /// Registers `body` as test case `name/<engine>` for each engine under test.
 struct engine_test_registration {
-    engine_test_registration(const char* name, engine_test body, const char* source, std::size_t line);
+    engine_test_registration(
+        const char* name, engine_test body, const char* source, std::size_t line);
 };
 
 /// Adds what was registered to Boost.Test's master suite.
@@ -159,7 +174,8 @@ void add_engine_tests();
 } // namespace test
 
 /// A test that runs once on each engine: ENGINE_TEST(reads_what_was_written) { … env.open() … }
-#define ENGINE_TEST(name)                                                                                              \
- static void name(::test::environment&);                                                                               \
- static const ::test::engine_test_registration name##_registration(#name, &name, __FILE__, __LINE__);                  \
+#define ENGINE_TEST(name)                                                                          \
+ static void name(::test::environment&);                                                           \
+ static const ::test::engine_test_registration name##_registration(                                \
+     #name, &name, __FILE__, __LINE__);                                                            \
  static void name([[maybe_unused]] ::test::environment& env)

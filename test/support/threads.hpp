@@ -10,7 +10,8 @@
 
 namespace test {
 
-/// Counts arrivals down; whoever waits goes on when all have come, or learns after a deadline that they have not.
+/// Counts arrivals down; whoever waits goes on when all have come, or learns after a deadline that
+/// they have not.
 class meeting {
 public:
     explicit meeting(std::size_t expected) : missing_(expected) {}
@@ -40,7 +41,8 @@ private:
     std::size_t missing_;
 };
 
-/// Runs `ctx` on so many threads, the caller's included, until nothing is left to do; fails the test after a deadline.
+/// Runs `ctx` on so many threads, the caller's included, until nothing is left to do; fails the
+/// test after a deadline.
 inline void run_on_threads(asio::io_context& ctx, std::size_t threads) {
     ctx.restart();
     bool idle = false;

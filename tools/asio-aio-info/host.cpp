@@ -21,12 +21,14 @@ std::optional<std::uint64_t> sysctl(const char* path) {
 
 std::optional<std::uint64_t> soft_limit(__rlimit_resource which) {
     rlimit limit{};
-    return ::getrlimit(which, &limit) == 0 ? std::optional<std::uint64_t>(limit.rlim_cur) : std::nullopt;
+    return ::getrlimit(which, &limit) == 0 ? std::optional<std::uint64_t>(limit.rlim_cur)
+                                           : std::nullopt;
 }
 
 std::optional<std::uint64_t> seccomp_mode() {
     std::ifstream status("/proc/self/status");
-    for (std::string field; status >> field; status.ignore(std::numeric_limits<std::streamsize>::max(), '\n'))
+    for (std::string field; status >> field;
+         status.ignore(std::numeric_limits<std::streamsize>::max(), '\n'))
         if (field == "Seccomp:")
             return read_number(status);
     return std::nullopt;

@@ -13,7 +13,8 @@ class latencies {
 public:
     void add(std::chrono::nanoseconds time) noexcept;
 
-    /// The middle of the bucket that the q-quantile is in, in microseconds; 0 where nothing was counted.
+    /// The middle of the bucket that the q-quantile is in, in microseconds; 0 where nothing was
+    /// counted.
     double quantile_us(double q) const noexcept;
 
 private:

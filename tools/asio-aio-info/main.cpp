@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0
-// asio-aio-info: which engines work on this machine, which one a program gets, and what they do at a path.
+// SPDX-License-Identifier: BSL-1.0 asio-aio-info: which engines work on this machine, which one a
+// program gets, and what they do at a path.
 #include "choice.hpp"
 #include "host.hpp"
 #include "json.hpp"
@@ -30,11 +30,14 @@ constexpr int status_usage = 2;
 constexpr int status_failed = 3;
 
 bool wants_colour() {
-    const auto value = [](const char* name) { return std::string_view(std::getenv(name) ? std::getenv(name) : ""); };
+    const auto value = [](const char* name) {
+        return std::string_view(std::getenv(name) ? std::getenv(name) : "");
+    };
     return ::isatty(STDOUT_FILENO) == 1 && value("NO_COLOR").empty() && value("TERM") != "dumb";
 }
 
-void try_file(const info::settings& wanted, info::subject& file, info::report& found, info::progress& shown) {
+void try_file(
+    const info::settings& wanted, info::subject& file, info::report& found, info::progress& shown) {
     constexpr std::uint64_t block = 4096;
     constexpr std::uint64_t for_taste = std::uint64_t(64) * 1024 * 1024;
     if (file.kind() == info::place_kind::folder) {
@@ -46,14 +49,16 @@ void try_file(const info::settings& wanted, info::subject& file, info::report& f
         found.taste = info::take_taste(file, wanted.seconds, found.engines, shown);
 }
 
-void inspect_path(const info::settings& wanted, info::subject& file, info::report& found, info::progress& shown) {
+void inspect_path(
+    const info::settings& wanted, info::subject& file, info::report& found, info::progress& shown) {
     info::place_report& place = found.place.emplace();
     place.path = *wanted.path;
     place.kind = file.kind();
     info::inspect_filesystem(file.descriptor_number(), place);
     try {
         try_file(wanted, file, found, shown);
-    } catch (const std::runtime_error& error) { // a folder that is read-only, a disk that is full: worth knowing, too
+        // a folder that is read-only, a disk that is full: worth knowing, too
+    } catch (const std::runtime_error& error) {
         place.error = error.what();
     }
 }

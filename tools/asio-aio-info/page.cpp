@@ -76,7 +76,8 @@ void page::field(std::string_view label, std::string_view mark, colour how, std:
 }
 
 void page::row(std::string_view label, std::initializer_list<std::string_view> cells, colour how) {
-    std::string line = std::string(indent, ' ') + std::string(label) + spaces_to(label_width - indent, label);
+    std::string line =
+        std::string(indent, ' ') + std::string(label) + spaces_to(label_width - indent, label);
     for (std::string_view each : cells)
         line.append(spaces_to(cell_width, each)).append(each);
     out_ << painted(line, how) << '\n';

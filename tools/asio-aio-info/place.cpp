@@ -17,10 +17,12 @@
 namespace info {
 namespace {
 
-/// The mount's number in /proc/self/mountinfo. Not st_dev: btrfs and overlayfs give files numbers of their own.
+/// The mount's number in /proc/self/mountinfo. Not st_dev: btrfs and overlayfs give files numbers
+/// of their own.
 std::optional<int> mount_id(int descriptor) {
     std::ifstream fields("/proc/self/fdinfo/" + std::to_string(descriptor));
-    for (std::string field; fields >> field; fields.ignore(std::numeric_limits<std::streamsize>::max(), '\n'))
+    for (std::string field; fields >> field;
+         fields.ignore(std::numeric_limits<std::streamsize>::max(), '\n'))
         if (int id = 0; field == "mnt_id:" && fields >> id)
             return id;
     return std::nullopt;
@@ -97,7 +99,8 @@ void inspect_file(const subject& file, place_report& found) {
     using asio_aio::file_base;
     boost::asio::io_context context;
     asio_aio::options opts;
-    opts.choice = {asio_aio::backend::thread_pool}; // there is always one, whatever the environment says
+    // there is always one, whatever the environment says
+    opts.choice = {asio_aio::backend::thread_pool};
     asio_aio::configure(context, opts);
     asio_aio::random_access_file_aio opened(context);
     boost::system::error_code ec;

@@ -15,18 +15,21 @@ namespace po = boost::program_options;
 
 constexpr unsigned most_seconds = 60;
 
-constexpr char introduction[] =
-    "usage: asio-aio-info [OPTIONS] [PATH]\n\n"
-    "Says which engines of asio_aio work on this machine, which one a program gets, and what limits them.\n"
-    "With PATH, a file, a folder or a block device, also what its filesystem can do, and how fast each engine\n"
-    "reads there: 4 KiB at random places, 32 reads in flight. A file is only read; in a folder, 64 MiB are\n"
-    "written to a file without a name.\n\n"
-    "Options";
+constexpr char introduction[] = "usage: asio-aio-info [OPTIONS] [PATH]\n\n"
+                                "Says which engines of asio_aio work on this machine, which one a "
+                                "program gets, and what limits them.\n"
+                                "With PATH, a file, a folder or a block device, also what its "
+                                "filesystem can do, and how fast each engine\n"
+                                "reads there: 4 KiB at random places, 32 reads in flight. A file "
+                                "is only read; in a folder, 64 MiB are\n"
+                                "written to a file without a name.\n\n"
+                                "Options";
 
-constexpr char conclusion[] =
-    "\nExit status: 0 an engine better than the thread pool works; 1 only the pool does; 2 wrong use;\n"
-    "3 something else failed. ASIO_AIO_BACKEND and ASIO_AIO_CONFIG are obeyed as by every program of asio_aio;\n"
-    "NO_COLOR switches colours off.\n";
+constexpr char conclusion[] = "\nExit status: 0 an engine better than the thread pool works; 1 "
+                              "only the pool does; 2 wrong use;\n"
+                              "3 something else failed. ASIO_AIO_BACKEND and ASIO_AIO_CONFIG are "
+                              "obeyed as by every program of asio_aio;\n"
+                              "NO_COLOR switches colours off.\n";
 
 po::options_description describe_options() {
     constexpr unsigned columns = 100;
@@ -35,7 +38,8 @@ po::options_description describe_options() {
     add("seconds", po::value<std::string>()->default_value("1")->value_name("N"),
         "how long each engine reads at PATH, 0 to 60; 0: not at all");
     add("json",
-        "one JSON object: version, exit_status, engines, choice, host, place, taste; what is not known is null");
+        "one JSON object: version, exit_status, engines, choice, host, place, taste; what is not "
+        "known is null");
     add("help,h", "print this text");
     add("version", "print the version");
     return all;
@@ -50,7 +54,13 @@ po::variables_map parse(int argc, const char* const* argv, const po::options_des
     const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
     po::variables_map values;
     try {
-        po::store(po::command_line_parser(argc, argv).options(all).positional(positional).style(style).run(), values);
+        po::store(
+            po::command_line_parser(argc, argv)
+                .options(all)
+                .positional(positional)
+                .style(style)
+                .run(),
+            values);
     } catch (const po::error& error) {
         throw usage_error(std::string(error.what()) + "; --help lists the options");
     }
@@ -62,7 +72,9 @@ unsigned seconds_option(const std::string& text) {
     const char* end = text.data() + text.size();
     const auto [stopped_at, error] = std::from_chars(text.data(), end, number);
     if (error != std::errc() || stopped_at != end || number > most_seconds)
-        throw usage_error("--seconds: \"" + text + "\" is not a number from 0 to " + std::to_string(most_seconds));
+        throw usage_error(
+            "--seconds: \"" + text + "\" is not a number from 0 to " +
+            std::to_string(most_seconds));
     return number;
 }
 
@@ -71,7 +83,8 @@ std::optional<std::string> path_option(const po::variables_map& values) {
         return std::nullopt;
     const auto& paths = values["path"].as<std::vector<std::string>>();
     if (paths.size() > 1)
-        throw usage_error("more than one path: \"" + paths[0] + "\" and \"" + paths[1] + "\"; give one or none");
+        throw usage_error(
+            "more than one path: \"" + paths[0] + "\" and \"" + paths[1] + "\"; give one or none");
     return paths.front();
 }
 
@@ -89,7 +102,8 @@ std::optional<settings> parse_settings(int argc, const char* const* argv) {
         return std::nullopt;
     }
     return settings{
-        path_option(values), seconds_option(values["seconds"].as<std::string>()), values.count("json") != 0};
+        path_option(values), seconds_option(values["seconds"].as<std::string>()),
+        values.count("json") != 0};
 }
 
 } // namespace info

@@ -20,10 +20,13 @@ namespace info {
 namespace {
 
 [[noreturn]] void refuse(const std::string& path, const std::string& why) {
-    throw usage_error("\"" + path + "\" " + why + "; PATH is a file, a folder or a block device that can be read");
+    throw usage_error(
+        "\"" + path + "\" " + why +
+        "; PATH is a file, a folder or a block device that can be read");
 }
 
-// By stat and before any open: to open a FIFO waits for a partner, and to open a device may do something.
+// By stat and before any open: to open a FIFO waits for a partner, and to open a device may do
+// something.
 place_kind kind_of(const std::string& path) {
     struct stat status;
     if (::stat(path.c_str(), &status) != 0)
@@ -73,7 +76,8 @@ void write_all(int file, const char* from, std::size_t bytes) {
         if (written == -1 && errno == EINTR)
             continue;
         if (written == -1)
-            throw std::system_error(errno, std::generic_category(), "the file made here cannot be filled");
+            throw std::system_error(
+                errno, std::generic_category(), "the file made here cannot be filled");
         from += written;
         bytes -= std::size_t(written);
     }
@@ -82,7 +86,8 @@ void write_all(int file, const char* from, std::size_t bytes) {
 void fill(int file, std::uint64_t bytes) {
     std::vector<std::uint64_t> piece(std::size_t(1024) * 1024 / sizeof(std::uint64_t));
     const std::size_t piece_bytes = piece.size() * sizeof(std::uint64_t);
-    std::mt19937_64 random; // the same data each time; what counts is that it can be neither a hole nor compressed
+    // the same data each time; what counts is that it can be neither a hole nor compressed
+    std::mt19937_64 random;
     while (bytes != 0) {
         std::generate(piece.begin(), piece.end(), std::ref(random));
         const std::size_t now = std::size_t(std::min<std::uint64_t>(bytes, piece_bytes));

@@ -13,7 +13,8 @@ namespace info {
 /** What is made has no name, so nothing is left behind, whatever ends the program. */
 class subject {
 public:
-    /// Opens `path` for reading. Throws `usage_error` where it does not exist, is of no use, or cannot be opened.
+    /// Opens `path` for reading. Throws `usage_error` where it does not exist, is of no use, or
+    /// cannot be opened.
     explicit subject(const std::string& path);
 
     place_kind kind() const noexcept { return kind_; }
@@ -21,7 +22,8 @@ public:
     /// The open file, or the folder, as long as no file was made in it.
     int descriptor_number() const noexcept { return open_.get(); }
 
-    /// For a folder: makes the file and fills it with `bytes` of data that no filesystem can store as a hole.
+    /// For a folder: makes the file and fills it with `bytes` of data that no filesystem can store
+    /// as a hole.
     /** Throws `std::system_error` where that fails. */
     void make_file(std::uint64_t bytes);
 

@@ -28,7 +28,8 @@ using asio_aio::file_base;
 using boost::system::error_code;
 using clock = std::chrono::steady_clock;
 
-constexpr std::size_t block = 4096; // bytes; also the alignment of memory and offset, which every device accepts
+// bytes; also the alignment of memory and offset, which every device accepts
+constexpr std::size_t block = 4096;
 constexpr unsigned in_flight = 32;
 
 // Threads are made and the first requests are slow: not what is to be measured.
@@ -37,7 +38,9 @@ constexpr auto warm_up = std::chrono::milliseconds(100);
 double cpu_seconds() {
     rusage used{};
     ::getrusage(RUSAGE_SELF, &used);
-    const auto seconds = [](const timeval& time) { return double(time.tv_sec) + double(time.tv_usec) / 1e6; };
+    const auto seconds = [](const timeval& time) {
+        return double(time.tv_sec) + double(time.tv_usec) / 1e6;
+    };
     return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
@@ -55,12 +58,15 @@ aligned_memory make_memory(std::size_t bytes) {
 
 /// A context that has one engine, and a file that is open there.
 struct reading {
-    reading(asio_aio::backend engine, const subject& from, bool direct, error_code& ec) : file(context) {
+    reading(asio_aio::backend engine, const subject& from, bool direct, error_code& ec)
+        : file(context) {
         asio_aio::options opts;
         opts.choice = {engine};
         opts.inline_read_limit = 0; // the engine is asked, also for what is in memory
         asio_aio::configure(context, opts);
-        file.open(from.path(), file_base::read_only | (direct ? file_base::direct : file_base::flags(0)), ec);
+        file.open(
+            from.path(), file_base::read_only | (direct ? file_base::direct : file_base::flags(0)),
+            ec);
     }
 
     // Above the context, which waits for reads in flight when it goes.
@@ -97,8 +103,9 @@ private:
     void finish(char* to, clock::time_point begun, error_code ec, std::size_t bytes) {
         const clock::time_point now = clock::now();
         if (ec || bytes != block) {
-            error_ =
-                ec ? ec.message() : "a read of " + std::to_string(bytes) + " bytes instead of " + std::to_string(block);
+            error_ = ec ? ec.message()
+                        : "a read of " + std::to_string(bytes) + " bytes instead of " +
+                    std::to_string(block);
             phase_ = phase::over;
         }
         if (phase_ == phase::measuring) {
@@ -131,7 +138,8 @@ private:
             return;
         }
         result.operations = operations_;
-        result.per_second = double(operations_) / std::chrono::duration<double>(end_ - begin_).count();
+        result.per_second =
+            double(operations_) / std::chrono::duration<double>(end_ - begin_).count();
         result.median_us = times_.quantile_us(0.5);
         result.p99_us = times_.quantile_us(0.99);
         result.cpu_us = cpu_ * 1e6 / double(operations_);
@@ -165,8 +173,8 @@ engine_taste taste(asio_aio::backend engine, const subject& file, const taste_re
     }
     measurement(from, how.bytes / block, how.seconds).run(result);
     const asio_aio::context_statistics counted = asio_aio::statistics(from.context);
-    const std::uint64_t passed =
-        counted.passed_unsupported + counted.passed_refused + counted.passed_buffered + counted.passed_would_wait;
+    const std::uint64_t passed = counted.passed_unsupported + counted.passed_refused +
+        counted.passed_buffered + counted.passed_would_wait;
     result.passed_to_pool = std::min(passed, result.operations); // not those of the warm-up
     return result;
 }
@@ -211,7 +219,8 @@ void prepare(const subject& file, taste_report& how) {
 } // namespace
 
 taste_report take_taste(
-    const subject& file, unsigned seconds, const std::vector<asio_aio::engine_report>& engines, progress& shown) {
+    const subject& file, unsigned seconds, const std::vector<asio_aio::engine_report>& engines,
+    progress& shown) {
     taste_report how;
     how.block = block;
     how.in_flight = in_flight;

@@ -11,6 +11,7 @@ namespace info {
 
 /// Reads `file` for so many seconds with each engine that is available.
 taste_report take_taste(
-    const subject& file, unsigned seconds, const std::vector<asio_aio::engine_report>& engines, progress& shown);
+    const subject& file, unsigned seconds, const std::vector<asio_aio::engine_report>& engines,
+    progress& shown);
 
 } // namespace info

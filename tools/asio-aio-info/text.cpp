@@ -44,14 +44,14 @@ std::string number_or_dash(const std::optional<std::uint64_t>& number) {
     return number ? std::to_string(*number) : unknown;
 }
 
-// --- Engines and choice -----------------------------------------------------------------------------------------------
+// --- Engines and choice ---
 
 void print_engines(const report& found, page& out) {
     out.heading("Engines", works_better_than_pool(found) ? "" : "only the pool works");
     for (const asio_aio::engine_report& each : found.engines) {
         out.field(
-            to_string(each.which), each.available ? "yes" : "no", each.available ? colour::good : colour::bad,
-            each.reason);
+            to_string(each.which), each.available ? "yes" : "no",
+            each.available ? colour::good : colour::bad, each.reason);
         if (!each.remedy.empty())
             out.more("remedy: " + each.remedy);
     }
@@ -75,11 +75,12 @@ void print_choice(const asio_aio::description& choice, page& out) {
         out.field("best first", list_words(choice.choice));
 }
 
-// --- Host -------------------------------------------------------------------------------------------------------------
+// --- Host ---
 
 std::string io_uring_disabled_words(const std::optional<std::uint64_t>& value) {
     constexpr const char* meanings[] = {
-        "everybody may use io_uring", "only kernel.io_uring_group and privileged processes may", "nobody may"};
+        "everybody may use io_uring", "only kernel.io_uring_group and privileged processes may",
+        "nobody may"};
     if (!value || *value >= std::size(meanings))
         return number_or_dash(value);
     return std::to_string(*value) + ": " + meanings[*value];
@@ -93,7 +94,8 @@ std::string seccomp_words(const std::optional<std::uint64_t>& mode) {
     return std::to_string(*mode) + ": " + meanings[*mode];
 }
 
-std::string limit_words(const std::optional<std::uint64_t>& limit, std::string (*in_words)(std::uint64_t)) {
+std::string limit_words(
+    const std::optional<std::uint64_t>& limit, std::string (*in_words)(std::uint64_t)) {
     if (!limit)
         return unknown;
     return *limit == RLIM_INFINITY ? "unlimited" : in_words(*limit);
@@ -101,15 +103,18 @@ std::string limit_words(const std::optional<std::uint64_t>& limit, std::string (
 
 void print_host(const host_report& host, page& out) {
     out.heading("Host");
-    out.field("kernel", host.kernel.empty() ? unknown : "Linux " + host.kernel + ", " + host.machine);
+    out.field(
+        "kernel", host.kernel.empty() ? unknown : "Linux " + host.kernel + ", " + host.machine);
     out.field("kernel.io_uring_disabled", io_uring_disabled_words(host.io_uring_disabled));
-    out.field("fs.aio-nr", number_or_dash(host.aio_nr) + " of fs.aio-max-nr " + number_or_dash(host.aio_max_nr));
+    out.field(
+        "fs.aio-nr",
+        number_or_dash(host.aio_nr) + " of fs.aio-max-nr " + number_or_dash(host.aio_max_nr));
     out.field("RLIMIT_MEMLOCK", limit_words(host.memlock, size_words));
     out.field("RLIMIT_NOFILE", limit_words(host.nofile, grouped));
     out.field("seccomp", seccomp_words(host.seccomp));
 }
 
-// --- Path -------------------------------------------------------------------------------------------------------------
+// --- Path ---
 
 const char* kind_words(place_kind kind) {
     switch (kind) {
@@ -124,7 +129,8 @@ void print_direct(const place_report& place, page& out) {
     if (*place.direct_error != 0)
         out.field("O_DIRECT", "no", colour::bad, std::strerror(*place.direct_error));
     else if (place.offset_alignment == 0)
-        out.field("O_DIRECT", "no", colour::bad, "the kernel reports that this file has no direct I/O");
+        out.field(
+            "O_DIRECT", "no", colour::bad, "the kernel reports that this file has no direct I/O");
     else
         out.field(
             "O_DIRECT", "yes", colour::good,
@@ -138,7 +144,8 @@ bool is_fuse(const std::string& filesystem) {
         filesystem == "virtiofs" || filesystem == "0x65735546";
 }
 
-/// What the library does instead where RWF_NOWAIT is refused (options::inline_reads_without_nowait).
+/// What the library does instead where RWF_NOWAIT is refused
+/// (options::inline_reads_without_nowait).
 std::string without_nowait(const std::string& filesystem) {
     if (filesystem == "tmpfs" || filesystem == "ramfs")
         return "; all files are in memory here, and reads need no engine";
@@ -154,7 +161,8 @@ void print_nowait(const place_report& place, page& out) {
         out.field("RWF_NOWAIT", "yes", colour::good, "reads of what is in memory need no engine");
     else
         out.field(
-            "RWF_NOWAIT", "no", colour::bad, std::strerror(*place.nowait_error) + without_nowait(place.filesystem));
+            "RWF_NOWAIT", "no", colour::bad,
+            std::strerror(*place.nowait_error) + without_nowait(place.filesystem));
 }
 
 void print_place(const place_report& place, page& out) {
@@ -170,32 +178,35 @@ void print_place(const place_report& place, page& out) {
         print_nowait(place, out);
 }
 
-// --- Taste ------------------------------------------------------------------------------------------------------------
+// --- Taste ---
 
 std::string method_words(const taste_report& taste) {
     const std::string file = taste.temporary ? "a temporary file" : "the file";
-    return "random reads of " + size_words(taste.block) + ", " + std::to_string(taste.in_flight) + " in flight, " +
-        std::to_string(taste.seconds) + " s for each engine; " + size_words(taste.bytes) + " of " + file +
+    return "random reads of " + size_words(taste.block) + ", " + std::to_string(taste.in_flight) +
+        " in flight, " + std::to_string(taste.seconds) + " s for each engine; " +
+        size_words(taste.bytes) + " of " + file +
         (taste.direct ? ", with O_DIRECT" : ", from memory");
 }
 
 void print_figures(const engine_taste& one, page& out) {
     out.row(
         to_string(one.engine),
-        {with_decimals(one.per_second, 0), with_decimals(one.median_us, 1), with_decimals(one.p99_us, 1),
-         with_decimals(one.cpu_us, 2)});
+        {with_decimals(one.per_second, 0), with_decimals(one.median_us, 1),
+         with_decimals(one.p99_us, 1), with_decimals(one.cpu_us, 2)});
     if (one.passed_to_pool != 0)
         out.more(grouped(one.passed_to_pool) + " reads were passed to thread_pool");
 }
 
 /// Why another engine serves the file, and which.
-std::string other_engine_words(const engine_taste& one, const taste_report& taste, const place_report& place) {
+std::string other_engine_words(
+    const engine_taste& one, const taste_report& taste, const place_report& place) {
     const std::string served = " are served by " + std::string(to_string(one.served_by));
     if (!one.failure.empty())
         return "all files" + served + " since it failed: " + one.failure;
     if (is_fuse(place.filesystem))
         return "files of " + place.filesystem + served;
-    return (one.engine == asio_aio::backend::libaio && !taste.direct ? "buffered files" : "files like this one") +
+    return (one.engine == asio_aio::backend::libaio && !taste.direct ? "buffered files"
+                                                                     : "files like this one") +
         served;
 }
 

@@ -13,19 +13,21 @@
 
 namespace asio_aio::detail {
 
-/// An asynchronous call in flight: the operation, its handler, and the work that keeps both executors' contexts running.
+/// An asynchronous call in flight: the operation, its handler, and the work that keeps both
+/// executors' contexts running.
 /**
  * Made and freed with the handler's allocator.
  *
- * @tparam Result What differs from one kind of call to the next. A member of it is part of the operation.
- * `arguments(operation)` returns a tuple of what the handler is called with; `release(allocator)` frees what `Result`
- * allocated.
+ * @tparam Result What differs from one kind of call to the next. A member of it is part of the
+ * operation. `arguments(operation)` returns a tuple of what the handler is called with;
+ * `release(allocator)` frees what `Result` allocated.
  */
 template <typename Handler, typename IoExecutor, typename Result>
 class async_op final : public operation {
     using handler_allocator = boost::asio::associated_allocator_t<Handler, default_allocator>;
     using work_type = handler_work<Handler, IoExecutor>;
-    using own_allocator = typename std::allocator_traits<handler_allocator>::template rebind_alloc<async_op>;
+    using own_allocator =
+        typename std::allocator_traits<handler_allocator>::template rebind_alloc<async_op>;
 
     struct deleter {
         void operator()(async_op* op) const noexcept { free(op); }
@@ -47,8 +49,8 @@ public:
         return pointer(raw);
     }
 
-    /// Counts the operation as work of both executors. The last step of an initiation that may throw: a count that is
-    /// taken back would stop a context that has nothing else to do yet.
+    /// Counts the operation as work of both executors. The last step of an initiation that may
+    /// throw: a count that is taken back would stop a context that has nothing else to do yet.
     void begin_work(const IoExecutor& executor) {
         work_.emplace(handler_, executor);
         runs_inline = work_->runs_inline();
@@ -60,18 +62,21 @@ public:
         return boost::asio::get_associated_allocator(handler_, default_allocator());
     }
 
-    /// The operation's turn on the executor. Free, then call: the handler may start the next operation, which finds this
-    /// memory in its allocator again; and the handler may be what owns that memory.
+    /// The operation's turn on the executor. Free, then call: the handler may start the next
+    /// operation, which finds this memory in its allocator again; and the handler may be what owns
+    /// that memory.
     void call_handler() {
         pointer self(this);
         auto arguments = Result::arguments(*this);
         Handler handler(std::move(handler_));
-        destroy(self.release(), boost::asio::get_associated_allocator(handler, default_allocator()));
+        destroy(
+            self.release(), boost::asio::get_associated_allocator(handler, default_allocator()));
         std::apply(std::move(handler), std::move(arguments));
     }
 
 private:
-    async_op(op_kind what, Handler& handler) : operation(what, ends), handler_(std::move(handler)) {}
+    async_op(op_kind what, Handler& handler)
+        : operation(what, ends), handler_(std::move(handler)) {}
 
     ~async_op() = default;
 
@@ -93,10 +98,12 @@ private:
         own_allocator(allocator).deallocate(op, 1);
     }
 
-    /// Submits to the executor. The operation lives until its handler is called there, so an exception loses nothing.
+    /// Submits to the executor. The operation lives until its handler is called there, so an
+    /// exception loses nothing.
     static void submit(operation& base, operation*& owner) {
         auto& self = static_cast<async_op&>(base);
-        // The work ends with the submission and not with the handler, which may belong to a context that runs later.
+        // The work ends with the submission and not with the handler, which may belong to a context
+        // that runs later.
         work_type work(std::move(*self.work_));
         handing_over now(owner);
         try {

@@ -18,7 +18,8 @@ public:
 
     void operator()(boost::asio::cancellation_type_t type) const noexcept {
         using boost::asio::cancellation_type;
-        constexpr auto wanted = cancellation_type::terminal | cancellation_type::partial | cancellation_type::total;
+        constexpr auto wanted =
+            cancellation_type::terminal | cancellation_type::partial | cancellation_type::total;
         if ((type & wanted) != cancellation_type::none)
             gate_->cancel(which_);
     }

@@ -31,16 +31,19 @@
 /// How a result reaches its handler: by one submission to one executor.
 namespace asio_aio::detail {
 
-/// The memory of an operation and of its submission, where the handler brings no allocator of its own.
+/// The memory of an operation and of its submission, where the handler brings no allocator of its
+/// own.
 using default_allocator = boost::asio::recycling_allocator<void>;
 
-/// A handler with its arguments. It has an allocator, and no executor of its own: it is submitted where it belongs.
+/// A handler with its arguments. It has an allocator, and no executor of its own: it is submitted
+/// where it belongs.
 template <typename Handler, typename... Args>
 class bound_handler {
 public:
     using allocator_type = boost::asio::associated_allocator_t<Handler, default_allocator>;
 
-    explicit bound_handler(Handler&& handler, Args... args) : handler_(std::move(handler)), args_(std::move(args)...) {}
+    explicit bound_handler(Handler&& handler, Args... args)
+        : handler_(std::move(handler)), args_(std::move(args)...) {}
 
     allocator_type get_allocator() const noexcept {
         return boost::asio::get_associated_allocator(handler_, default_allocator());
@@ -53,38 +56,45 @@ private:
     std::tuple<Args...> args_;
 };
 
-/// Calls `visit` with `executor`, or with the usual executor that a type-erased one holds: that saves an allocation for
-/// each property that is asked of it.
+/// Calls `visit` with `executor`, or with the usual executor that a type-erased one holds: that
+/// saves an allocation for each property that is asked of it.
 template <typename Executor, typename Visitor>
 void with_concrete_executor(const Executor& executor, Visitor visit) {
     if constexpr (std::is_base_of_v<boost::asio::any_io_executor, Executor>) {
-        // The type-erased executor allocates for each function beyond the second that is submitted to it.
+        // The type-erased executor allocates for each function beyond the second that is submitted
+        // to it.
         using boost::asio::strand;
-        if (const auto* concrete = executor.template target<boost::asio::io_context::executor_type>())
+        if (const auto* concrete =
+                executor.template target<boost::asio::io_context::executor_type>())
             return visit(*concrete);
-        if (const auto* concrete = executor.template target<strand<boost::asio::io_context::executor_type>>())
+        if (const auto* concrete =
+                executor.template target<strand<boost::asio::io_context::executor_type>>())
             return visit(*concrete);
         if (const auto* concrete = executor.template target<strand<boost::asio::any_io_executor>>())
             return visit(*concrete);
-        if (const auto* concrete = executor.template target<strand<boost::asio::thread_pool::executor_type>>())
+        if (const auto* concrete =
+                executor.template target<strand<boost::asio::thread_pool::executor_type>>())
             return visit(*concrete);
     }
     visit(executor);
 }
 
-/// Submits from inside an initiating function: at once visible to every thread that runs the context.
+/// Submits from inside an initiating function: at once visible to every thread that runs the
+/// context.
 template <typename Executor, typename Function>
 void post_to(const Executor& executor, Function&& function) {
-    with_concrete_executor(
-        executor, [&](const auto& concrete) { boost::asio::post(concrete, std::forward<Function>(function)); });
+    with_concrete_executor(executor, [&](const auto& concrete) {
+        boost::asio::post(concrete, std::forward<Function>(function));
+    });
 }
 
-/// Submits from the service's own work, which ends right after: the context may hold it back until then, without
-/// locking.
+/// Submits from the service's own work, which ends right after: the context may hold it back until
+/// then, without locking.
 template <typename Executor, typename Function>
 void defer_to(const Executor& executor, Function&& function) {
-    with_concrete_executor(
-        executor, [&](const auto& concrete) { boost::asio::defer(concrete, std::forward<Function>(function)); });
+    with_concrete_executor(executor, [&](const auto& concrete) {
+        boost::asio::defer(concrete, std::forward<Function>(function));
+    });
 }
 
 #if BOOST_ASIO_VERSION >= 102800
@@ -119,12 +129,13 @@ private:
     tracked_work<Executor> work_;
 };
 
-/// The same for type-erased executors and strands: asked of them, it could allocate, so it is asked of the context's
-/// own executor where that is known.
+/// The same for type-erased executors and strands: asked of them, it could allocate, so it is asked
+/// of the context's own executor where that is known.
 template <typename Executor>
 class outstanding_work<
     Executor,
-    std::enable_if_t<is_strand<Executor>::value || std::is_base_of_v<boost::asio::any_io_executor, Executor>>> {
+    std::enable_if_t<
+        is_strand<Executor>::value || std::is_base_of_v<boost::asio::any_io_executor, Executor>>> {
     using io_context_executor = boost::asio::io_context::executor_type;
     using thread_pool_executor = boost::asio::thread_pool::executor_type;
 
@@ -141,36 +152,44 @@ public:
 
 private:
     std::variant<
-        std::monostate, tracked_work<io_context_executor>, tracked_work<thread_pool_executor>, tracked_work<Executor>>
+        std::monostate, tracked_work<io_context_executor>, tracked_work<thread_pool_executor>,
+        tracked_work<Executor>>
         work_;
 };
 
 template <typename Executor, typename IoExecutor>
 bool is_same_executor(
-    [[maybe_unused]] const Executor& executor, [[maybe_unused]] const IoExecutor& io_executor) noexcept {
+    [[maybe_unused]] const Executor& executor,
+    [[maybe_unused]] const IoExecutor& io_executor) noexcept {
     if constexpr (std::is_same_v<Executor, IoExecutor>)
         return executor == io_executor;
     else
         return false;
 }
 
-/// Executors that need no look at what they are: a function that is posted to them runs on their context.
+/// Executors that need no look at what they are: a function that is posted to them runs on their
+/// context.
 template <typename Executor>
-inline constexpr bool is_usual_executor = std::is_constructible_v<native_executor, const Executor&> ||
-    is_strand<Executor>::value || std::is_base_of_v<boost::asio::any_io_executor, Executor>;
+inline constexpr bool is_usual_executor =
+    std::is_constructible_v<native_executor, const Executor&> || is_strand<Executor>::value ||
+    std::is_base_of_v<boost::asio::any_io_executor, Executor>;
 
-/// Executors by type to which a function can be submitted so that it never runs inside the submission.
+/// Executors by type to which a function can be submitted so that it never runs inside the
+/// submission.
 template <typename Executor>
-inline constexpr bool can_be_posted_to = !boost::asio::execution::is_executor<Executor>::value || // Networking TS
+// Networking TS
+inline constexpr bool can_be_posted_to = !boost::asio::execution::is_executor<Executor>::value ||
     boost::asio::can_require_v<Executor, boost::asio::execution::blocking_t::never_t>;
 
-/// Executors that call a function where they are given it, and nothing else. An operation on such an executor ends in a
-/// round of the service.
+/// Executors that call a function where they are given it, and nothing else. An operation on such
+/// an executor ends in a round of the service.
 template <typename Executor>
-inline constexpr bool is_inline_executor = !is_usual_executor<Executor> && !can_be_posted_to<Executor>;
+inline constexpr bool is_inline_executor =
+    !is_usual_executor<Executor> && !can_be_posted_to<Executor>;
 
-/// Whether the executor is of the system context: `use_future`'s is, and runs a function where it is dispatched;
-/// posting to it would take a thread of the system's, and `run` would return before the future is ready.
+/// Whether the executor is of the system context: `use_future`'s is, and runs a function where it
+/// is dispatched; posting to it would take a thread of the system's, and `run` would return before
+/// the future is ready.
 template <typename Executor>
 bool is_of_system_context(const Executor& executor) noexcept {
     namespace asio = boost::asio;
@@ -182,7 +201,8 @@ bool is_of_system_context(const Executor& executor) noexcept {
     }
 }
 
-/// A function that is dispatched to its executor from the file's context, as Asio's own operations do it.
+/// A function that is dispatched to its executor from the file's context, as Asio's own operations
+/// do it.
 template <typename Executor, typename Function>
 class dispatched {
 public:
@@ -201,11 +221,14 @@ private:
     Function function_;
 };
 
-/// Has the function dispatched to its executor from the file's context, which `native` is an executor of where it is known.
-template <typename Native, typename Executor, typename IoExecutor, typename Function, typename Submit>
+/// Has the function dispatched to its executor from the file's context, which `native` is an
+/// executor of where it is known.
+template <
+    typename Native, typename Executor, typename IoExecutor, typename Function, typename Submit>
 void route_through(
-    [[maybe_unused]] const Native& native, const Executor& executor, [[maybe_unused]] const IoExecutor& io_executor,
-    Function&& function, [[maybe_unused]] Submit submit) {
+    [[maybe_unused]] const Native& native, const Executor& executor,
+    [[maybe_unused]] const IoExecutor& io_executor, Function&& function,
+    [[maybe_unused]] Submit submit) {
     constexpr bool is_unknown = std::is_same_v<Native, std::monostate>;
     if constexpr (is_unknown && is_inline_executor<IoExecutor>)
         boost::asio::dispatch(executor, std::move(function));
@@ -215,11 +238,13 @@ void route_through(
         submit(native, dispatched<Executor, Function>(executor, std::move(function)));
 }
 
-/// Calls `submit(executor, function)` with where the function goes first: its executor, or the file's context. Where
-/// the file's executor is an inline one, the function may be called here instead.
+/// Calls `submit(executor, function)` with where the function goes first: its executor, or the
+/// file's context. Where the file's executor is an inline one, the function may be called here
+/// instead.
 template <typename Executor, typename IoExecutor, typename Function, typename Submit>
 void route(
-    const Executor& executor, [[maybe_unused]] const IoExecutor& io_executor, Function&& function, Submit submit) {
+    const Executor& executor, [[maybe_unused]] const IoExecutor& io_executor, Function&& function,
+    Submit submit) {
     if constexpr (is_usual_executor<Executor>) {
         submit(executor, std::move(function));
     } else {
@@ -234,8 +259,8 @@ void route(
     }
 }
 
-/// Ends an operation inside its initiating function, by the handler's immediate executor where it has one, else by
-/// posting.
+/// Ends an operation inside its initiating function, by the handler's immediate executor where it
+/// has one, else by posting.
 template <typename Handler, typename IoExecutor, typename... Args>
 void complete_at_start(Handler& handler, const IoExecutor& io_executor, Args... args) {
     using function = bound_handler<Handler, Args...>;
@@ -246,12 +271,13 @@ void complete_at_start(Handler& handler, const IoExecutor& io_executor, Args... 
     }
 #endif
     const auto executor = boost::asio::get_associated_executor(handler, io_executor);
-    route(executor, io_executor, function(std::move(handler), std::move(args)...), [](const auto& to, auto&& unit) {
-        post_to(to, std::move(unit));
-    });
+    route(
+        executor, io_executor, function(std::move(handler), std::move(args)...),
+        [](const auto& to, auto&& unit) { post_to(to, std::move(unit)); });
 }
 
-/// The executor that a handler is submitted to, and the outstanding work of its operation there and on the file's.
+/// The executor that a handler is submitted to, and the outstanding work of its operation there and
+/// on the file's.
 template <typename Handler, typename IoExecutor>
 class handler_work {
 public:
@@ -264,10 +290,13 @@ public:
     }
 
     /// Whether functions that are submitted are submitted first to a usual executor.
-    static constexpr bool is_usual = is_usual_executor<boost::asio::associated_executor_t<Handler, IoExecutor>>;
+    static constexpr bool is_usual =
+        is_usual_executor<boost::asio::associated_executor_t<Handler, IoExecutor>>;
 
     /// Whether `submit` may call the function.
-    static constexpr bool runs_inline() noexcept { return is_inline_executor<IoExecutor> && !is_usual; }
+    static constexpr bool runs_inline() noexcept {
+        return is_inline_executor<IoExecutor> && !is_usual;
+    }
 
     template <typename Function>
     void submit(Function&& function) const {
@@ -282,7 +311,8 @@ private:
     executor_type executor_;
     IoExecutor io_executor_;
     outstanding_work<IoExecutor> io_work_;
-    std::optional<outstanding_work<executor_type>> work_; ///< Where the handler's executor is not the file's.
+    /// Where the handler's executor is not the file's.
+    std::optional<outstanding_work<executor_type>> work_;
 };
 
 } // namespace asio_aio::detail

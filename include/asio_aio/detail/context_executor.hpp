@@ -14,18 +14,24 @@
 #include <utility>
 #include <variant>
 
-/// How the service runs its own work on an execution context, whatever executor the user's file has.
+/// How the service runs its own work on an execution context, whatever executor the user's file
+/// has.
 namespace asio_aio::detail {
 
-/// An executor of any execution context that calls where it is: for I/O objects of the service's own.
+/// An executor of any execution context that calls where it is: for I/O objects of the service's
+/// own.
 /**
- * A completion of Asio's reactor is already on a thread that runs the context, so there is nowhere to go.
+ * A completion of Asio's reactor is already on a thread that runs the context, so there is nowhere
+ * to go.
  */
 class context_executor {
 public:
-    explicit context_executor(boost::asio::execution_context& context) noexcept : context_(&context) {}
+    explicit context_executor(boost::asio::execution_context& context) noexcept
+        : context_(&context) {}
 
-    boost::asio::execution_context& query(boost::asio::execution::context_t) const noexcept { return *context_; }
+    boost::asio::execution_context& query(boost::asio::execution::context_t) const noexcept {
+        return *context_;
+    }
 
     template <typename Function>
     void execute(Function&& function) const {
@@ -36,7 +42,9 @@ public:
     friend bool operator==(const context_executor& a, const context_executor& b) noexcept {
         return a.context_ == b.context_;
     }
-    friend bool operator!=(const context_executor& a, const context_executor& b) noexcept { return !(a == b); }
+    friend bool operator!=(const context_executor& a, const context_executor& b) noexcept {
+        return !(a == b);
+    }
 
 private:
     boost::asio::execution_context* context_;
@@ -66,13 +74,15 @@ Inner behind_strand(const boost::asio::strand<Inner>& executor) {
 template <typename Executor, typename = void>
 struct is_strand : std::false_type {};
 template <typename Executor>
-struct is_strand<Executor, std::void_t<decltype(behind_strand(std::declval<const Executor&>()))>> : std::true_type {};
+struct is_strand<Executor, std::void_t<decltype(behind_strand(std::declval<const Executor&>()))>>
+    : std::true_type {};
 
 template <typename Executor>
 native_executor find_native_executor(const Executor& executor);
 native_executor find_native_target(const boost::asio::any_io_executor& executor);
 
-/// Calls `visit` with a pointer to each usual executor that a type-erased one may hold, until it returns true.
+/// Calls `visit` with a pointer to each usual executor that a type-erased one may hold, until it
+/// returns true.
 template <typename Visitor>
 bool visit_target(const boost::asio::any_io_executor& executor, Visitor visit) {
     namespace asio = boost::asio;
@@ -84,7 +94,8 @@ bool visit_target(const boost::asio::any_io_executor& executor, Visitor visit) {
         visit(executor.target<asio::system_executor>());
 }
 
-/// The executor behind `executor`: behind a strand, which may be busy when its context is not, and behind type erasure.
+/// The executor behind `executor`: behind a strand, which may be busy when its context is not, and
+/// behind type erasure.
 template <typename Executor>
 native_executor find_native_executor(const Executor& executor) {
     namespace asio = boost::asio;

@@ -11,10 +11,12 @@
 /// How a finished operation gets to its executor without being lost on the way.
 namespace asio_aio::detail {
 
-/// The submission of one operation that this thread is in. It tells what became of a function whose executor threw.
+/// The submission of one operation that this thread is in. It tells what became of a function whose
+/// executor threw.
 /**
- * An executor that throws has destroyed the function that it was given: the operation is then still the caller's. An
- * executor that destroys the function otherwise, also later, is being shut down: the operation is discarded.
+ * An executor that throws has destroyed the function that it was given: the operation is then still
+ * the caller's. An executor that destroys the function otherwise, also later, is being shut down:
+ * the operation is discarded.
  */
 class handing_over {
 public:
@@ -39,7 +41,8 @@ public:
             op_->discard();
     }
 
-    /// The function of `op` is destroyed without a call; true where a submission on this thread decides what follows.
+    /// The function of `op` is destroyed without a call; true where a submission on this thread
+    /// decides what follows.
     static bool takes_back(const operation& op) noexcept {
         if (!current_ || current_->op_ != &op)
             return false;
@@ -62,8 +65,8 @@ private:
     bool destroyed_ = false;
 };
 
-/// Gives the `delivery_room` of an operation once, and otherwise the handler's memory. Executors free it before they call
-/// the function.
+/// Gives the `delivery_room` of an operation once, and otherwise the handler's memory. Executors
+/// free it before they call the function.
 template <typename T, typename HandlerAllocator>
 class delivery_allocator {
     using upstream = typename std::allocator_traits<HandlerAllocator>::template rebind_alloc<T>;
@@ -71,7 +74,8 @@ class delivery_allocator {
 public:
     using value_type = T;
 
-    delivery_allocator(operation& op, const HandlerAllocator& handlers) noexcept : op_(&op), handlers_(handlers) {}
+    delivery_allocator(operation& op, const HandlerAllocator& handlers) noexcept
+        : op_(&op), handlers_(handlers) {}
 
     template <typename U>
     delivery_allocator(const delivery_allocator<U, HandlerAllocator>& other) noexcept
@@ -93,11 +97,13 @@ public:
     }
 
     template <typename U>
-    friend bool operator==(const delivery_allocator& a, const delivery_allocator<U, HandlerAllocator>& b) noexcept {
+    friend bool operator==(
+        const delivery_allocator& a, const delivery_allocator<U, HandlerAllocator>& b) noexcept {
         return a.op_ == b.op_;
     }
     template <typename U>
-    friend bool operator!=(const delivery_allocator& a, const delivery_allocator<U, HandlerAllocator>& b) noexcept {
+    friend bool operator!=(
+        const delivery_allocator& a, const delivery_allocator<U, HandlerAllocator>& b) noexcept {
         return !(a == b);
     }
 
@@ -113,7 +119,8 @@ private:
 template <typename Op, typename HandlerAllocator, bool UsesRoom>
 class delivery {
 public:
-    using allocator_type = std::conditional_t<UsesRoom, delivery_allocator<void, HandlerAllocator>, HandlerAllocator>;
+    using allocator_type =
+        std::conditional_t<UsesRoom, delivery_allocator<void, HandlerAllocator>, HandlerAllocator>;
 
     explicit delivery(Op& op) noexcept : op_(&op) {}
     delivery(delivery&& other) noexcept : op_(std::exchange(other.op_, nullptr)) {}

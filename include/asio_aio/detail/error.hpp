@@ -23,7 +23,8 @@ inline error_code to_error(int result) noexcept {
     case failure::engine_unavailable: return errc::engine_unavailable;
     case failure::invalid_choice: return errc::invalid_choice;
     case failure::configured_too_late: return boost::asio::error::already_open;
-    default: return result < 0 ? error_code(-result, boost::system::system_category()) : error_code();
+    default:
+        return result < 0 ? error_code(-result, boost::system::system_category()) : error_code();
     }
 }
 
@@ -32,7 +33,8 @@ struct transfer_result {
     std::size_t bytes;
 };
 
-/// The result of a read or write of more than 0 bytes. The one eof rule: a read that moves nothing is at the end.
+/// The result of a read or write of more than 0 bytes. The one eof rule: a read that moves nothing
+/// is at the end.
 inline transfer_result to_transfer(op_kind kind, int result) noexcept {
     if (result < 0)
         return {to_error(result), 0};

@@ -23,8 +23,8 @@ namespace asio_aio::detail {
 
 /// The service of one execution context: performs with Asio what its scheduler asks for.
 /**
- * The scheduler decides when a round runs and when the engines' event is waited for. The service posts the round,
- * waits for the event, and delivers finished operations to their executors.
+ * The scheduler decides when a round runs and when the engines' event is waited for. The service
+ * posts the round, waits for the event, and delivers finished operations to their executors.
  */
 class file_service final : public boost::asio::execution_context::service {
 public:
@@ -32,14 +32,17 @@ public:
     static inline boost::asio::execution_context::id id;
 
     explicit file_service(boost::asio::execution_context& context)
-        : service(context), gate_(std::make_shared<cancel_gate>(scheduler_)), wait_(context_executor(context)) {}
+        : service(context),
+          gate_(std::make_shared<cancel_gate>(scheduler_)),
+          wait_(context_executor(context)) {}
 
     detail::scheduler& scheduler() noexcept { return scheduler_; }
 
     /// The way from cancellation slots to operations.
     const std::shared_ptr<cancel_gate>& gate() const noexcept { return gate_; }
 
-    /// Learns how to post to the context from the executor of a file; the first executor that shows it counts.
+    /// Learns how to post to the context from the executor of a file; the first executor that shows
+    /// it counts.
     template <typename Executor>
     void learn_executor(const Executor& executor) {
         if (knows_executor_.load(std::memory_order_acquire))
@@ -70,7 +73,8 @@ public:
         return {};
     }
 
-    /// Takes over an operation. Its handler is submitted to its executor later, never inside this call.
+    /// Takes over an operation. Its handler is submitted to its executor later, never inside this
+    /// call.
     void start(operation* op) noexcept {
         actions todo;
         if (scheduler_.start(*op, todo))
@@ -129,10 +133,13 @@ struct file_service::round_handler {
 
 struct file_service::wait_handler {
     using allocator_type = handler_memory_allocator<void>;
-    using immediate_executor_type = context_executor; // never used: the event is always a valid descriptor
+    // never used: the event is always a valid descriptor
+    using immediate_executor_type = context_executor;
 
     allocator_type get_allocator() const noexcept { return allocator_type(*memory); }
-    immediate_executor_type get_immediate_executor() const noexcept { return context_executor(self->context()); }
+    immediate_executor_type get_immediate_executor() const noexcept {
+        return context_executor(self->context());
+    }
     void operator()(const error_code&) const {
         self->run_round(turn::woken); // also when a fork cancelled the wait
     }
@@ -141,7 +148,8 @@ struct file_service::wait_handler {
     handler_memory* memory; // may outlive the service, as this handler may
 };
 
-/// A round that has begun. Its end returns to the scheduler what an exception kept from being delivered.
+/// A round that has begun. Its end returns to the scheduler what an exception kept from being
+/// delivered.
 class file_service::round_in_progress {
 public:
     round_in_progress(file_service& service, turn why) : service_(service) {
@@ -197,14 +205,17 @@ inline void file_service::perform(const actions& todo) {
     if (todo.run_round_here && runs_in_this_thread(native_))
         run_round(turn::lone_operation);
     else if (todo.run_round_here || todo.post_round)
-        submit_round([](const auto& executor, round_handler round) { boost::asio::post(executor, round); });
+        submit_round(
+            [](const auto& executor, round_handler round) { boost::asio::post(executor, round); });
     else if (todo.defer_round)
-        submit_round([](const auto& executor, round_handler round) { boost::asio::defer(executor, round); });
+        submit_round(
+            [](const auto& executor, round_handler round) { boost::asio::defer(executor, round); });
 }
 
 inline void file_service::arm_wait() {
     const std::lock_guard<std::mutex> held(mutex_);
-    wait_.async_wait(boost::asio::posix::descriptor_base::wait_read, wait_handler{this, wait_memory_.get()});
+    wait_.async_wait(
+        boost::asio::posix::descriptor_base::wait_read, wait_handler{this, wait_memory_.get()});
 }
 
 template <typename Submit>
@@ -264,7 +275,8 @@ inline void file_service::notify_fork(boost::asio::execution_context::fork_event
     if (event == execution_context::fork_prepare) {
         perform(scheduler_.prepare_fork());
     } else if (event == execution_context::fork_child) {
-        wait_.release(); // cancels a wait; its handler runs a round, which arms the wait on the new event
+        // cancels a wait; its handler runs a round, which arms the wait on the new event
+        wait_.release();
         throw_if(to_error(scheduler_.become_child()), "notify_fork");
         wait_.assign(scheduler_.event_descriptor());
     }

@@ -7,10 +7,12 @@
 
 namespace asio_aio::detail {
 
-/// Room for one pending handler of the service's own, so that waking up and flushing never allocate.
+/// Room for one pending handler of the service's own, so that waking up and flushing never
+/// allocate.
 /**
- * Not synchronised: the service has at most one handler of each sort pending, and its mutex orders one after the other.
- * Asio may keep that handler until after the service was destroyed: the room then lives until the handler is.
+ * Not synchronised: the service has at most one handler of each sort pending, and its mutex orders
+ * one after the other. Asio may keep that handler until after the service was destroyed: the room
+ * then lives until the handler is.
  */
 class handler_memory {
 public:
@@ -60,17 +62,20 @@ public:
     explicit handler_memory_allocator(handler_memory& memory) noexcept : memory_(&memory) {}
 
     template <typename U>
-    handler_memory_allocator(const handler_memory_allocator<U>& other) noexcept : memory_(other.memory_) {}
+    handler_memory_allocator(const handler_memory_allocator<U>& other) noexcept
+        : memory_(other.memory_) {}
 
     T* allocate(std::size_t n) { return static_cast<T*>(memory_->allocate(n * sizeof(T))); }
     void deallocate(T* p, std::size_t) noexcept { memory_->deallocate(p); }
 
     template <typename U>
-    friend bool operator==(const handler_memory_allocator& a, const handler_memory_allocator<U>& b) noexcept {
+    friend bool operator==(
+        const handler_memory_allocator& a, const handler_memory_allocator<U>& b) noexcept {
         return a.memory_ == b.memory_;
     }
     template <typename U>
-    friend bool operator!=(const handler_memory_allocator& a, const handler_memory_allocator<U>& b) noexcept {
+    friend bool operator!=(
+        const handler_memory_allocator& a, const handler_memory_allocator<U>& b) noexcept {
         return !(a == b);
     }
 

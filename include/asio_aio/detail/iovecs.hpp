@@ -18,23 +18,26 @@ namespace asio_aio::detail {
 // UIO_FASTIOV is 8: up to eight buffers the kernel copies without allocating.
 inline constexpr std::size_t usual_buffers = 8;
 
-/// How many iovecs to have room for without allocating: one where the sequence is a single buffer by its type.
+/// How many iovecs to have room for without allocating: one where the sequence is a single buffer
+/// by its type.
 template <typename BufferSequence>
 inline constexpr std::size_t iovecs_in_place =
     std::is_convertible_v<const BufferSequence&, boost::asio::const_buffer> ? 1 : usual_buffers;
 
-/// What one system call can move of a buffer sequence: at most IOV_MAX buffers that are not empty, and at most as many
-/// bytes as its file allows.
+/// What one system call can move of a buffer sequence: at most IOV_MAX buffers that are not empty,
+/// and at most as many bytes as its file allows.
 struct transfer_extent {
     std::size_t buffers = 0;
     std::size_t bytes = 0;
-    std::uintptr_t addresses = 0; ///< All addresses or-ed together: their low bits tell the alignment.
-    std::size_t lengths = 0;      ///< All lengths or-ed together.
+    /// All addresses or-ed together: their low bits tell the alignment.
+    std::uintptr_t addresses = 0;
+    std::size_t lengths = 0; ///< All lengths or-ed together.
 };
 
 /// Calls `visit(iovec)` for each buffer of that part, of `most_bytes` at most.
 template <typename BufferSequence, typename Visit>
-transfer_extent for_each_iovec(const BufferSequence& sequence, std::size_t most_bytes, Visit visit) {
+transfer_extent for_each_iovec(
+    const BufferSequence& sequence, std::size_t most_bytes, Visit visit) {
     transfer_extent extent;
     const auto end = boost::asio::buffer_sequence_end(sequence);
     for (auto it = boost::asio::buffer_sequence_begin(sequence); it != end; ++it) {
@@ -59,10 +62,11 @@ public:
     /// `most_bytes` is what the file allows in one transfer.
     template <typename BufferSequence>
     small_iovecs(const BufferSequence& sequence, std::size_t most_bytes)
-        : extent_(for_each_iovec(sequence, most_bytes, [this, n = std::size_t(0)](const iovec& one) mutable {
-              if (n != Capacity)
-                  iovecs_[n++] = one;
-          })) {}
+        : extent_(for_each_iovec(
+              sequence, most_bytes, [this, n = std::size_t(0)](const iovec& one) mutable {
+                  if (n != Capacity)
+                      iovecs_[n++] = one;
+              })) {}
 
     /// Of the whole sequence, whether it has room here or not.
     const transfer_extent& extent() const noexcept { return extent_; }

@@ -23,7 +23,8 @@
 /// Reads and writes, from the user's buffers to the service or the system call.
 namespace asio_aio::detail {
 
-/// Whether the kernel would take the offset as one: -1 means "the current position" to preadv2 and io_uring.
+/// Whether the kernel would take the offset as one: -1 means "the current position" to preadv2 and
+/// io_uring.
 inline bool is_valid_range(std::uint64_t offset, std::size_t bytes) noexcept {
     constexpr auto max_offset = std::uint64_t(std::numeric_limits<std::int64_t>::max());
     return offset <= max_offset && bytes <= max_offset - offset;
@@ -41,7 +42,8 @@ inline std::optional<transfer_result> result_without_io(
         return transfer_result{boost::asio::error::bad_descriptor, 0};
     if (extent.bytes == 0)
         return transfer_result{{}, 0};
-    if (!is_valid_range(offset, extent.bytes) || !file->accepts(extent.addresses, offset | extent.lengths))
+    if (!is_valid_range(offset, extent.bytes) ||
+        !file->accepts(extent.addresses, offset | extent.lengths))
         return transfer_result{boost::asio::error::invalid_argument, 0};
     return std::nullopt;
 }
@@ -55,10 +57,12 @@ public:
         return {answer.error, answer.bytes};
     }
 
-    /// `in_place` are the iovecs of `buffers`, as many as there is room for; more come from `allocator`.
+    /// `in_place` are the iovecs of `buffers`, as many as there is room for; more come from
+    /// `allocator`.
     template <typename BufferSequence, typename Allocator>
     void assign_iovecs(
-        operation& op, const small_iovecs<Room>& in_place, const BufferSequence& buffers, const Allocator& allocator) {
+        operation& op, const small_iovecs<Room>& in_place, const BufferSequence& buffers,
+        const Allocator& allocator) {
         op.iovecs = in_place_;
         op.iovec_count = unsigned(in_place.buffers());
         if (in_place.fits()) {
@@ -66,15 +70,19 @@ public:
             return;
         }
         op.iovecs = rebound<Allocator>(allocator).allocate(in_place.buffers());
-        in_place_[0] = {op.iovecs, in_place.buffers()}; // what is to be freed; the place has no other use now
+        // what is to be freed; the place has no other use now
+        in_place_[0] = {op.iovecs, in_place.buffers()};
         allocated_ = true;
-        for_each_iovec(buffers, in_place.bytes(), [next = op.iovecs](const iovec& one) mutable { *next++ = one; });
+        for_each_iovec(buffers, in_place.bytes(), [next = op.iovecs](const iovec& one) mutable {
+            *next++ = one;
+        });
     }
 
     template <typename Allocator>
     void release(const Allocator& allocator) noexcept {
         if (allocated_)
-            rebound<Allocator>(allocator).deallocate(static_cast<iovec*>(in_place_->iov_base), in_place_->iov_len);
+            rebound<Allocator>(allocator).deallocate(
+                static_cast<iovec*>(in_place_->iov_base), in_place_->iov_len);
     }
 
 private:
@@ -86,7 +94,8 @@ private:
 };
 
 template <typename BufferSequence>
-transfer_result transfer_now(op_kind kind, const file_ref& file, std::uint64_t offset, const BufferSequence& buffers) {
+transfer_result transfer_now(
+    op_kind kind, const file_ref& file, std::uint64_t offset, const BufferSequence& buffers) {
     const small_iovecs<iovecs_in_place<BufferSequence>> in_place(buffers, max_transfer_of(file));
     if (const auto result = result_without_io(file, offset, in_place.extent()))
         return *result;
@@ -98,17 +107,21 @@ transfer_result transfer_now(op_kind kind, const file_ref& file, std::uint64_t o
         iovecs = all.data();
     }
     const auto call = kind == op_kind::read ? posix_file::read : posix_file::write;
-    return to_transfer(kind, call(file->descriptor(), offset, iovecs, unsigned(in_place.buffers())));
+    return to_transfer(
+        kind, call(file->descriptor(), offset, iovecs, unsigned(in_place.buffers())));
 }
 
-/// Tries a read without an engine: its result where memory had all of it, else the bytes that memory had.
+/// Tries a read without an engine: its result where memory had all of it, else the bytes that
+/// memory had.
 inline std::optional<transfer_result> try_inline_read(
-    file_service& service, const file_ref& file, std::uint64_t offset, const iovec* iovecs, std::size_t count,
-    std::size_t bytes, std::size_t& moved) {
+    file_service& service, const file_ref& file, std::uint64_t offset, const iovec* iovecs,
+    std::size_t count, std::size_t bytes, std::size_t& moved) {
     using outcome = posix_file::cached_read::outcome;
-    if (bytes > service.scheduler().inline_read_limit() || file->direct() || !file->reads().try_next())
+    if (bytes > service.scheduler().inline_read_limit() || file->direct() ||
+        !file->reads().try_next())
         return std::nullopt;
-    const auto found = posix_file::read_cached(*file.operator->(), offset, iovecs, unsigned(count), bytes);
+    const auto found =
+        posix_file::read_cached(*file.operator->(), offset, iovecs, unsigned(count), bytes);
     if (found.what == outcome::whole) {
         file->reads().hit();
         service.scheduler().counts().inline_hit(std::size_t(found.bytes));
@@ -126,12 +139,13 @@ inline std::optional<transfer_result> try_inline_read(
 /// Ends an operation inside its initiating function without calling the handler there.
 template <typename Executor, typename Handler>
 void end_at_start(
-    file_service& service, const Executor& executor, op_kind kind, Handler& handler, const transfer_result& result) {
+    file_service& service, const Executor& executor, op_kind kind, Handler& handler,
+    const transfer_result& result) {
     if constexpr (is_inline_executor<Executor> && !has_immediate_executor<Handler>) {
         // Nothing can be posted there: the service delivers it.
         const bool nothing_to_do = !result.error && result.bytes == 0; // which is no end of file
-        auto op =
-            async_op<Handler, Executor, transfer_outcome<1>>::create(nothing_to_do ? op_kind::write : kind, handler);
+        auto op = async_op<Handler, Executor, transfer_outcome<1>>::create(
+            nothing_to_do ? op_kind::write : kind, handler);
         op->take_result(
             result.error == boost::asio::error::eof ? 0
                 : result.error                      ? -result.error.value()
@@ -146,8 +160,8 @@ void end_at_start(
 
 template <typename Executor, typename BufferSequence, typename Handler>
 void start_transfer(
-    file_service& service, const file_ref& file, const Executor& executor, op_kind kind, std::uint64_t offset,
-    const BufferSequence& buffers, Handler& handler) {
+    file_service& service, const file_ref& file, const Executor& executor, op_kind kind,
+    std::uint64_t offset, const BufferSequence& buffers, Handler& handler) {
     constexpr std::size_t room = iovecs_in_place<BufferSequence>;
     const small_iovecs<room> in_place(buffers, max_transfer_of(file));
     const auto end_without_io = [&](const transfer_result& result) {
@@ -161,8 +175,9 @@ void start_transfer(
 
     std::size_t moved = 0;
     if (kind == op_kind::read && in_place.fits())
-        if (const auto result =
-                try_inline_read(service, file, offset, in_place.data(), in_place.buffers(), in_place.bytes(), moved))
+        if (const auto result = try_inline_read(
+                service, file, offset, in_place.data(), in_place.buffers(), in_place.bytes(),
+                moved))
             return end_at_start(service, executor, kind, handler, *result);
 
     auto op = async_op<Handler, Executor, transfer_outcome<room>>::create(kind, handler);

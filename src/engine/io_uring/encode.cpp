@@ -7,13 +7,15 @@
 namespace asio_aio::detail {
 namespace {
 
-constexpr unsigned op_ftruncate = 55; // Linux 6.9, newer than the headers of Debian 12; the number is ABI
+// Linux 6.9, newer than the headers of Debian 12; the number is ABI
+constexpr unsigned op_ftruncate = 55;
 
 void encode_transfer(io_uring_sqe* entry, const operation& op, std::size_t registered) noexcept {
     const bool reads = op.kind == op_kind::read;
     const int fd = op.descriptor();
     if (op.iovec_count != 1) {
-        (reads ? io_uring_prep_readv : io_uring_prep_writev)(entry, fd, op.iovecs, op.iovec_count, op.offset);
+        (reads ? io_uring_prep_readv
+               : io_uring_prep_writev)(entry, fd, op.iovecs, op.iovec_count, op.offset);
         return;
     }
     const iovec& one = *op.iovecs;
@@ -55,14 +57,18 @@ bool is_expressible(const operation& op) noexcept {
     return !op.file || op.file->is_storage();
 }
 
-void encode(io_uring_sqe* entry, const operation& op, struct statx* status, std::size_t registered) noexcept {
+void encode(
+    io_uring_sqe* entry, const operation& op, struct statx* status,
+    std::size_t registered) noexcept {
     const int fd = op.descriptor();
     switch (op.kind) {
     case op_kind::read:
     case op_kind::write: encode_transfer(entry, op, registered); break;
     case op_kind::sync_all: io_uring_prep_fsync(entry, fd, 0); break;
     case op_kind::sync_data: io_uring_prep_fsync(entry, fd, IORING_FSYNC_DATASYNC); break;
-    case op_kind::sync_range: io_uring_prep_sync_file_range(entry, fd, unsigned(op.length), op.offset, op.flags); break;
+    case op_kind::sync_range:
+        io_uring_prep_sync_file_range(entry, fd, unsigned(op.length), op.offset, op.flags);
+        break;
     case op_kind::open:
         io_uring_prep_openat(entry, AT_FDCWD, op.path, op.flags | O_CLOEXEC | O_LARGEFILE, op.mode);
         entry->flags |= IOSQE_ASYNC; // at once the kernel would open a FIFO as with O_NONBLOCK
@@ -71,9 +77,15 @@ void encode(io_uring_sqe* entry, const operation& op, struct statx* status, std:
         io_uring_prep_close(entry, fd);
         entry->flags |= IOSQE_ASYNC; // it may wait
         break;
-    case op_kind::size: io_uring_prep_statx(entry, fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_SIZE, status); break;
-    case op_kind::resize: io_uring_prep_rw(int(op_ftruncate), entry, fd, nullptr, 0, op.length); break;
-    case op_kind::allocate: io_uring_prep_fallocate(entry, fd, op.flags, off_t(op.offset), off_t(op.length)); break;
+    case op_kind::size:
+        io_uring_prep_statx(entry, fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_SIZE, status);
+        break;
+    case op_kind::resize:
+        io_uring_prep_rw(int(op_ftruncate), entry, fd, nullptr, 0, op.length);
+        break;
+    case op_kind::allocate:
+        io_uring_prep_fallocate(entry, fd, op.flags, off_t(op.offset), off_t(op.length));
+        break;
     }
 }
 

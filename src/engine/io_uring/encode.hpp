@@ -15,8 +15,10 @@ unsigned opcode_of(op_kind kind) noexcept;
 /// Whether a submission can say what `op` wants; the rest is the pool's.
 bool is_expressible(const operation& op) noexcept;
 
-/// Fills in all but the user_data. `status` takes the answer of a `size`, and must live until its completion;
-/// `registered` is the number of buffers that the ring knows.
-void encode(io_uring_sqe* entry, const operation& op, struct statx* status, std::size_t registered) noexcept;
+/// Fills in all but the user_data. `status` takes the answer of a `size`, and must live until its
+/// completion; `registered` is the number of buffers that the ring knows.
+void encode(
+    io_uring_sqe* entry, const operation& op, struct statx* status,
+    std::size_t registered) noexcept;
 
 } // namespace asio_aio::detail

@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0
-// The ends: of the context, of the process's single thread of control (a fork), of the thread that owns the ring.
+// SPDX-License-Identifier: BSL-1.0 The ends: of the context, of the process's single thread of
+// control (a fork), of the thread that owns the ring.
 #include "engine/io_uring/engine.hpp"
 
 #include <poll.h>
@@ -7,10 +7,10 @@
 
 namespace asio_aio::detail {
 
-// --- The thread that owns the ring, with `single_issuer` -------------------------------------------------------------
+// --- The thread that owns the ring, with `single_issuer` ---
 
-/// Makes a ring for the calling thread if the thread that owned the ring has ended. What that thread left in the kernel
-/// may have been performed or not: nobody can find out.
+/// Makes a ring for the calling thread if the thread that owned the ring has ended. What that
+/// thread left in the kernel may have been performed or not: nobody can find out.
 bool io_uring_engine::takes_over() noexcept {
     if (!ring_->has_lost_issuer())
         return false;
@@ -22,20 +22,22 @@ bool io_uring_engine::takes_over() noexcept {
     return has_failed() || ring_->admits_caller();
 }
 
-/// Only the owner of a ring can make the kernel go on with it: the wake-up is handed on to that thread.
+/// Only the owner of a ring can make the kernel go on with it: the wake-up is handed on to that
+/// thread.
 bool io_uring_engine::leave_to_issuer() noexcept {
     if (in_kernel_ != 0)
         finished_.raise();
     return in_kernel_ != 0;
 }
 
-/// The program promised that one thread runs the context, and this is another thread: what it started fails.
+/// The program promised that one thread runs the context, and this is another thread: what it
+/// started fails.
 void io_uring_engine::refuse(op_queue& batch) noexcept {
     while (operation* op = batch.pop())
         ledger_.finish(*op, op->is_cancelled() ? -ECANCELED : failure::wrong_thread);
 }
 
-// --- The context -----------------------------------------------------------------------------------------------------
+// --- The context ---
 
 void io_uring_engine::stop(op_queue& abandoned) noexcept {
     const lock held(mutex_);
@@ -77,7 +79,7 @@ void io_uring_engine::end_slots() noexcept {
     in_kernel_ = 0;
 }
 
-// --- Fork ------------------------------------------------------------------------------------------------------------
+// --- Fork ---
 
 void io_uring_engine::prepare_fork() noexcept {
     const lock held(mutex_);

@@ -31,7 +31,8 @@ std::uint32_t kinds_known_to(const io_uring_ring& ring) noexcept {
 
 } // namespace
 
-io_uring_engine::io_uring_engine(const ring_settings& settings, event& finished, std::unique_ptr<io_uring_ring> tried)
+io_uring_engine::io_uring_engine(
+    const ring_settings& settings, event& finished, std::unique_ptr<io_uring_ring> tried)
     : settings_(settings), finished_(finished), ring_(std::move(tried)) {
     cancels_wanted_.reserve(settings.depth);
     if (ring_ && ring_->move_to_event(finished.descriptor()) == 0) {
@@ -47,7 +48,8 @@ io_uring_engine::~io_uring_engine() {
     stop(abandoned);
 }
 
-/// Makes a ring. If the kernel refuses now what it allowed to the trial, everything goes to the pool.
+/// Makes a ring. If the kernel refuses now what it allowed to the trial, everything goes to the
+/// pool.
 void io_uring_engine::open_ring() {
     if (const refusal refused = ring_->open(settings_, finished_.descriptor()))
         fail(refused);
@@ -82,10 +84,11 @@ pass_reason io_uring_engine::why_not(operation& op) const noexcept {
     if (op.file && op.file->refused())
         return pass_reason::refused;
     const bool known = (known_kinds_.load(std::memory_order_relaxed) & bit_of(op.kind)) != 0;
-    return known && is_expressible(op) && !has_failed() ? pass_reason::none : pass_reason::unsupported;
+    return known && is_expressible(op) && !has_failed() ? pass_reason::none
+                                                        : pass_reason::unsupported;
 }
 
-// --- Submission ------------------------------------------------------------------------------------------------------
+// --- Submission ---
 
 void io_uring_engine::submit(op_queue& batch) noexcept {
     const lock held(mutex_);
@@ -157,7 +160,8 @@ bool io_uring_engine::has_answer_room(const operation& op, slot& where) noexcept
     return op.kind != op_kind::size || where.status;
 }
 
-/// Cached data is copied while the kernel is entered. Beyond a limit for one batch, the kernel's workers copy.
+/// Cached data is copied while the kernel is entered. Beyond a limit for one batch, the kernel's
+/// workers copy.
 bool io_uring_engine::copies_too_much(const operation& op) noexcept {
     constexpr std::size_t most_bytes = std::size_t(1) << 20; // some 100 microseconds
     if (!is_transfer(op.kind) || !op.file || op.file->direct())
@@ -166,7 +170,8 @@ bool io_uring_engine::copies_too_much(const operation& op) noexcept {
     return bytes_to_copy_ > most_bytes;
 }
 
-/// Has the kernel take everything that is encoded. The caller takes what completes meanwhile, without a wake-up.
+/// Has the kernel take everything that is encoded. The caller takes what completes meanwhile,
+/// without a wake-up.
 void io_uring_engine::enter() noexcept {
     if (has_failed())
         return;
@@ -179,12 +184,14 @@ void io_uring_engine::enter() noexcept {
     }
     ring_->silence_event(false);
     if (error == -EAGAIN || error == -EBUSY)
-        finished_.raise(); // out of memory, or completions first (before Linux 5.13): once more at the next turn
+        // out of memory, or completions first (before Linux 5.13): once more at the next turn
+        finished_.raise();
     else if (error != 0)
         give_up_ring(error);
 }
 
-/// The kernel refuses to be entered for good: what it has not taken goes to the pool, and so does everything from now on.
+/// The kernel refuses to be entered for good: what it has not taken goes to the pool, and so does
+/// everything from now on.
 void io_uring_engine::give_up_ring(int error) noexcept {
     fail({-error, "io_uring_enter"});
     trial_memory::instance().forget(backend::io_uring); // the next context tries anew
@@ -201,7 +208,7 @@ void io_uring_engine::give_up_ring(int error) noexcept {
     encode_waiting();
 }
 
-// --- Completion ------------------------------------------------------------------------------------------------------
+// --- Completion ---
 
 void io_uring_engine::reap(op_queue& done) noexcept {
     bool pauses = false;
@@ -253,7 +260,8 @@ void io_uring_engine::take_completion(const io_uring_ring::completion& one) noex
 
 /// Does what the verdict on a result says.
 void io_uring_engine::settle(operation& op, int result, const slot& where) noexcept {
-    const judgement found = judge_ring_completion(op, result, result > 0 && posix_file::is_short_of_end(op, result));
+    const judgement found =
+        judge_ring_completion(op, result, result > 0 && posix_file::is_short_of_end(op, result));
     switch (found.what) {
     case verdict::retry: op.tried_again = true; return submit_again(op);
     case verdict::proceed: op.advance(std::size_t(result)); return submit_again(op);

@@ -18,13 +18,15 @@ namespace asio_aio::detail {
 
 /// Serves operations by the kernel's submission and completion queues (io_uring(7), Linux 5.15).
 /**
- * While the context lives, only `submit` and `reap` enter the kernel, on threads that run the context: the kernel ties
- * an operation to the thread that submitted it.
+ * While the context lives, only `submit` and `reap` enter the kernel, on threads that run the
+ * context: the kernel ties an operation to the thread that submitted it.
  */
 class io_uring_engine final : public engine {
 public:
     /// `tried` is the ring of the trial, or null: the engine then makes a ring.
-    io_uring_engine(const ring_settings& settings, event& finished, std::unique_ptr<io_uring_ring> tried = nullptr);
+    io_uring_engine(
+        const ring_settings& settings, event& finished,
+        std::unique_ptr<io_uring_ring> tried = nullptr);
     ~io_uring_engine() override;
 
     backend kind() const noexcept override { return backend::io_uring; }
@@ -83,8 +85,12 @@ private:
     void forget_cancellations() noexcept;
 
     // ending.cpp
-    bool admits_caller() noexcept { return !ring_->is_open() || ring_->admits_caller() || takes_over(); }
-    bool may_reap() noexcept { return !ring_->is_open() || ring_->is_known_issuer() || takes_over(); }
+    bool admits_caller() noexcept {
+        return !ring_->is_open() || ring_->admits_caller() || takes_over();
+    }
+    bool may_reap() noexcept {
+        return !ring_->is_open() || ring_->is_known_issuer() || takes_over();
+    }
     bool takes_over() noexcept;
     bool leave_to_issuer() noexcept;
     void refuse(op_queue& batch) noexcept;
@@ -93,11 +99,13 @@ private:
 
     const ring_settings settings_;
     event& finished_;
-    std::atomic<bool> failed_{false};           ///< The kernel refuses the ring for good: the pool serves everything.
-    std::atomic<std::uint32_t> known_kinds_{0}; ///< Bits by op_kind: the kernel has an opcode for it.
+    /// The kernel refuses the ring for good: the pool serves everything.
+    std::atomic<bool> failed_{false};
+    /// Bits by op_kind: the kernel has an opcode for it.
+    std::atomic<std::uint32_t> known_kinds_{0};
 
-    /// Guards everything below. The kernel is entered under it, so `cancel` may wait for a batch to be taken; to start
-    /// an operation does not need it.
+    /// Guards everything below. The kernel is entered under it, so `cancel` may wait for a batch to
+    /// be taken; to start an operation does not need it.
     mutable std::mutex mutex_;
     operation_ledger<slot> ledger_;       // before the ring: the kernel answers `size` into a slot
     std::unique_ptr<io_uring_ring> ring_; ///< Never null.
@@ -107,7 +115,8 @@ private:
     std::size_t bytes_to_copy_ = 0;             ///< By the batch that is being encoded.
     bool writes_encoded_ = false;               ///< SIGXFSZ must not reach the thread that enters.
     refusal failure_;                           ///< Why `failed_` is set.
-    std::vector<iovec> buffers_;                ///< Registered; a child process registers them again.
+    /// Registered; a child process registers them again.
+    std::vector<iovec> buffers_;
     std::uint64_t resubmitted_ = 0;
 };
 

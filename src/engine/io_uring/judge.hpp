@@ -5,7 +5,8 @@
 
 namespace asio_aio::detail {
 
-/// Judges what a completion reports. `short_of_end`: a read returned fewer bytes than the file has there.
+/// Judges what a completion reports. `short_of_end`: a read returned fewer bytes than the file has
+/// there.
 judgement judge_ring_completion(const operation& op, int result, bool short_of_end) noexcept;
 
 } // namespace asio_aio::detail

@@ -27,7 +27,8 @@ public:
             ended_->store(true, std::memory_order_release);
     }
 
-    /// The calling thread's flag; null without memory, and in a destructor that is run after the watch's.
+    /// The calling thread's flag; null without memory, and in a destructor that is run after the
+    /// watch's.
     static std::shared_ptr<const std::atomic<bool>> flag_of_caller() noexcept {
         if (is_gone)
             return nullptr;

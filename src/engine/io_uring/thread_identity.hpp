@@ -19,12 +19,14 @@ public:
     explicit operator bool() const noexcept { return number_ != 0; }
     bool is_caller() const noexcept;
 
-    /// Whether the thread runs no code of the program any more: from before pthread_join(3) of it returns.
+    /// Whether the thread runs no code of the program any more: from before pthread_join(3) of it
+    /// returns.
     bool has_ended() const noexcept;
 
 private:
     std::uint64_t number_ = 0;
-    std::shared_ptr<const std::atomic<bool>> ended_; ///< Set when the thread ends; null where there was no memory.
+    /// Set when the thread ends; null where there was no memory.
+    std::shared_ptr<const std::atomic<bool>> ended_;
     pid_t process_ = 0;
     pid_t kernel_id_ = 0; ///< For threads that end without their destructors being run (SYS_exit).
 };

@@ -31,7 +31,8 @@ engine_report unavailable(const refusal& found) {
             : "a kernel with CONFIG_IO_URING, and a security policy that allows it";
     } else if (found.error == ENOMEM) {
         report.remedy = "raise RLIMIT_MEMLOCK (ulimit -l)";
-    } else if (found.error == ECANCELED || found.error == ETIMEDOUT) { // the kernel could not make a worker
+        // the kernel could not make a worker
+    } else if (found.error == ECANCELED || found.error == ETIMEDOUT) {
         report.remedy = "raise RLIMIT_NPROC (ulimit -u) or pids.max of the control group";
     } else if (found.error == EAGAIN) { // which no kernel answers
         report.remedy = "look for a seccomp profile or a sandbox that answers so";
@@ -44,7 +45,8 @@ engine_report unavailable(const refusal& found) {
 }
 
 /// Waits for the answer to what was submitted; `call` says in words what that was.
-refusal take_answer(io_uring_ring& trial, event& finished, io_uring_ring::completion& answer, const char* call) {
+refusal take_answer(
+    io_uring_ring& trial, event& finished, io_uring_ring::completion& answer, const char* call) {
     if (const int error = trial.submit())
         return {-error, "io_uring_enter"};
     if (!wait_for_event(finished.descriptor()) || trial.take(&answer, 1) != 1)
@@ -53,8 +55,8 @@ refusal take_answer(io_uring_ring& trial, event& finished, io_uring_ring::comple
     return {};
 }
 
-/// A read on a worker of the kernel's, back through the event: a sandbox may allow the set-up and forbid the rest, or
-/// the threads.
+/// A read on a worker of the kernel's, back through the event: a sandbox may allow the set-up and
+/// forbid the rest, or the threads.
 refusal try_read(io_uring_ring& trial, event& finished, int file) {
     static constexpr char call[] = "a trial read by a worker of the kernel's";
     static char landing; // may be written to after we have given up
@@ -75,7 +77,8 @@ refusal try_cancellation(io_uring_ring& trial, event& finished) {
     io_uring_ring::completion answer{};
     if (const refusal found = take_answer(trial, finished, answer, call))
         return found;
-    return answer.result == -ENOENT || answer.result >= 0 ? refusal{} : refusal{-answer.result, call};
+    return answer.result == -ENOENT || answer.result >= 0 ? refusal{}
+                                                          : refusal{-answer.result, call};
 }
 
 refusal try_operations(io_uring_ring& trial, event& finished) {
@@ -98,14 +101,16 @@ engine_trial try_io_uring(const options& opts, trial_depth depth) {
     event finished;
     if (const int error = finished.open())
         return {unavailable({-error, "eventfd"}), {}};
-    // Shared, since a std::function is copied; the first call takes the ring. (Locked memory of a ring that is closed
-    // is given back later: a second one might not find enough.)
-    const auto trial = std::make_shared<std::unique_ptr<io_uring_ring>>(std::make_unique<io_uring_ring>());
+    // Shared, since a std::function is copied; the first call takes the ring. (Locked memory of a
+    // ring that is closed is given back later: a second one might not find enough.)
+    const auto trial =
+        std::make_shared<std::unique_ptr<io_uring_ring>>(std::make_unique<io_uring_ring>());
     const ring_settings settings = ring_settings::of(opts);
     refusal found = (*trial)->open(settings, finished.descriptor());
     if (!found && depth == trial_depth::with_operations) {
         found = try_operations(**trial, finished);
-        if (!found && settings.single_issuer) { // this thread's now, and the context's thread is not known yet
+        // this thread's now, and the context's thread is not known yet
+        if (!found && settings.single_issuer) {
             (*trial)->close();
             found = (*trial)->open(settings, finished.descriptor());
         }
@@ -113,7 +118,8 @@ engine_trial try_io_uring(const options& opts, trial_depth depth) {
     if (found)
         return {unavailable(found), {}};
     return {{backend::io_uring, true, 0, {}, {}}, [trial](const options& wanted, event& raised) {
-                return std::make_unique<io_uring_engine>(ring_settings::of(wanted), raised, std::move(*trial));
+                return std::make_unique<io_uring_engine>(
+                    ring_settings::of(wanted), raised, std::move(*trial));
             }};
 }
 

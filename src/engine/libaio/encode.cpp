@@ -11,9 +11,11 @@ void encode_transfer(iocb& entry, const operation& op) noexcept {
     const int fd = op.descriptor();
     const auto offset = static_cast<long long>(op.offset);
     if (op.iovec_count == 1)
-        (reads ? io_prep_pread : io_prep_pwrite)(&entry, fd, op.iovecs->iov_base, op.iovecs->iov_len, offset);
+        (reads ? io_prep_pread
+               : io_prep_pwrite)(&entry, fd, op.iovecs->iov_base, op.iovecs->iov_len, offset);
     else
-        (reads ? io_prep_preadv : io_prep_pwritev)(&entry, fd, op.iovecs, int(op.iovec_count), offset);
+        (reads ? io_prep_preadv
+               : io_prep_pwritev)(&entry, fd, op.iovecs, int(op.iovec_count), offset);
     entry.aio_rw_flags = RWF_NOWAIT;
 }
 

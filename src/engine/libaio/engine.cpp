@@ -67,7 +67,7 @@ pass_reason libaio_engine::why_not_now(const operation& op) const noexcept {
     return op.file->refused() ? pass_reason::refused : pass_reason::none;
 }
 
-// --- Submission ------------------------------------------------------------------------------------------------------
+// --- Submission ---
 
 void libaio_engine::submit(op_queue& batch) noexcept {
     const lock held(mutex_);
@@ -113,7 +113,8 @@ void libaio_engine::encode_into_slot(operation& op) noexcept {
 
 /// Has the kernel take what is encoded; what it has no room for waits again.
 void libaio_engine::enter() noexcept {
-    const file_size_signal_guard guard(std::exchange(writes_encoded_, false) && file_size_signal_guard::is_needed());
+    const file_size_signal_guard guard(
+        std::exchange(writes_encoded_, false) && file_size_signal_guard::is_needed());
     std::size_t taken = 0;
     while (taken != encoded_.size()) {
         const int result = queue_->submit(encoded_.data() + taken, encoded_.size() - taken);
@@ -125,7 +126,8 @@ void libaio_engine::enter() noexcept {
             give_up({-error, "io_submit"}); // refused whatever the operation
             break;
         } else { // the error concerns the first operation alone
-            settle_refusal(empty_slot(reinterpret_cast<std::size_t>(encoded_[taken++]->data)), result);
+            settle_refusal(
+                empty_slot(reinterpret_cast<std::size_t>(encoded_[taken++]->data)), result);
             if (result == -EOPNOTSUPP)
                 break; // or all operations of its file
         }
@@ -137,11 +139,13 @@ void libaio_engine::enter() noexcept {
 /// Has what the kernel has not taken wait again, before all others.
 void libaio_engine::put_back(std::size_t taken) noexcept {
     for (; encoded_.size() != taken; encoded_.pop_back())
-        ledger_.waiting().push_front(&empty_slot(reinterpret_cast<std::size_t>(encoded_.back()->data)));
+        ledger_.waiting().push_front(
+            &empty_slot(reinterpret_cast<std::size_t>(encoded_.back()->data)));
     encoded_.clear();
 }
 
-/// The kernel refuses to be entered: the pool does everything from now on, and the next context tries anew.
+/// The kernel refuses to be entered: the pool does everything from now on, and the next context
+/// tries anew.
 void libaio_engine::give_up(const refusal& why) noexcept {
     failure_ = why;
     failed_.store(true, std::memory_order_relaxed);
@@ -154,7 +158,8 @@ void libaio_engine::pass_on_waiting() noexcept {
     if (!std::exchange(stays_off_kernel_, false))
         return;
     op_queue passed;
-    ledger_.waiting().extract_if([this](const operation& op) { return why_not_now(op) != pass_reason::none; }, passed);
+    ledger_.waiting().extract_if(
+        [this](const operation& op) { return why_not_now(op) != pass_reason::none; }, passed);
     while (operation* op = passed.pop())
         ledger_.pass(*op, why_not_now(*op));
 }
@@ -176,7 +181,7 @@ void libaio_engine::settle_refusal(operation& op, int error) noexcept {
     follow(found, op);
 }
 
-// --- Completion ------------------------------------------------------------------------------------------------------
+// --- Completion ---
 
 void libaio_engine::reap(op_queue& done) noexcept {
     bool pauses = false;
@@ -215,9 +220,11 @@ void libaio_engine::take(const libaio_queue::completion* completions, std::size_
 
 /// Does what the verdict on a result says.
 void libaio_engine::settle(operation& op, int result) noexcept {
-    const judgement found = judge_aio_completion(op, result, posix_file::is_short_of_end(op, result));
+    const judgement found =
+        judge_aio_completion(op, result, posix_file::is_short_of_end(op, result));
     if (found.what == verdict::proceed) {
-        op.advance(std::size_t(result)); // the kernel moved what it could without waiting: the caller sees the sum
+        // the kernel moved what it could without waiting: the caller sees the sum
+        op.advance(std::size_t(result));
         gate_of(op).miss();
         return ledger_.pass(op, pass_reason::would_wait);
     }
@@ -234,7 +241,7 @@ void libaio_engine::follow(const judgement& found, operation& op) noexcept {
     ledger_.pass(op, found.why);
 }
 
-// --- Cancellation and end --------------------------------------------------------------------------------------------
+// --- Cancellation and end ---
 
 void libaio_engine::cancel(file_handle& file) noexcept {
     {
@@ -245,7 +252,8 @@ void libaio_engine::cancel(file_handle& file) noexcept {
     finished_.raise();
 }
 
-/// The kernel cannot stop what it has (io_cancel(2) is EINVAL for files). What comes back unfinished ends there.
+/// The kernel cannot stop what it has (io_cancel(2) is EINVAL for files). What comes back
+/// unfinished ends there.
 void libaio_engine::cancel(operation& op) noexcept {
     {
         const lock held(mutex_);
@@ -263,7 +271,8 @@ void libaio_engine::stop(op_queue& abandoned) noexcept {
     ledger_.abandon(abandoned);
 }
 
-/// Waits until the kernel has nothing of this engine. What it has in a child process is the parent's.
+/// Waits until the kernel has nothing of this engine. What it has in a child process is the
+/// parent's.
 void libaio_engine::drain() noexcept {
     if (!queue_->is_of_this_process())
         return;
@@ -271,7 +280,8 @@ void libaio_engine::drain() noexcept {
     while (!ledger_.all_free()) {
         const std::size_t count = queue_->take_after_wait(batch, std::size(batch));
         if (count == 0)
-            return; // refused, and there is no ring to look at: the end of the context waits as well
+            // refused, and there is no ring to look at: the end of the context waits as well
+            return;
         take(batch, count);
     }
 }

@@ -18,10 +18,11 @@ namespace asio_aio::detail {
 
 /// Serves reads, writes and syncs of files opened with `direct` by Linux AIO (io_submit(2)).
 /**
- * io_submit does on the calling thread what it cannot do otherwise: all of a buffered read or write, and of a direct one
- * whatever has to wait before a device has it. So buffered files go to the pool, and direct operations are submitted
- * with RWF_NOWAIT (Linux 4.14) and go to the pool where the kernel says that it would wait. It does not say so of a
- * device's full queue below a filesystem (seen on 6.18), nor of a write to a frozen filesystem: these wait.
+ * io_submit does on the calling thread what it cannot do otherwise: all of a buffered read or
+ * write, and of a direct one whatever has to wait before a device has it. So buffered files go to
+ * the pool, and direct operations are submitted with RWF_NOWAIT (Linux 4.14) and go to the pool
+ * where the kernel says that it would wait. It does not say so of a device's full queue below a
+ * filesystem (seen on 6.18), nor of a write to a frozen filesystem: these wait.
  */
 class libaio_engine final : public engine {
 public:
@@ -71,15 +72,17 @@ private:
     void follow(const judgement& found, operation& op) noexcept;
 
     event& finished_;
-    std::atomic<bool> failed_{false};   ///< The kernel refuses to be entered for good: the pool serves everything.
+    /// The kernel refuses to be entered for good: the pool serves everything.
+    std::atomic<bool> failed_{false};
     std::atomic<bool> has_syncs_{true}; ///< Until the kernel refuses one (before Linux 4.18).
 
-    /// Guards everything below. The kernel is entered under it, so `cancel` may wait for a batch to be taken; to start
-    /// an operation does not need it.
+    /// Guards everything below. The kernel is entered under it, so `cancel` may wait for a batch to
+    /// be taken; to start an operation does not need it.
     mutable std::mutex mutex_;
     std::unique_ptr<libaio_queue> queue_; ///< Never null.
     operation_ledger<slot> ledger_;
-    std::vector<iocb*> encoded_;    ///< Has room for all slots; empty except while the kernel is entered.
+    /// Has room for all slots; empty except while the kernel is entered.
+    std::vector<iocb*> encoded_;
     bool stays_off_kernel_ = false; ///< Something that waits may have to go to the pool.
     bool writes_encoded_ = false;   ///< SIGXFSZ must not reach the thread that enters.
     refusal failure_;               ///< Why `failed_` is set.

@@ -10,7 +10,8 @@ namespace {
 /// True for results with which the kernel says that it would have waited.
 /** Linux 4 may report EIO instead (scylladb issue 3996). The pool finds a true EIO again. */
 bool would_wait(op_kind kind, int result) noexcept {
-    return result == -EAGAIN || result == -EBUSY || result == -EINTR || (result == -EIO && is_transfer(kind));
+    return result == -EAGAIN || result == -EBUSY || result == -EINTR ||
+        (result == -EIO && is_transfer(kind));
 }
 
 bool is_refusal(int result) noexcept {
@@ -33,7 +34,8 @@ judgement judge_aio_completion(const operation& op, int result, bool short_of_en
     if (waits)
         return judgement::pass(pass_reason::would_wait);
     if (is_refusal(result))
-        return judgement::pass(is_transfer(op.kind) ? pass_reason::refused : pass_reason::unsupported);
+        return judgement::pass(
+            is_transfer(op.kind) ? pass_reason::refused : pass_reason::unsupported);
     if (is_unfinished(op, result, short_of_end))
         return judgement::proceed();
     return judgement::finished(result);

@@ -77,7 +77,8 @@ std::size_t libaio_queue::take_after_wait(completion* to, std::size_t room) noex
     if (count == 0)
         count = take_from_kernel(to, room, 1);
     constexpr int pause_ms = 1;
-    while (count == 0 && reads_ring_) { // the call is refused, to a program that has locked itself in since
+    // the call is refused, to a program that has locked itself in since
+    while (count == 0 && reads_ring_) {
         ::poll(nullptr, 0, pause_ms);
         count = take(to, room);
     }
@@ -87,19 +88,23 @@ std::size_t libaio_queue::take_after_wait(completion* to, std::size_t room) noex
 int libaio_queue::ask_kernel() noexcept {
     io_event none;
     timespec no_wait{0, 0};
-    // Of its own system call: the library's function sees in the ring that there is nothing, and asks nobody.
+    // Of its own system call: the library's function sees in the ring that there is nothing, and
+    // asks nobody.
     const long result = ::syscall(SYS_io_getevents, context_, 0L, 1L, &none, &no_wait);
     return result < 0 ? -errno : 0;
 }
 
 std::size_t libaio_queue::take_from_ring(completion* to, std::size_t room) noexcept {
     shared_ring& shared = *ring();
-    const unsigned tail = __atomic_load_n(&shared.tail, __ATOMIC_ACQUIRE); // the events before it are written
+    // the events before it are written
+    const unsigned tail = __atomic_load_n(&shared.tail, __ATOMIC_ACQUIRE);
     unsigned head = shared.head;
     std::size_t count = 0;
     for (; head != tail && count != room; head = head + 1 == shared.size ? 0 : head + 1) {
         const io_event& event = shared.events[head];
-        to[count++] = {std::uint64_t(reinterpret_cast<std::uintptr_t>(event.data)), int(std::int64_t(event.res))};
+        to[count++] = {
+            std::uint64_t(reinterpret_cast<std::uintptr_t>(event.data)),
+            int(std::int64_t(event.res))};
     }
     if (count != 0)
         __atomic_store_n(&shared.head, head, __ATOMIC_RELEASE); // the kernel may write there again
@@ -111,10 +116,13 @@ std::size_t libaio_queue::take_from_kernel(completion* to, std::size_t room, lon
     int count = 0;
     do {
         ++calls_;
-        count = ::io_getevents(context_, least, long(std::min(room, std::size(events))), events, nullptr);
+        count = ::io_getevents(
+            context_, least, long(std::min(room, std::size(events))), events, nullptr);
     } while (count == -EINTR);
     for (int i = 0; i < count; ++i)
-        to[i] = {std::uint64_t(reinterpret_cast<std::uintptr_t>(events[i].data)), int(std::int64_t(events[i].res))};
+        to[i] = {
+            std::uint64_t(reinterpret_cast<std::uintptr_t>(events[i].data)),
+            int(std::int64_t(events[i].res))};
     return std::size_t(std::max(count, 0));
 }
 

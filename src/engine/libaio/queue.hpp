@@ -18,13 +18,16 @@ public:
     libaio_queue& operator=(const libaio_queue&) = delete;
     ~libaio_queue() { close(); }
 
-    /// Makes a context for `depth` operations; for fewer where the system has no more left (fs.aio-max-nr).
+    /// Makes a context for `depth` operations; for fewer where the system has no more left
+    /// (fs.aio-max-nr).
     refusal open(unsigned depth) noexcept;
 
-    /// Ends the context, and returns when the kernel has nothing of it any more (io_destroy(2)): at least some 30 ms.
+    /// Ends the context, and returns when the kernel has nothing of it any more (io_destroy(2)): at
+    /// least some 30 ms.
     void close() noexcept;
 
-    /// In a child process, which has neither the parent's context nor the ring's map: `open` may be called again.
+    /// In a child process, which has neither the parent's context nor the ring's map: `open` may be
+    /// called again.
     void forget() noexcept;
 
     /// Operations that it holds at most.
@@ -33,7 +36,8 @@ public:
     /// Whether this process made the context: a child process must not touch it.
     bool is_of_this_process() const noexcept;
 
-    /// Has the kernel take operations: how many of the first ones it has taken, or -errno of the first.
+    /// Has the kernel take operations: how many of the first ones it has taken, or -errno of the
+    /// first.
     int submit(iocb** entries, std::size_t count) noexcept;
 
     struct completion {
@@ -55,7 +59,8 @@ public:
     void count_from_now() noexcept { calls_ = 0; }
 
 private:
-    /// What the kernel shares with the program at the address that it calls the context (fs/aio.c, struct aio_ring).
+    /// What the kernel shares with the program at the address that it calls the context (fs/aio.c,
+    /// struct aio_ring).
     struct shared_ring {
         unsigned id;
         unsigned size; ///< In events.

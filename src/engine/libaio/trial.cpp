@@ -25,7 +25,8 @@ engine_report unavailable(const refusal& found) {
             ? "allow io_setup, io_submit, io_getevents and io_destroy in the seccomp profile"
             : "a kernel with CONFIG_AIO, and a security policy that allows it";
     } else if (found.error == EAGAIN) {
-        const std::string used = read_line("/proc/sys/fs/aio-nr"), most = read_line("/proc/sys/fs/aio-max-nr");
+        const std::string used = read_line("/proc/sys/fs/aio-nr"),
+                          most = read_line("/proc/sys/fs/aio-max-nr");
         if (!used.empty() && !most.empty())
             report.reason += "; " + used + " of the system's " + most + " places are in use";
         report.remedy = "raise fs.aio-max-nr (sysctl fs.aio-max-nr=1048576)";
@@ -62,7 +63,8 @@ refusal try_read(libaio_queue& trial, const event& finished, int file) {
     if (!wait_for_event(finished.descriptor()) || trial.take(&answer, 1) != 1)
         return {ETIMEDOUT, call};
     // Also where it says that it would wait, or that this file cannot be asked so: it came back.
-    const bool answered = answer.result >= 0 || answer.result == -EAGAIN || answer.result == -EOPNOTSUPP;
+    const bool answered =
+        answer.result >= 0 || answer.result == -EAGAIN || answer.result == -EOPNOTSUPP;
     return answered ? refusal{} : refusal{-answer.result, call};
 }
 
@@ -84,7 +86,8 @@ engine_trial try_libaio(const options& opts, trial_depth depth) {
     event finished;
     if (const int error = finished.open())
         return {unavailable({-error, "eventfd"}), {}};
-    const auto trial = std::make_shared<std::unique_ptr<libaio_queue>>(std::make_unique<libaio_queue>());
+    const auto trial =
+        std::make_shared<std::unique_ptr<libaio_queue>>(std::make_unique<libaio_queue>());
     refusal found = (*trial)->open(opts.queue_depth);
     if (!found && depth == trial_depth::with_operations)
         found = try_operations(**trial, finished);

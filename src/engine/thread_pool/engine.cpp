@@ -134,8 +134,8 @@ void thread_pool_engine::become_child() noexcept {
 
 /// In a child process, which has the calling thread alone: ends what the workers had.
 void thread_pool_engine::forget_workers(op_queue& abandoned) noexcept {
-    // A worker may hold the mutex or wait for a condition. It never leaves them here, and to destroy a condition would
-    // wait for it.
+    // A worker may hold the mutex or wait for a condition. It never leaves them here, and to
+    // destroy a condition would wait for it.
     new (&mutex_) std::mutex;
     new (&work_available_) std::condition_variable;
     new (&all_ended_) std::condition_variable;
@@ -222,7 +222,8 @@ bool thread_pool_engine::perform(operation& op) noexcept {
         ::poll(nullptr, 0, pause_ms); // without it this would be a busy loop
         return false;
     }
-    op.take_result_and_close(found.result); // here and not on the loop's thread: to close a file may wait
+    // here and not on the loop's thread: to close a file may wait
+    op.take_result_and_close(found.result);
     return true;
 }
 
@@ -258,8 +259,8 @@ bool thread_pool_engine::wait_for_work(lock& held) noexcept {
     return woken;
 }
 
-/// One more worker at a time: whoever was called takes an operation and calls the next, so the loop pays for one
-/// wake-up a batch.
+/// One more worker at a time: whoever was called takes an operation and calls the next, so the loop
+/// pays for one wake-up a batch.
 thread_pool_engine::help thread_pool_engine::plan_help() noexcept {
     if (!has_work())
         return help::none;
@@ -284,7 +285,8 @@ bool thread_pool_engine::give(help wanted) noexcept {
     return false;
 }
 
-/// A thread could not be made: the others do the work. Where there is none, the operations wait, and fail in the end.
+/// A thread could not be made: the others do the work. Where there is none, the operations wait,
+/// and fail in the end.
 void thread_pool_engine::manage_without() noexcept {
     using clock = std::chrono::steady_clock;
     op_queue failed;
@@ -330,7 +332,8 @@ bool thread_pool_engine::find_worker() noexcept {
     return give(wanted);
 }
 
-/// The last step of a worker. Each joins the one that ended before it, so that one is left for `end_workers`.
+/// The last step of a worker. Each joins the one that ended before it, so that one is left for
+/// `end_workers`.
 void thread_pool_engine::leave(lock& held) noexcept {
     const pthread_t before = std::exchange(last_ended_, pthread_self());
     const bool join_before = std::exchange(any_ended_, true);

@@ -29,10 +29,12 @@ struct thread_pool_settings {
     int (*perform)(operation&) noexcept = &posix_file::perform;
 };
 
-/// Serves every kind of operation by a system call on a thread of its own. Plain POSIX but for what posix_file calls.
+/// Serves every kind of operation by a system call on a thread of its own. Plain POSIX but for what
+/// posix_file calls.
 /**
- * The number of tasks may be limited (RLIMIT_NPROC, pids.max). The first worker is therefore kept for the engine's life;
- * where it cannot be made, operations wait, and `submit` and `reap` try again.
+ * The number of tasks may be limited (RLIMIT_NPROC, pids.max). The first worker is therefore kept
+ * for the engine's life; where it cannot be made, operations wait, and `submit` and `reap` try
+ * again.
  */
 class thread_pool_engine final : public engine {
 public:
@@ -75,24 +77,29 @@ private:
     void forget_workers(op_queue& abandoned) noexcept;
 
     const thread_pool_settings settings_;
-    const unsigned max_slow_; ///< Workers that slow kinds may occupy together, so that reads go on during syncs.
+    /// Workers that slow kinds may occupy together, so that reads go on during syncs.
+    const unsigned max_slow_;
     event& finished_;
     pid_t process_; ///< Whose threads the workers are.
 
-    mutable std::mutex mutex_; ///< Guards everything below. No call on a file is made under it, close(2) included.
+    /// Guards everything below. No call on a file is made under it, close(2) included.
+    mutable std::mutex mutex_;
     std::condition_variable work_available_;
     std::condition_variable all_ended_;
     backlog fast_{waiting_at::pool};
     backlog slow_{waiting_at::pool_slow};
     op_queue done_;
-    op_queue postponed_;              ///< To be repeated when the workers that are ending have ended.
+    /// To be repeated when the workers that are ending have ended.
+    op_queue postponed_;
     std::vector<operation*> running_; ///< Room for `max_threads` is reserved: never grows.
     unsigned workers_ = 0;
     unsigned idle_ = 0;
     unsigned slow_running_ = 0;
     bool slow_next_ = false;
-    std::chrono::steady_clock::time_point stranded_since_; ///< Operations wait for the first worker; zero: none does.
-    bool ending_ = false;                                  ///< Workers end as soon as they find nothing to do.
+    /// Operations wait for the first worker; zero: none does.
+    std::chrono::steady_clock::time_point stranded_since_;
+    /// Workers end as soon as they find nothing to do.
+    bool ending_ = false;
     std::uint64_t calls_ = 0, repeated_ = 0;
     pthread_t last_ended_{}; ///< Has joined all that ended before it; valid if `any_ended_`.
     bool any_ended_ = false;

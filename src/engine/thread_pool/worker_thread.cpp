@@ -9,27 +9,31 @@
 namespace asio_aio::detail {
 namespace {
 
-/// The thread-local storage of the modules that the program was started with: glibc takes it from each thread's stack.
+/// The thread-local storage of the modules that the program was started with: glibc takes it from
+/// each thread's stack.
 std::size_t thread_local_bytes() noexcept {
     std::size_t bytes = 0;
     const auto add = [](dl_phdr_info* module, std::size_t, void* sum) {
         for (unsigned i = 0; i != module->dlpi_phnum; ++i)
             if (const auto& part = module->dlpi_phdr[i]; part.p_type == PT_TLS)
-                *static_cast<std::size_t*>(sum) += std::size_t(part.p_memsz) + std::size_t(part.p_align);
+                *static_cast<std::size_t*>(sum) +=
+                    std::size_t(part.p_memsz) + std::size_t(part.p_align);
         return 0;
     };
     ::dl_iterate_phdr(add, &bytes);
     return bytes;
 }
 
-/// The stack of a worker. System calls need little of it; the rest is for the C library and sanitizers.
+/// The stack of a worker. System calls need little of it; the rest is for the C library and
+/// sanitizers.
 /**
- * Not the default of 8 MiB: under mlockall(2) all of a stack is memory, and it counts where memory may not be
- * overcommitted.
+ * Not the default of 8 MiB: under mlockall(2) all of a stack is memory, and it counts where memory
+ * may not be overcommitted.
  */
 std::size_t worker_stack_bytes() noexcept {
     constexpr std::size_t for_calls = 256 * 1024;
-    static const std::size_t bytes = for_calls + thread_local_bytes(); // it does not grow: dlopen(3) takes it elsewhere
+    // it does not grow: dlopen(3) takes it elsewhere
+    static const std::size_t bytes = for_calls + thread_local_bytes();
     return bytes;
 }
 

@@ -21,10 +21,11 @@ protected:
     ~canceller() = default;
 };
 
-/// The way from a cancellation slot to its operation. The gate outlives both, so that a late emission finds it closed.
+/// The way from a cancellation slot to its operation. The gate outlives both, so that a late
+/// emission finds it closed.
 /**
- * A slot holds the operation's name. The gate finds the operation by that name in constant time, if the operation is
- * still in flight. Thread-safe.
+ * A slot holds the operation's name. The gate finds the operation by that name in constant time, if
+ * the operation is still in flight. Thread-safe.
  */
 class cancel_gate {
 public:
@@ -80,8 +81,8 @@ private:
         std::uint32_t next_free = operation::not_registered;
     };
 
-    /// Guards everything below, also while an operation is cancelled, so that the operation does not end meanwhile.
-    /// No handler runs under it, and no descriptor is closed.
+    /// Guards everything below, also while an operation is cancelled, so that the operation does
+    /// not end meanwhile. No handler runs under it, and no descriptor is closed.
     std::mutex mutex_;
     canceller* target_;
     std::vector<entry> entries_; ///< As many as operations with a slot were in flight at once.
@@ -92,7 +93,8 @@ private:
 /// The registration of an operation that is being started; an exception before `keep` ends it.
 class cancel_registration {
 public:
-    cancel_registration(cancel_gate& gate, operation& op) : gate_(gate), op_(&op), name_(gate.add(op)) {}
+    cancel_registration(cancel_gate& gate, operation& op)
+        : gate_(gate), op_(&op), name_(gate.add(op)) {}
     cancel_registration(const cancel_registration&) = delete;
     cancel_registration& operator=(const cancel_registration&) = delete;
     ~cancel_registration() {

@@ -12,7 +12,8 @@
 
 namespace asio_aio::detail {
 
-/// A small number that is the calling thread's alone as long as it lives; `count` where all are taken.
+/// A small number that is the calling thread's alone as long as it lives; `count` where all are
+/// taken.
 class thread_number {
 public:
     static constexpr unsigned count = 7;
@@ -28,9 +29,10 @@ private:
         do {
             for (value_ = 0; value_ != count && (taken & 1u << value_) != 0; ++value_) {
             }
-        } while (value_ != count &&
-                 !taken_.compare_exchange_weak(
-                     taken, taken | 1u << value_, std::memory_order_acquire, std::memory_order_relaxed));
+        } while (
+            value_ != count &&
+            !taken_.compare_exchange_weak(
+                taken, taken | 1u << value_, std::memory_order_acquire, std::memory_order_relaxed));
     }
 
     ~thread_number() {
@@ -44,8 +46,9 @@ private:
 
 /// The counters behind `context_statistics`, cheap enough for the path of an inline read.
 /**
- * A thread counts in cache lines of its own, without a locked instruction; those for which there are none share the
- * last shard. A snapshot adds them up. Relaxed: nothing is concluded from a counter.
+ * A thread counts in cache lines of its own, without a locked instruction; those for which there
+ * are none share the last shard. A snapshot adds them up. Relaxed: nothing is concluded from a
+ * counter.
  */
 class counters {
 public:
@@ -57,7 +60,8 @@ public:
 
     void inline_miss() noexcept { own().add(&shard::inline_misses, 1); }
 
-    /// An operation that ended at initiation without any input or output: an error, or nothing to transfer.
+    /// An operation that ended at initiation without any input or output: an error, or nothing to
+    /// transfer.
     void ended_at_start(bool failed) noexcept {
         const owned mine = own();
         mine.add(&shard::ended_at_start, 1);
@@ -76,7 +80,8 @@ public:
             mine.add(
                 op.kind == op_kind::read ? &shard::bytes_read : &shard::bytes_written,
                 op.bytes_before + std::size_t(std::max(op.result, 0)));
-        mine.add(mine.in.latency[std::size_t(group_of(op.kind))][bucket_of(now - op.started_at)], 1);
+        mine.add(
+            mine.in.latency[std::size_t(group_of(op.kind))][bucket_of(now - op.started_at)], 1);
     }
 
     void add_to(context_statistics& sum) const noexcept {
@@ -110,7 +115,9 @@ private:
         void add(counter shard::*to, std::uint64_t n) const noexcept { add(in.*to, n); }
     };
 
-    static std::uint64_t get(const counter& from) noexcept { return from.load(std::memory_order_relaxed); }
+    static std::uint64_t get(const counter& from) noexcept {
+        return from.load(std::memory_order_relaxed);
+    }
 
     owned own() noexcept {
         const unsigned number = thread_number::mine();

@@ -10,7 +10,8 @@
 
 namespace asio_aio {
 
-/// The alignment, in bytes, that direct I/O on a file asks for; zeros where the file cannot do direct I/O.
+/// The alignment, in bytes, that direct I/O on a file asks for; zeros where the file cannot do
+/// direct I/O.
 struct direct_alignment {
     std::size_t memory = 0; ///< Of the buffers' addresses.
     std::size_t offset = 0; ///< Of offsets in the file, and of the buffers' lengths.
@@ -26,10 +27,12 @@ class operation;
 enum class waiting_at : unsigned char { kernel_engine, pool, pool_slow };
 constexpr std::size_t waiting_at_count = std::size_t(waiting_at::pool_slow) + 1;
 
-/// Decides, per file, whether it pays to try what must not wait: a read at initiation, a write by libaio.
+/// Decides, per file, whether it pays to try what must not wait: a read at initiation, a write by
+/// libaio.
 /**
- * Each miss in a row doubles the number of operations that are not tried, up to 63: a file that is not in memory pays
- * one short system call in 64 reads. The counts are hints: threads may overwrite each other's.
+ * Each miss in a row doubles the number of operations that are not tried, up to 63: a file that is
+ * not in memory pays one short system call in 64 reads. The counts are hints: threads may overwrite
+ * each other's.
  */
 class no_wait_gate {
 public:
@@ -88,13 +91,14 @@ inline constexpr std::size_t max_transfer_bytes = 0x7ffff000;
 
 /// A descriptor with its count of users; the last one closes it.
 /**
- * The file object is one user; so is each operation that an engine may yet give to the kernel, the first time or again.
- * While any of them is left the number stays open, so it cannot be given to another file under an operation's
- * feet.
+ * The file object is one user; so is each operation that an engine may yet give to the kernel, the
+ * first time or again. While any of them is left the number stays open, so it cannot be given to
+ * another file under an operation's feet.
  */
 class file_handle {
 public:
-    file_handle(int descriptor, const file_traits& traits) noexcept : descriptor_(descriptor), traits_(traits) {}
+    file_handle(int descriptor, const file_traits& traits) noexcept
+        : descriptor_(descriptor), traits_(traits) {}
 
     file_handle(const file_handle&) = delete;
     file_handle& operator=(const file_handle&) = delete;
@@ -107,23 +111,28 @@ public:
     /// A regular file or a block device: positions mean the same to every engine.
     bool is_storage() const noexcept { return traits_.type != file_type::other; }
 
-    /// The pool does all operations: the engine, or the filesystem behind it, refused one that the pool then did, or
-    /// the filesystem is known for it.
+    /// The pool does all operations: the engine, or the filesystem behind it, refused one that the
+    /// pool then did, or the filesystem is known for it.
     bool refused() const noexcept { return refused_.load(std::memory_order_relaxed); }
     void refuse() noexcept { refused_.store(true, std::memory_order_relaxed); }
 
-    /// Whether direct I/O may be tried; the arguments are all addresses, and the offset and all lengths, or-ed
-    /// together.
+    /// Whether direct I/O may be tried; the arguments are all addresses, and the offset and all
+    /// lengths, or-ed together.
     /**
-     * What the kernel does with misaligned requests depends on their size, the device and the engine: those that break
-     * the alignment that it reports are refused here, in the same way everywhere.
+     * What the kernel does with misaligned requests depends on their size, the device and the
+     * engine: those that break the alignment that it reports are refused here, in the same way
+     * everywhere.
      */
     bool accepts(std::uintptr_t addresses, std::uint64_t offsets) const noexcept {
-        return (addresses & (traits_.required.memory - 1)) == 0 && (offsets & (traits_.required.offset - 1)) == 0;
+        return (addresses & (traits_.required.memory - 1)) == 0 &&
+            (offsets & (traits_.required.offset - 1)) == 0;
     }
 
-    /// Bytes of one transfer at most: what is cut off leaves whole blocks, so that direct I/O takes the rest.
-    std::size_t max_transfer() const noexcept { return max_transfer_bytes & ~(traits_.required.offset - 1); }
+    /// Bytes of one transfer at most: what is cut off leaves whole blocks, so that direct I/O takes
+    /// the rest.
+    std::size_t max_transfer() const noexcept {
+        return max_transfer_bytes & ~(traits_.required.offset - 1);
+    }
 
     /// Whether it pays to try to read, or to write, without waiting.
     no_wait_gate& reads() noexcept { return reads_; }
@@ -132,7 +141,8 @@ public:
     /// Which bytes are in memory; for `memory_test::mincore`.
     residency_map& residency() noexcept { return residency_; }
 
-    /// Cancels the operations that were started before the one with this number. The caller's mutex orders the calls.
+    /// Cancels the operations that were started before the one with this number. The caller's mutex
+    /// orders the calls.
     void cancel_before(std::uint64_t number) noexcept {
         if (number > cancelled_before_.load(std::memory_order_relaxed))
             cancelled_before_.store(number, std::memory_order_relaxed);
@@ -141,7 +151,8 @@ public:
         return number < cancelled_before_.load(std::memory_order_relaxed);
     }
 
-    /// The first of the file's operations that wait in one backlog, whose owner's mutex guards this.
+    /// The first of the file's operations that wait in one backlog, whose owner's mutex guards
+    /// this.
     operation*& chain(waiting_at where) noexcept { return chains_[std::size_t(where)]; }
 
     /// Whether an operation that writes uses it.
@@ -167,7 +178,8 @@ class file_ref {
 public:
     file_ref() = default;
 
-    /// Becomes the first user of `descriptor` and owns it; throws std::bad_alloc and leaves it alone.
+    /// Becomes the first user of `descriptor` and owns it; throws std::bad_alloc and leaves it
+    /// alone.
     /** Without `finds_memory` no other way than RWF_NOWAIT is taken to read what is in memory. */
     static file_ref adopt(int descriptor, bool finds_memory = true);
 
@@ -177,7 +189,8 @@ public:
     }
 
     file_ref(file_ref&& other) noexcept
-        : handle_(std::exchange(other.handle_, nullptr)), writes_(std::exchange(other.writes_, false)) {}
+        : handle_(std::exchange(other.handle_, nullptr)),
+          writes_(std::exchange(other.writes_, false)) {}
 
     file_ref& operator=(file_ref other) noexcept {
         std::swap(handle_, other.handle_);
@@ -199,17 +212,18 @@ public:
     /// Whether operations use the file beside the caller, whose use this is.
     bool is_shared() const noexcept { return handle_->users_.load(std::memory_order_acquire) != 1; }
 
-    /// Ends this use; the last one closes. Returns 0, or -errno of close(2) where this was the last.
+    /// Ends this use; the last one closes. Returns 0, or -errno of close(2) where this was the
+    /// last.
     int reset() noexcept { return handle_ ? drop() : 0; }
 
     /// Ends this use unless it is the last: then returns false and leaves it.
     bool reset_if_shared() noexcept;
 
-    /// Ends this use and gives the descriptor away, to a caller who may close it at any time; -errno where that fails,
-    /// and the use goes on.
+    /// Ends this use and gives the descriptor away, to a caller who may close it at any time;
+    /// -errno where that fails, and the use goes on.
     /**
-     * Where operations still use the number, the caller gets a duplicate of it: the number itself must not be closed
-     * under them.
+     * Where operations still use the number, the caller gets a duplicate of it: the number itself
+     * must not be closed under them.
      */
     int release() noexcept;
 

@@ -7,7 +7,8 @@
 
 namespace asio_aio::detail {
 
-/// An intrusive first-in, first-out queue that owns its operations: what is left at the end is discarded.
+/// An intrusive first-in, first-out queue that owns its operations: what is left at the end is
+/// discarded.
 class op_queue {
 public:
     op_queue() = default;

@@ -38,14 +38,17 @@ constexpr bool is_transfer(op_kind kind) noexcept {
     return kind == op_kind::read || kind == op_kind::write;
 }
 
-/// True for kinds that may make a file larger: beyond RLIMIT_FSIZE that is a signal, where it is done on the caller's
-/// thread.
+/// True for kinds that may make a file larger: beyond RLIMIT_FSIZE that is a signal, where it is
+/// done on the caller's thread.
 constexpr bool may_extend(op_kind kind) noexcept {
     return kind == op_kind::write || kind == op_kind::resize || kind == op_kind::allocate;
 }
 
 /// True for results with which the kernel asks to try again; no user ever sees one.
-/** But an open that is refused with EBUSY has its answer, and a closed number is gone: those are not repeated. */
+/**
+ * But an open that is refused with EBUSY has its answer, and a closed number is gone: those are not
+ * repeated.
+ */
 constexpr bool is_to_be_repeated(op_kind kind, int result) noexcept {
     return (result == -EINTR || result == -EAGAIN || result == -EBUSY) && kind != op_kind::open &&
         kind != op_kind::close;
@@ -56,18 +59,23 @@ enum class pass_reason : unsigned char {
     none,
     unsupported, ///< The engine does not know the operation.
     refused,     ///< The engine, or the filesystem behind it, refused it for this file.
-    buffered,    ///< The engine would do it on the calling thread: the file was not opened with `direct`.
-    would_wait   ///< The kernel would have waited on the calling thread: for a block to be allocated, or for a lock.
+    /// The engine would do it on the calling thread: the file was not opened with `direct`.
+    buffered,
+    /// The kernel would have waited on the calling thread: for a block to be allocated, or for a
+    /// lock.
+    would_wait
 };
 
 constexpr std::size_t pass_reason_count = std::size_t(pass_reason::would_wait) + 1;
 
 /// What becomes of an operation, from its start to its delivery.
 enum class op_state : unsigned char {
-    pending,     ///< No engine has the operation: it was started, or an engine handed it back for the pool.
+    /// No engine has the operation: it was started, or an engine handed it back for the pool.
+    pending,
     with_engine, ///< An engine owns the operation.
-    to_close,    ///< The operation has its result and is the last user of its file, which the pool has to close.
-    finished     ///< The operation has its result and uses no file.
+    /// The operation has its result and is the last user of its file, which the pool has to close.
+    to_close,
+    finished ///< The operation has its result and uses no file.
 };
 
 constexpr bool may_follow(op_state before, op_state after) noexcept {
@@ -83,7 +91,8 @@ constexpr bool may_follow(op_state before, op_state after) noexcept {
 /// Results that are no errno (which ends at 4095).
 namespace failure {
 
-constexpr int wrong_thread = -4096;        ///< `single_issuer` promises one thread, and another one runs the context.
+/// `single_issuer` promises one thread, and another one runs the context.
+constexpr int wrong_thread = -4096;
 constexpr int engine_unavailable = -4097;  ///< No engine of the choice works here.
 constexpr int invalid_choice = -4098;      ///< The choice names an engine that does not exist.
 constexpr int configured_too_late = -4099; ///< A file was opened before.
@@ -98,7 +107,8 @@ struct backlog_links {
     operation *prev, *file_next, *file_prev;
 };
 
-/// Memory inside an operation for the function by which it is submitted: then a submission allocates nothing.
+/// Memory inside an operation for the function by which it is submitted: then a submission
+/// allocates nothing.
 struct delivery_room {
     // An operation of Asio's: three words, a function of one and an allocator of two.
     static constexpr std::size_t bytes = 48;
@@ -107,8 +117,9 @@ struct delivery_room {
 
 /// What the kernel needs to know of one operation, its result, and its two fates.
 /**
- * Owned by exactly one place at a time: the service's pending list, an engine, or a list of finished operations. The
- * memory belongs to whoever made it (`async_op`), and is given back by `complete` or `discard`.
+ * Owned by exactly one place at a time: the service's pending list, an engine, or a list of
+ * finished operations. The memory belongs to whoever made it (`async_op`), and is given back by
+ * `complete` or `discard`.
  */
 class operation {
 public:
@@ -117,23 +128,28 @@ public:
 
     /// Ends the operation: its handler is submitted to its executor with the result.
     /**
-     * Clears `owner`, the caller's pointer to this operation, when the operation is no longer the caller's. Throws what
-     * the executor throws; where `owner` is still set then, the operation is the caller's and can be completed again.
+     * Clears `owner`, the caller's pointer to this operation, when the operation is no longer the
+     * caller's. Throws what the executor throws; where `owner` is still set then, the operation is
+     * the caller's and can be completed again.
      */
     void complete(operation*& owner) { fates_.complete(*this, owner); }
 
-    /// Ends the operation without a call: its handler is destroyed. For a context that is being destroyed.
+    /// Ends the operation without a call: its handler is destroyed. For a context that is being
+    /// destroyed.
     void discard() noexcept { fates_.discard(*this); }
 
     /// The descriptor to work on.
     int descriptor() const noexcept { return file ? file->descriptor() : raw_descriptor; }
 
-    /// Whether somebody asked to cancel this operation or, since it was started, all operations of its file.
+    /// Whether somebody asked to cancel this operation or, since it was started, all operations of
+    /// its file.
     bool is_cancelled() const noexcept {
-        return cancel_asked.load(std::memory_order_relaxed) || (file && file->has_cancelled(number));
+        return cancel_asked.load(std::memory_order_relaxed) ||
+            (file && file->has_cancelled(number));
     }
 
-    /// Whether the user is told that the operation was cancelled. Bytes that a write has written are reported instead.
+    /// Whether the user is told that the operation was cancelled. Bytes that a write has written
+    /// are reported instead.
     bool ends_as_cancelled() const noexcept {
         return result == -ECANCELED && (kind != op_kind::write || bytes_before == 0);
     }
@@ -146,7 +162,9 @@ public:
     }
 
     /// Takes the result that the kernel gave, and lets go of the file.
-    /** To close a file may wait: if this operation is the last user, a thread of the pool closes it. */
+    /**
+     * To close a file may wait: if this operation is the last user, a thread of the pool closes it.
+     */
     void take_result(int answer) noexcept {
         result = answer;
         become(!file || file.reset_if_shared() ? op_state::finished : op_state::to_close);
@@ -192,31 +210,37 @@ public:
         iovecs->iov_len -= bytes;
     }
 
-    /// The links of the backlog in `waits_in`. A finished operation waits nowhere: it is submitted in this memory.
+    /// The links of the backlog in `waits_in`. A finished operation waits nowhere: it is submitted
+    /// in this memory.
     union {
         backlog_links links{};
         delivery_room room;
     };
     operation* next = nullptr;
-    std::atomic<const backlog*> waits_in{nullptr}; ///< Written by that backlog's owner; others compare it only.
+    /// Written by that backlog's owner; others compare it only.
+    std::atomic<const backlog*> waits_in{nullptr};
 
     op_kind kind;
     pass_reason passed = pass_reason::none;
-    bool tried_again = false; ///< Resubmitted once: the end of the submitting thread no longer explains its result.
-    bool counted = false;     ///< Statistics have it.
+    /// Resubmitted once: the end of the submitting thread no longer explains its result.
+    bool tried_again = false;
+    bool counted = false; ///< Statistics have it.
     bool room_taken = false;
-    bool runs_inline = false;              ///< `complete` calls the handler: its executor knows no other way.
+    /// `complete` calls the handler: its executor knows no other way.
+    bool runs_inline = false;
     std::atomic<bool> cancel_asked{false}; ///< By its own cancellation slot.
     int result = -EINPROGRESS;             ///< Bytes, 0 or a descriptor (open); else -errno.
     int raw_descriptor = -1;               ///< Of `close`, and of operations without a file.
-    file_ref file;                         ///< Keeps the descriptor open while the kernel may not have taken it over.
+    /// Keeps the descriptor open while the kernel may not have taken it over.
+    file_ref file;
 
     std::uint64_t offset = 0; ///< In bytes, at most 2^63 - 1.
     std::uint64_t length = 0; ///< sync_range, allocate, resize: in bytes. size: the answer.
 
     union {
-        iovec* iovecs = nullptr; ///< read, write: at most IOV_MAX, at most 0x7ffff000 bytes, none empty.
-        const char* path;        ///< open: the caller's, until the operation has ended.
+        /// read, write: at most IOV_MAX, at most 0x7ffff000 bytes, none empty.
+        iovec* iovecs = nullptr;
+        const char* path; ///< open: the caller's, until the operation has ended.
     };
     unsigned iovec_count = 0;
     int flags = 0;         ///< open(2) flags, fallocate(2) mode or sync_file_range(2) flags.
@@ -224,12 +248,15 @@ public:
     int buffer_index = -1; ///< Of a registered buffer; -1: none.
 
     static constexpr std::uint32_t not_registered = UINT32_MAX;
-    std::uint32_t cancel_index = not_registered; ///< Its place in the cancel_gate, where it has a cancellation slot.
-    std::uint32_t slot = 0;                      ///< Of the kernel engine, while the kernel has the operation.
+    /// Its place in the cancel_gate, where it has a cancellation slot.
+    std::uint32_t cancel_index = not_registered;
+    /// Of the kernel engine, while the kernel has the operation.
+    std::uint32_t slot = 0;
 
-    std::uint64_t number = 0;     ///< In the order in which operations are started.
-    std::int64_t started_at = 0;  ///< Nanoseconds of the steady clock.
-    std::size_t bytes_before = 0; ///< Already moved, by an inline read or a short one; `iovecs` say what is left.
+    std::uint64_t number = 0;    ///< In the order in which operations are started.
+    std::int64_t started_at = 0; ///< Nanoseconds of the steady clock.
+    /// Already moved, by an inline read or a short one; `iovecs` say what is left.
+    std::size_t bytes_before = 0;
 
     /// What ends an operation; one table for each type.
     struct fates {

@@ -9,8 +9,9 @@
 #include <cstdint>
 #include <optional>
 
-/// The system calls on one file, blocking, with -errno as result. EINTR is never returned; EAGAIN and EBUSY by
-/// `perform`, whose caller repeats it, and by `open` and `close`, which are not repeated.
+/// The system calls on one file, blocking, with -errno as result. EINTR is never returned; EAGAIN
+/// and EBUSY by `perform`, whose caller repeats it, and by `open` and `close`, which are not
+/// repeated.
 namespace asio_aio::detail::posix_file {
 
 /// Does `op` on the calling thread and returns its result; for `size` the answer is in `op.length`.
@@ -26,8 +27,8 @@ int sync_data(int descriptor) noexcept;
 /// The size in bytes of a regular file or a block device.
 int size(int descriptor, std::uint64_t& bytes) noexcept;
 
-/// Whether a read ended before the end of a regular file, as far as this machine knows the size without asking a
-/// server: a device may answer in pieces, and the caller sees the sum.
+/// Whether a read ended before the end of a regular file, as far as this machine knows the size
+/// without asking a server: a device may answer in pieces, and the caller sees the sum.
 bool is_short_of_end(const operation& op, int result) noexcept;
 
 int resize(int descriptor, std::uint64_t bytes) noexcept;
@@ -35,7 +36,8 @@ int resize(int descriptor, std::uint64_t bytes) noexcept;
 /// What a read that must not wait found.
 struct cached_read {
     enum class outcome : unsigned char {
-        whole,  ///< All that there is up to the end of the file: `bytes` is the result, 0 means end of file.
+        /// All that there is up to the end of the file: `bytes` is the result, 0 means end of file.
+        whole,
         part,   ///< `bytes` were in memory, or none; the rest must be waited for.
         refused ///< This file cannot be read without waiting; nor will it ever.
     };
@@ -44,9 +46,11 @@ struct cached_read {
     int bytes;
 };
 
-/// Reads what is in memory (preadv2(2) with RWF_NOWAIT, Linux 4.14; else as the file's `memory_test` says).
+/// Reads what is in memory (preadv2(2) with RWF_NOWAIT, Linux 4.14; else as the file's
+/// `memory_test` says).
 cached_read read_cached(
-    file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count, std::size_t wanted) noexcept;
+    file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count,
+    std::size_t wanted) noexcept;
 
 /// The alignment that the kernel reports (statx(2), Linux 6.1); nothing where it reports none.
 std::optional<direct_alignment> reported_alignment(int descriptor) noexcept;

@@ -29,27 +29,34 @@ class router;
 /// What is wrong with `opts`, in words that name the option and its value; empty if nothing is.
 std::string find_fault(const options& opts);
 
-/// Makes the engines of a context: the chosen one first, the thread pool last. One engine if the pool was chosen.
+/// Makes the engines of a context: the chosen one first, the thread pool last. One engine if the
+/// pool was chosen.
 using engine_list = std::vector<std::unique_ptr<engine>>;
 using engine_factory = std::function<engine_list(const options&, event&)>;
 
 /// Why a round of the scheduler runs.
 enum class turn : unsigned char {
-    posted,        ///< `actions::post_round` asked for it.
-    woken,         ///< The event that `actions::arm_wait` waits for is readable, or the wait was cancelled.
-    lone_operation ///< `actions::run_round_here` asked for it, inside the initiating function of the operation.
+    posted, ///< `actions::post_round` asked for it.
+    /// The event that `actions::arm_wait` waits for is readable, or the wait was cancelled.
+    woken,
+    /// `actions::run_round_here` asked for it, inside the initiating function of the operation.
+    lone_operation
 };
 
 /// What the owner of a scheduler performs after a call returned: the scheduler itself calls nobody.
 struct actions {
-    bool arm_wait = false;    ///< Wait once until the event is readable, then run a round (`turn::woken`).
-    bool post_round = false;  ///< Run one round (`turn::posted`) on a thread that runs the context.
-    bool defer_round = false; ///< The same; the round continues what this thread does, as `asio::defer` has it.
-    /// Run a round now (`turn::lone_operation`) if this thread runs the context; otherwise post one.
+    /// Wait once until the event is readable, then run a round (`turn::woken`).
+    bool arm_wait = false;
+    bool post_round = false; ///< Run one round (`turn::posted`) on a thread that runs the context.
+    /// The same; the round continues what this thread does, as `asio::defer` has it.
+    bool defer_round = false;
+    /// Run a round now (`turn::lone_operation`) if this thread runs the context; otherwise post
+    /// one.
     bool run_round_here = false;
 };
 
-/// One round in progress. Its owner delivers `done`, and gives back what is left there (`scheduler::take_back`).
+/// One round in progress. Its owner delivers `done`, and gives back what is left there
+/// (`scheduler::take_back`).
 struct round {
     turn why = turn::posted;
     bool submits = false; ///< Takes what is pending; one round at a time does.
@@ -59,11 +66,13 @@ struct round {
     op_queue done;  ///< To be delivered.
 };
 
-/// Everything between the start of an operation and its result, without Asio: queues, engines, rounds, choice.
+/// Everything between the start of an operation and its result, without Asio: queues, engines,
+/// rounds, choice.
 /**
- * Each function changes the state under the mutex and reports what its owner has to do next. Started operations are
- * pending until a round takes them. A round submits one batch to the engines, takes the operations that are finished, and
- * arms the wait for the engines' event while any operation is with an engine.
+ * Each function changes the state under the mutex and reports what its owner has to do next.
+ * Started operations are pending until a round takes them. A round submits one batch to the
+ * engines, takes the operations that are finished, and arms the wait for the engines' event while
+ * any operation is with an engine.
  *
  * Thread-safe, except where a function says otherwise.
  */
@@ -79,10 +88,12 @@ public:
     /// 0, -EINVAL, or `failure::configured_too_late`.
     int configure(const options& opts);
 
-    /// Replaces the engines of the choice before the first file is opened. For tests that inject faults.
+    /// Replaces the engines of the choice before the first file is opened. For tests that inject
+    /// faults.
     void use_engines(engine_factory make);
 
-    /// From now on rounds are requested by `actions::post_round`; before, by the event. The second call changes nothing.
+    /// From now on rounds are requested by `actions::post_round`; before, by the event. The second
+    /// call changes nothing.
     void begin_to_post() noexcept;
 
     // --- Files ---
@@ -97,12 +108,15 @@ public:
     void assign(int descriptor, file_ref& file);
 
     backend backend_of(const file_handle& file) const noexcept;
-    std::size_t inline_read_limit() const noexcept { return inline_read_limit_.load(std::memory_order_relaxed); }
+    std::size_t inline_read_limit() const noexcept {
+        return inline_read_limit_.load(std::memory_order_relaxed);
+    }
     counters& counts() noexcept { return counts_; }
 
     // --- Operations ---
 
-    /// Takes over an operation. False after `stop`: the operation stays the caller's, who discards it.
+    /// Takes over an operation. False after `stop`: the operation stays the caller's, who discards
+    /// it.
     [[nodiscard]] bool start(operation& op, actions& todo) noexcept;
 
     /// Takes over an operation that already has its result. False after `stop`.
@@ -125,24 +139,29 @@ public:
     /// Decides what the owner does next: `now.todo`, and the delivery of `now.done`.
     void settle(round& now) noexcept;
 
-    /// Takes back what was not delivered, because of an exception or for another turn. The next round delivers it.
+    /// Takes back what was not delivered, because of an exception or for another turn. The next
+    /// round delivers it.
     actions take_back(round& now) noexcept;
 
-    /// Ends a round. After it `stop` waits for the round no longer: the owner has performed all actions before.
+    /// Ends a round. After it `stop` waits for the round no longer: the owner has performed all
+    /// actions before.
     void end() noexcept;
 
-    /// Asks for a round behind the handlers that a woken round delivered, if those are likely to start operations.
+    /// Asks for a round behind the handlers that a woken round delivered, if those are likely to
+    /// start operations.
     actions follow_handlers() noexcept;
 
     // --- End and fork ---
 
-    /// Waits until no round is in progress and the engines have let go. Moves every operation to `abandoned`.
+    /// Waits until no round is in progress and the engines have let go. Moves every operation to
+    /// `abandoned`.
     void stop(op_queue& abandoned);
 
     /// Completes everything that was started. No other function may run at the same time.
     actions prepare_fork();
 
-    /// Replaces what the kernel shares with the parent process. 0 or -errno. No other function may run at the same time.
+    /// Replaces what the kernel shares with the parent process. 0 or -errno. No other function may
+    /// run at the same time.
     int become_child();
 
     // --- Reports ---
@@ -167,15 +186,18 @@ private:
     std::atomic<bool> finds_memory_{options().inline_reads_without_nowait};
     std::atomic<bool> has_engines_{false};
 
-    mutable std::mutex opening_mutex_; ///< Guards the next three. Engines are tried under it. Taken before `mutex_`.
+    /// Guards the next three. Engines are tried under it. Taken before `mutex_`.
+    mutable std::mutex opening_mutex_;
     options options_;
     engine_factory injected_;
     description description_;
-    const std::unique_ptr<router> router_; ///< Filled once, before `has_engines_`; thread-safe from then on.
+    /// Filled once, before `has_engines_`; thread-safe from then on.
+    const std::unique_ptr<router> router_;
 
-    mutable std::mutex mutex_; ///< Guards everything below. Nothing waits under it, and no file is touched.
-    op_queue pending_;         ///< Started, and not yet with an engine.
-    op_queue finished_;        ///< To be delivered by the next round.
+    /// Guards everything below. Nothing waits under it, and no file is touched.
+    mutable std::mutex mutex_;
+    op_queue pending_;  ///< Started, and not yet with an engine.
+    op_queue finished_; ///< To be delivered by the next round.
     round_request request_ = round_request::none;
     bool posts_ = false;
     bool wait_armed_ = false;

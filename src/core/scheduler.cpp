@@ -2,100 +2,15 @@
 #include <asio_aio/detail/core/scheduler.hpp>
 
 #include "core/router.hpp"
-#include "selection/choice.hpp"
-
-#include <asio_aio/detail/core/posix_file.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
-#include <string>
 #include <utility>
 
 namespace asio_aio::detail {
 
-scheduler::scheduler() : router_(std::make_unique<router>()) {}
-scheduler::~scheduler() = default;
-
 std::int64_t scheduler::now() noexcept {
     return std::chrono::steady_clock::now().time_since_epoch().count();
-}
-
-// --- Before the first file ---
-
-int scheduler::configure(const options& opts) {
-    const lock held(opening_mutex_);
-    if (has_engines())
-        return failure::configured_too_late;
-    if (!find_fault(opts).empty())
-        return -EINVAL;
-    options_ = opts;
-    inline_read_limit_.store(opts.inline_read_limit, std::memory_order_relaxed);
-    finds_memory_.store(opts.inline_reads_without_nowait, std::memory_order_relaxed);
-    return 0;
-}
-
-void scheduler::use_engines(engine_factory make) {
-    const lock held(opening_mutex_);
-    injected_ = std::move(make);
-}
-
-void scheduler::begin_to_post() noexcept {
-    const lock held(mutex_);
-    posts_ = true;
-}
-
-// --- Files ---
-
-int scheduler::make_engines() {
-    if (has_engines())
-        return 0;
-    const lock held(opening_mutex_);
-    if (has_engines())
-        return 0;
-    engine_factory make = injected_;
-    if (!make)
-        if (const int result = choose(make))
-            return result;
-    if (const int error = router_->open_event())
-        return error;
-    router_->add_engines(make(options_, router_->finished()));
-    has_engines_.store(true, std::memory_order_release);
-    return 0;
-}
-
-int scheduler::choose(engine_factory& make) {
-    const choice wanted = find_choice(options_.choice);
-    selection selected = select_engine(wanted, options_);
-    description_ = std::move(selected.what);
-    if (!wanted.error.empty())
-        return failure::invalid_choice;
-    if (!selected.factory)
-        return failure::engine_unavailable;
-    make = std::move(selected.factory);
-    return 0;
-}
-
-int scheduler::open(const char* path, int flags, mode_t permissions, file_ref& file) {
-    const int descriptor = posix_file::open(path, flags, permissions);
-    if (descriptor < 0)
-        return descriptor;
-    try {
-        assign(descriptor, file);
-    } catch (...) {
-        posix_file::close(descriptor);
-        throw;
-    }
-    return 0;
-}
-
-void scheduler::assign(int descriptor, file_ref& file) {
-    file = file_ref::adopt(descriptor, finds_memory_.load(std::memory_order_relaxed));
-}
-
-backend scheduler::backend_of(const file_handle& file) const noexcept {
-    return router_->backend_of(file);
 }
 
 // --- Operations ---
@@ -292,34 +207,6 @@ actions scheduler::prepare_fork() {
 
 int scheduler::become_child() {
     return has_engines() ? router_->become_child() : 0;
-}
-
-// --- Reports ---
-
-int scheduler::event_descriptor() const noexcept {
-    return router_->finished().descriptor();
-}
-
-description scheduler::describe() const {
-    const lock held(opening_mutex_);
-    description what = description_;
-    if (const refusal refused = has_engines() ? router_->failure() : refusal())
-        what.failure = std::string(refused.call) + ": " + std::strerror(refused.error);
-    return what;
-}
-
-context_statistics scheduler::count() const {
-    context_statistics sum;
-    counts_.add_to(sum);
-    {
-        const lock held(mutex_);
-        sum.started += started_;
-        sum.in_flight = in_flight_;
-        sum.peak_in_flight = peak_in_flight_;
-    }
-    if (has_engines())
-        router_->add_to(sum);
-    return sum;
 }
 
 } // namespace asio_aio::detail

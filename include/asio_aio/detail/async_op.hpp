@@ -23,7 +23,7 @@ namespace asio_aio::detail {
  * `release(allocator)` frees what `Result` allocated.
  */
 template <typename Handler, typename IoExecutor, typename Result>
-class async_op final : public operation {
+class async_op final : public delivered_operation {
     using handler_allocator = boost::asio::associated_allocator_t<Handler, default_allocator>;
     using work_type = handler_work<Handler, IoExecutor>;
     using own_allocator =
@@ -35,7 +35,6 @@ class async_op final : public operation {
 
 public:
     using pointer = std::unique_ptr<async_op, deleter>;
-    using delivery_type = delivery<async_op, handler_allocator, work_type::is_usual>;
 
     static pointer create(op_kind what, Handler& handler) {
         own_allocator memory(boost::asio::get_associated_allocator(handler, default_allocator()));
@@ -62,21 +61,21 @@ public:
         return boost::asio::get_associated_allocator(handler_, default_allocator());
     }
 
-    /// The operation's turn on the executor. Free, then call: the handler may start the next
-    /// operation, which finds this memory in its allocator again; and the handler may be what owns
-    /// that memory.
-    void call_handler() {
-        pointer self(this);
-        auto arguments = Result::arguments(*this);
-        Handler handler(std::move(handler_));
-        destroy(
-            self.release(), boost::asio::get_associated_allocator(handler, default_allocator()));
-        std::apply(std::move(handler), std::move(arguments));
+    /// Ends an operation that has its result inside its initiating function.
+    static void post(pointer op) {
+        operation* owner = op.release();
+        try {
+            submit_as(submission::fork, *owner, owner);
+        } catch (...) {
+            if (owner)
+                owner->discard();
+            throw;
+        }
     }
 
 private:
     async_op(op_kind what, Handler& handler)
-        : operation(what, ends), handler_(std::move(handler)) {}
+        : delivered_operation(what, its_steps), handler_(std::move(handler)) {}
 
     ~async_op() = default;
 
@@ -98,16 +97,25 @@ private:
         own_allocator(allocator).deallocate(op, 1);
     }
 
+    static void complete(operation& base, operation*& owner) {
+        submit_as(submission::continuation, base, owner);
+    }
+
+    static void destroy_unused(operation& base) noexcept { free(&static_cast<async_op&>(base)); }
+
     /// Submits to the executor. The operation lives until its handler is called there, so an
     /// exception loses nothing.
-    static void submit(operation& base, operation*& owner) {
+    static void submit_as(submission how, operation& base, operation*& owner) {
         auto& self = static_cast<async_op&>(base);
         // The work ends with the submission and not with the handler, which may belong to a context
         // that runs later.
         work_type work(std::move(*self.work_));
         handing_over now(owner);
         try {
-            work.submit(delivery_type(self));
+            if constexpr (work_type::is_usual)
+                work.submit(how, delivery(self));
+            else
+                work.submit(how, delivery_by_allocator<handler_allocator>(self, self.allocator()));
         } catch (...) {
             if (now.failed())
                 self.work_.emplace(std::move(work));
@@ -116,9 +124,23 @@ private:
         now.done();
     }
 
-    static void destroy_unused(operation& base) noexcept { free(&static_cast<async_op&>(base)); }
+    /// Free, then call: the handler may start the next operation, which finds this memory in its
+    /// allocator again; and the handler may be what owns that memory.
+    static void call(delivered_operation& base) {
+        pointer self(&static_cast<async_op&>(base));
+        auto arguments = Result::arguments(*self);
+        Handler handler(std::move(self->handler_));
+        destroy(
+            self.release(), boost::asio::get_associated_allocator(handler, default_allocator()));
+        std::apply(std::move(handler), std::move(arguments));
+    }
 
-    static constexpr operation::fates ends{&async_op::submit, &async_op::destroy_unused};
+    static void* allocate(delivered_operation& base, std::size_t bytes) {
+        return allocate_block(static_cast<async_op&>(base).allocator(), bytes);
+    }
+
+    static constexpr steps its_steps{
+        {&async_op::complete, &async_op::destroy_unused}, &async_op::call, &async_op::allocate};
 
     Handler handler_;
     std::optional<work_type> work_;

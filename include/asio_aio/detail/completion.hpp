@@ -2,31 +2,30 @@
 #pragma once
 
 #include <asio_aio/detail/context_executor.hpp>
+#include <asio_aio/detail/outstanding_work.hpp>
+#include <asio_aio/detail/submission.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_executor.hpp>
-#include <boost/asio/defer.hpp>
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/execution.hpp>
-#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/execution/blocking.hpp>
+#include <boost/asio/execution/context.hpp>
+#include <boost/asio/execution/executor.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/prefer.hpp>
+#include <boost/asio/query.hpp>
 #include <boost/asio/recycling_allocator.hpp>
+#include <boost/asio/require.hpp>
 #include <boost/asio/system_executor.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/version.hpp>
 #if BOOST_ASIO_VERSION >= 102800 // Boost 1.82
 # include <boost/asio/associated_immediate_executor.hpp>
 #endif
 
-#include <cstddef>
 #include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 /// How a result reaches its handler: by one submission to one executor.
 namespace asio_aio::detail {
@@ -56,47 +55,6 @@ private:
     std::tuple<Args...> args_;
 };
 
-/// Calls `visit` with `executor`, or with the usual executor that a type-erased one holds: that
-/// saves an allocation for each property that is asked of it.
-template <typename Executor, typename Visitor>
-void with_concrete_executor(const Executor& executor, Visitor visit) {
-    if constexpr (std::is_base_of_v<boost::asio::any_io_executor, Executor>) {
-        // The type-erased executor allocates for each function beyond the second that is submitted
-        // to it.
-        using boost::asio::strand;
-        if (const auto* concrete =
-                executor.template target<boost::asio::io_context::executor_type>())
-            return visit(*concrete);
-        if (const auto* concrete =
-                executor.template target<strand<boost::asio::io_context::executor_type>>())
-            return visit(*concrete);
-        if (const auto* concrete = executor.template target<strand<boost::asio::any_io_executor>>())
-            return visit(*concrete);
-        if (const auto* concrete =
-                executor.template target<strand<boost::asio::thread_pool::executor_type>>())
-            return visit(*concrete);
-    }
-    visit(executor);
-}
-
-/// Submits from inside an initiating function: at once visible to every thread that runs the
-/// context.
-template <typename Executor, typename Function>
-void post_to(const Executor& executor, Function&& function) {
-    with_concrete_executor(executor, [&](const auto& concrete) {
-        boost::asio::post(concrete, std::forward<Function>(function));
-    });
-}
-
-/// Submits from the service's own work, which ends right after: the context may hold it back until
-/// then, without locking.
-template <typename Executor, typename Function>
-void defer_to(const Executor& executor, Function&& function) {
-    with_concrete_executor(executor, [&](const auto& concrete) {
-        boost::asio::defer(concrete, std::forward<Function>(function));
-    });
-}
-
 #if BOOST_ASIO_VERSION >= 102800
 /// Whether the handler brings an immediate executor, and not only the default one.
 template <typename Handler>
@@ -107,55 +65,6 @@ inline constexpr bool has_immediate_executor = !std::is_same_v<
 template <typename Handler>
 inline constexpr bool has_immediate_executor = false;
 #endif
-
-template <typename Executor>
-auto track_work(const Executor& executor) {
-    if constexpr (boost::asio::execution::is_executor<Executor>::value)
-        return boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked);
-    else // an executor of the Networking TS, as io_context::strand
-        return boost::asio::executor_work_guard<Executor>(executor);
-}
-
-template <typename Executor>
-using tracked_work = decltype(track_work(std::declval<const Executor&>()));
-
-/// Outstanding work on an executor's context.
-template <typename Executor, typename = void>
-class outstanding_work {
-public:
-    explicit outstanding_work(const Executor& executor) : work_(track_work(executor)) {}
-
-private:
-    tracked_work<Executor> work_;
-};
-
-/// The same for type-erased executors and strands: asked of them, it could allocate, so it is asked
-/// of the context's own executor where that is known.
-template <typename Executor>
-class outstanding_work<
-    Executor,
-    std::enable_if_t<
-        is_strand<Executor>::value || std::is_base_of_v<boost::asio::any_io_executor, Executor>>> {
-    using io_context_executor = boost::asio::io_context::executor_type;
-    using thread_pool_executor = boost::asio::thread_pool::executor_type;
-
-public:
-    explicit outstanding_work(const Executor& executor) {
-        const native_executor native = find_native_executor(executor);
-        if (const auto* io = std::get_if<io_context_executor>(&native))
-            work_.template emplace<1>(track_work(*io));
-        else if (const auto* pool = std::get_if<thread_pool_executor>(&native))
-            work_.template emplace<2>(track_work(*pool));
-        else
-            work_.template emplace<3>(track_work(executor));
-    }
-
-private:
-    std::variant<
-        std::monostate, tracked_work<io_context_executor>, tracked_work<thread_pool_executor>,
-        tracked_work<Executor>>
-        work_;
-};
 
 template <typename Executor, typename IoExecutor>
 bool is_same_executor(
@@ -221,59 +130,31 @@ private:
     Function function_;
 };
 
-/// Has the function dispatched to its executor from the file's context, which `native` is an
-/// executor of where it is known.
-template <
-    typename Native, typename Executor, typename IoExecutor, typename Function, typename Submit>
-void route_through(
-    [[maybe_unused]] const Native& native, const Executor& executor,
-    [[maybe_unused]] const IoExecutor& io_executor, Function&& function,
-    [[maybe_unused]] Submit submit) {
-    constexpr bool is_unknown = std::is_same_v<Native, std::monostate>;
-    if constexpr (is_unknown && is_inline_executor<IoExecutor>)
-        boost::asio::dispatch(executor, std::move(function));
-    else if constexpr (is_unknown)
-        submit(io_executor, dispatched<Executor, Function>(executor, std::move(function)));
-    else
-        submit(native, dispatched<Executor, Function>(executor, std::move(function)));
-}
-
-/// Calls `submit(executor, function)` with where the function goes first: its executor, or the
-/// file's context. Where the file's executor is an inline one, the function may be called here
-/// instead.
-template <typename Executor, typename IoExecutor, typename Function, typename Submit>
+/// Submits the function to its executor, or has it dispatched to that executor from the file's
+/// context. Where the file's executor is an inline one, the function may be called here.
+template <typename Executor, typename IoExecutor, typename Function>
 void route(
-    const Executor& executor, [[maybe_unused]] const IoExecutor& io_executor, Function&& function,
-    Submit submit) {
+    const Executor& executor, [[maybe_unused]] const IoExecutor& io_executor, submission how,
+    Function&& function) {
     if constexpr (is_usual_executor<Executor>) {
-        submit(executor, std::move(function));
+        submit_to(executor, how, std::move(function));
     } else {
         if constexpr (can_be_posted_to<Executor>)
             if (is_same_executor(executor, io_executor) || !is_of_system_context(executor))
-                return submit(executor, std::move(function));
+                return submit_to(executor, how, std::move(function));
+        using carrier = dispatched<Executor, Function>;
         // To the context itself, since the file's executor may be a strand that is busy.
-        const auto choose = [&](const auto& native) {
-            route_through(native, executor, io_executor, std::move(function), submit);
-        };
-        std::visit(choose, find_native_executor(io_executor));
+        const bool is_known =
+            visit_native(find_native_executor(io_executor), [&](const auto& native) {
+                submit_to(native, how, carrier(executor, std::move(function)));
+            });
+        if (is_known)
+            return;
+        if constexpr (is_inline_executor<IoExecutor>)
+            boost::asio::dispatch(executor, std::move(function));
+        else
+            submit_to(io_executor, how, carrier(executor, std::move(function)));
     }
-}
-
-/// Ends an operation inside its initiating function, by the handler's immediate executor where it
-/// has one, else by posting.
-template <typename Handler, typename IoExecutor, typename... Args>
-void complete_at_start(Handler& handler, const IoExecutor& io_executor, Args... args) {
-    using function = bound_handler<Handler, Args...>;
-#if BOOST_ASIO_VERSION >= 102800
-    if constexpr (has_immediate_executor<Handler>) {
-        const auto immediate = boost::asio::get_associated_immediate_executor(handler, io_executor);
-        return boost::asio::dispatch(immediate, function(std::move(handler), std::move(args)...));
-    }
-#endif
-    const auto executor = boost::asio::get_associated_executor(handler, io_executor);
-    route(
-        executor, io_executor, function(std::move(handler), std::move(args)...),
-        [](const auto& to, auto&& unit) { post_to(to, std::move(unit)); });
 }
 
 /// The executor that a handler is submitted to, and the outstanding work of its operation there and
@@ -299,10 +180,8 @@ public:
     }
 
     template <typename Function>
-    void submit(Function&& function) const {
-        route(executor_, io_executor_, std::move(function), [](const auto& to, auto&& unit) {
-            defer_to(to, std::move(unit));
-        });
+    void submit(submission how, Function&& function) const {
+        route(executor_, io_executor_, how, std::move(function));
     }
 
 private:
@@ -314,5 +193,39 @@ private:
     /// Where the handler's executor is not the file's.
     std::optional<outstanding_work<executor_type>> work_;
 };
+
+/// Submits a handler straight to the context, where its executor is the context's own; false
+/// elsewhere, and then the handler is untouched. No operation is made for it.
+template <typename Executor, typename Handler, typename... Args>
+bool submit_to_context(const Executor& executor, Handler& handler, const Args&... args) {
+    using io_context_executor = boost::asio::io_context::executor_type;
+    using function = bound_handler<Handler, Args...>;
+    if constexpr (std::is_constructible_v<native_executor, const Executor&>) {
+        submit_to(executor, submission::fork, function(std::move(handler), args...));
+        return true;
+    } else if constexpr (std::is_base_of_v<boost::asio::any_io_executor, Executor>) {
+        if (const auto* io = executor.template target<io_context_executor>()) {
+            submit_to(*io, submission::fork, function(std::move(handler), args...));
+            return true;
+        }
+    }
+    return false;
+}
+
+/// Submits a handler by its immediate executor; false where it has none.
+template <typename Handler, typename IoExecutor, typename... Args>
+bool submit_immediately(
+    [[maybe_unused]] Handler& handler, [[maybe_unused]] const IoExecutor& io_executor,
+    [[maybe_unused]] const Args&... args) {
+#if BOOST_ASIO_VERSION >= 102800
+    if constexpr (has_immediate_executor<Handler>) {
+        const auto immediate = boost::asio::get_associated_immediate_executor(handler, io_executor);
+        boost::asio::dispatch(
+            immediate, bound_handler<Handler, Args...>(std::move(handler), args...));
+        return true;
+    }
+#endif
+    return false;
+}
 
 } // namespace asio_aio::detail

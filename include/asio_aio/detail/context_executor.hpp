@@ -5,7 +5,6 @@
 #include <boost/asio/execution.hpp>
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/system_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -77,46 +76,54 @@ template <typename Executor>
 struct is_strand<Executor, std::void_t<decltype(behind_strand(std::declval<const Executor&>()))>>
     : std::true_type {};
 
-template <typename Executor>
-native_executor find_native_executor(const Executor& executor);
-native_executor find_native_target(const boost::asio::any_io_executor& executor);
+template <typename Strand>
+using behind_strand_t = decltype(behind_strand(std::declval<const Strand&>()));
 
-/// Calls `visit` with a pointer to each usual executor that a type-erased one may hold, until it
-/// returns true.
-template <typename Visitor>
-bool visit_target(const boost::asio::any_io_executor& executor, Visitor visit) {
+/// The same behind type erasure, which may hold a strand.
+inline native_executor find_native_target(const boost::asio::any_io_executor& executor) {
     namespace asio = boost::asio;
-    return visit(executor.target<asio::io_context::executor_type>()) ||
-        visit(executor.target<asio::strand<asio::io_context::executor_type>>()) ||
-        visit(executor.target<asio::strand<asio::any_io_executor>>()) ||
-        visit(executor.target<asio::thread_pool::executor_type>()) ||
-        visit(executor.target<asio::strand<asio::thread_pool::executor_type>>()) ||
-        visit(executor.target<asio::system_executor>());
+    if (const auto* io = executor.target<asio::io_context::executor_type>())
+        return *io;
+    if (const auto* strand = executor.target<asio::strand<asio::io_context::executor_type>>())
+        return strand->get_inner_executor();
+    if (const auto* strand = executor.target<asio::strand<asio::any_io_executor>>())
+        return find_native_target(strand->get_inner_executor());
+    if (const auto* pool = executor.target<asio::thread_pool::executor_type>())
+        return *pool;
+    if (const auto* strand = executor.target<asio::strand<asio::thread_pool::executor_type>>())
+        return strand->get_inner_executor();
+    if (const auto* system = executor.target<asio::system_executor>())
+        return *system;
+    return {};
 }
 
-/// The executor behind `executor`: behind a strand, which may be busy when its context is not, and
-/// behind type erasure.
+/// The executor of the context itself: behind strands, which may be busy when the context is not,
+/// and behind type erasure.
 template <typename Executor>
 native_executor find_native_executor(const Executor& executor) {
-    namespace asio = boost::asio;
     if constexpr (std::is_constructible_v<native_executor, const Executor&>)
         return executor;
     else if constexpr (is_strand<Executor>::value)
         return find_native_executor(behind_strand(executor));
-    else if constexpr (std::is_base_of_v<asio::any_io_executor, Executor>)
+    else if constexpr (std::is_base_of_v<boost::asio::any_io_executor, Executor>)
         return find_native_target(executor);
     else
         return {};
 }
 
-inline native_executor find_native_target(const boost::asio::any_io_executor& executor) {
-    native_executor found;
-    visit_target(executor, [&](const auto* target) {
-        if (target)
-            found = find_native_executor(*target);
-        return target != nullptr;
-    });
-    return found;
+/// Calls `visit` with the executor; false where there is none.
+template <typename Visitor>
+bool visit_native(const native_executor& executor, Visitor visit) {
+    namespace asio = boost::asio;
+    if (const auto* io = std::get_if<asio::io_context::executor_type>(&executor))
+        visit(*io);
+    else if (const auto* pool = std::get_if<asio::thread_pool::executor_type>(&executor))
+        visit(*pool);
+    else if (const auto* system = std::get_if<asio::system_executor>(&executor))
+        visit(*system);
+    else
+        return false;
+    return true;
 }
 
 } // namespace asio_aio::detail

@@ -65,64 +65,118 @@ private:
     bool destroyed_ = false;
 };
 
+/// Stands before memory that came from a handler's allocator, and gives it back.
+struct alignas(std::max_align_t) handler_block {
+    void (*free)(void* start) noexcept;
+    void* start;
+
+    void* memory() noexcept { return this + 1; }
+    static handler_block& of(void* memory) noexcept {
+        return *(static_cast<handler_block*>(memory) - 1);
+    }
+};
+
+/// Memory from `allocator`, of which it keeps a copy: the operation may be gone when it is freed.
+template <typename Allocator>
+void* allocate_block(const Allocator& allocator, std::size_t bytes) {
+    using unit = std::max_align_t;
+    using unit_allocator = typename std::allocator_traits<Allocator>::template rebind_alloc<unit>;
+    struct alignas(unit) owner {
+        unit_allocator allocator;
+        std::size_t units;
+
+        static void free(void* start) noexcept {
+            owner moved(std::move(*static_cast<owner*>(start)));
+            static_cast<owner*>(start)->~owner();
+            moved.allocator.deallocate(static_cast<unit*>(start), moved.units);
+        }
+    };
+    const std::size_t all = sizeof(owner) + sizeof(handler_block) + bytes;
+    unit_allocator from(allocator);
+    const std::size_t units = (all + sizeof(unit) - 1) / sizeof(unit);
+    unit* const start = from.allocate(units);
+    new (start) owner{from, units};
+    void* const behind = static_cast<char*>(static_cast<void*>(start)) + sizeof(owner);
+    return (new (behind) handler_block{&owner::free, start})->memory();
+}
+
+/// An operation whose handler is called by the executor that it is submitted to.
+/**
+ * The function that is submitted knows no handler's type, so the compiler makes one copy of each
+ * executor's code for all handlers.
+ */
+class delivered_operation : public operation {
+public:
+    /// Calls the handler, after the memory of the operation was freed.
+    void call_handler() { its_steps().call_handler(*this); }
+
+    /// Memory of a `handler_block`, from the handler's allocator.
+    void* allocate(std::size_t bytes) { return its_steps().allocate(*this, bytes); }
+
+protected:
+    struct steps : fates {
+        void (*call_handler)(delivered_operation&);
+        void* (*allocate)(delivered_operation&, std::size_t bytes);
+    };
+
+    delivered_operation(op_kind what, const steps& how) noexcept : operation(what, how) {}
+    ~delivered_operation() = default;
+
+private:
+    const steps& its_steps() const noexcept { return static_cast<const steps&>(its_fates()); }
+};
+
 /// Gives the `delivery_room` of an operation once, and otherwise the handler's memory. Executors
 /// free it before they call the function.
-template <typename T, typename HandlerAllocator>
+template <typename T>
 class delivery_allocator {
-    using upstream = typename std::allocator_traits<HandlerAllocator>::template rebind_alloc<T>;
-
 public:
     using value_type = T;
 
-    delivery_allocator(operation& op, const HandlerAllocator& handlers) noexcept
-        : op_(&op), handlers_(handlers) {}
+    explicit delivery_allocator(delivered_operation& op) noexcept : op_(&op) {}
 
     template <typename U>
-    delivery_allocator(const delivery_allocator<U, HandlerAllocator>& other) noexcept
-        : op_(other.op_), handlers_(other.handlers_) {}
+    delivery_allocator(const delivery_allocator<U>& other) noexcept : op_(other.op_) {}
 
     T* allocate(std::size_t count) {
-        if (alignof(T) <= alignof(delivery_room) && count <= delivery_room::bytes / sizeof(T) &&
-            !std::exchange(op_->room_taken, true))
+        static_assert(alignof(T) <= alignof(std::max_align_t));
+        if (count <= delivery_room::bytes / sizeof(T) && !std::exchange(op_->room_taken, true))
             return static_cast<T*>(static_cast<void*>(op_->room.memory));
-        return upstream(handlers_).allocate(count);
+        return static_cast<T*>(op_->allocate(count * sizeof(T)));
     }
 
-    void deallocate(T* memory, std::size_t count) noexcept {
+    void deallocate(T* memory, std::size_t) noexcept {
         // Compared by address: if the memory is not the operation's, the operation may be gone.
-        if (static_cast<void*>(memory) == static_cast<void*>(op_->room.memory))
+        if (static_cast<void*>(memory) == static_cast<void*>(op_->room.memory)) {
             op_->room_taken = false;
-        else
-            upstream(handlers_).deallocate(memory, count);
+        } else {
+            const handler_block& block = handler_block::of(memory);
+            block.free(block.start);
+        }
     }
 
     template <typename U>
-    friend bool operator==(
-        const delivery_allocator& a, const delivery_allocator<U, HandlerAllocator>& b) noexcept {
+    friend bool operator==(const delivery_allocator& a, const delivery_allocator<U>& b) noexcept {
         return a.op_ == b.op_;
     }
     template <typename U>
-    friend bool operator!=(
-        const delivery_allocator& a, const delivery_allocator<U, HandlerAllocator>& b) noexcept {
+    friend bool operator!=(const delivery_allocator& a, const delivery_allocator<U>& b) noexcept {
         return !(a == b);
     }
 
 private:
-    template <typename, typename>
+    template <typename>
     friend class delivery_allocator;
 
-    operation* op_;
-    HandlerAllocator handlers_;
+    delivered_operation* op_;
 };
 
 /// The function that an executor is given: it owns the operation until it is called.
-template <typename Op, typename HandlerAllocator, bool UsesRoom>
 class delivery {
 public:
-    using allocator_type =
-        std::conditional_t<UsesRoom, delivery_allocator<void, HandlerAllocator>, HandlerAllocator>;
+    using allocator_type = delivery_allocator<void>;
 
-    explicit delivery(Op& op) noexcept : op_(&op) {}
+    explicit delivery(delivered_operation& op) noexcept : op_(&op) {}
     delivery(delivery&& other) noexcept : op_(std::exchange(other.op_, nullptr)) {}
     delivery& operator=(delivery&&) = delete;
     ~delivery() {
@@ -130,21 +184,32 @@ public:
             op_->discard();
     }
 
-    allocator_type get_allocator() const noexcept {
-        if constexpr (UsesRoom)
-            return allocator_type(*op_, op_->allocator());
-        else
-            return op_->allocator();
-    }
+    allocator_type get_allocator() const noexcept { return allocator_type(*op_); }
 
     void operator()() {
-        Op* op = std::exchange(op_, nullptr);
+        delivered_operation* op = std::exchange(op_, nullptr);
         handing_over::called(*op);
         op->call_handler();
     }
 
 private:
-    Op* op_;
+    delivered_operation* op_;
+};
+
+/// The same for executors that are not known to free the function's memory before they call it: all
+/// of it comes from the handler's allocator.
+template <typename HandlerAllocator>
+class delivery_by_allocator : public delivery {
+public:
+    using allocator_type = HandlerAllocator;
+
+    delivery_by_allocator(delivered_operation& op, const HandlerAllocator& allocator) noexcept
+        : delivery(op), allocator_(allocator) {}
+
+    allocator_type get_allocator() const noexcept { return allocator_; }
+
+private:
+    HandlerAllocator allocator_;
 };
 
 } // namespace asio_aio::detail

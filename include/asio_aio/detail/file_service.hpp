@@ -6,11 +6,10 @@
 #include <asio_aio/detail/core/scheduler.hpp>
 #include <asio_aio/detail/error.hpp>
 #include <asio_aio/detail/handler_memory.hpp>
+#include <asio_aio/detail/submission.hpp>
 
-#include <boost/asio/defer.hpp>
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -98,15 +97,15 @@ private:
     class round_in_progress;
     struct undelivered;
 
-    void shutdown() override;
-    void notify_fork(boost::asio::execution_context::fork_event event) override;
+    // Declared inline: a program that only includes this header gets no code.
+    inline void shutdown() override;
+    inline void notify_fork(boost::asio::execution_context::fork_event event) override;
     error_code make_engines();
     void perform(const actions& todo);
     void arm_wait();
     void run_round(turn why);
     void deliver(op_queue& done);
-    template <typename Submit>
-    void submit_round(Submit submit);
+    void submit_round(submission how);
 
     detail::scheduler scheduler_;
     const std::shared_ptr<cancel_gate> gate_;
@@ -205,11 +204,9 @@ inline void file_service::perform(const actions& todo) {
     if (todo.run_round_here && runs_in_this_thread(native_))
         run_round(turn::lone_operation);
     else if (todo.run_round_here || todo.post_round)
-        submit_round(
-            [](const auto& executor, round_handler round) { boost::asio::post(executor, round); });
+        submit_round(submission::fork);
     else if (todo.defer_round)
-        submit_round(
-            [](const auto& executor, round_handler round) { boost::asio::defer(executor, round); });
+        submit_round(submission::continuation);
 }
 
 inline void file_service::arm_wait() {
@@ -218,14 +215,10 @@ inline void file_service::arm_wait() {
         boost::asio::posix::descriptor_base::wait_read, wait_handler{this, wait_memory_.get()});
 }
 
-template <typename Submit>
-void file_service::submit_round(Submit submit) {
-    std::visit(
-        [&](const auto& executor) {
-            if constexpr (!std::is_same_v<decltype(executor), const std::monostate&>)
-                submit(executor, round_handler{this, round_memory_.get()});
-        },
-        native_);
+inline void file_service::submit_round(submission how) {
+    visit_native(native_, [&](const auto& executor) {
+        submit_to(executor, how, round_handler{this, round_memory_.get()});
+    });
 }
 
 /// Runs one round of the scheduler and delivers what it finished.
@@ -251,7 +244,7 @@ inline void file_service::deliver(op_queue& done) {
     while (goes_on && !done.empty()) {
         undelivered one(done);
         if (!std::exchange(one.op->counted, true))
-            scheduler_.counts().completed(*one.op, time);
+            scheduler_.count_completed(*one.op, time);
         if (one.op->cancel_index != operation::not_registered)
             gate_->remove(*one.op);
         goes_on = !one.op->runs_inline; // one handler in a turn of the loop

@@ -111,51 +111,30 @@ transfer_result transfer_now(
         kind, call(file->descriptor(), offset, iovecs, unsigned(in_place.buffers())));
 }
 
-/// Tries a read without an engine: its result where memory had all of it, else the bytes that
-/// memory had.
-inline std::optional<transfer_result> try_inline_read(
-    file_service& service, const file_ref& file, std::uint64_t offset, const iovec* iovecs,
-    std::size_t count, std::size_t bytes, std::size_t& moved) {
-    using outcome = posix_file::cached_read::outcome;
-    if (bytes > service.scheduler().inline_read_limit() || file->direct() ||
-        !file->reads().try_next())
-        return std::nullopt;
-    const auto found =
-        posix_file::read_cached(*file.operator->(), offset, iovecs, unsigned(count), bytes);
-    if (found.what == outcome::whole) {
-        file->reads().hit();
-        service.scheduler().counts().inline_hit(std::size_t(found.bytes));
-        return to_transfer(op_kind::read, found.bytes);
-    }
-    service.scheduler().counts().inline_miss();
-    if (found.what == outcome::refused)
-        file->reads().refuse();
-    else if (found.bytes == 0)
-        file->reads().miss();
-    moved = std::size_t(found.bytes);
-    return std::nullopt;
-}
-
 /// Ends an operation inside its initiating function without calling the handler there.
-template <typename Executor, typename Handler>
+template <std::size_t Room, typename Executor, typename Handler>
 void end_at_start(
     file_service& service, const Executor& executor, op_kind kind, Handler& handler,
     const transfer_result& result) {
-    if constexpr (is_inline_executor<Executor> && !has_immediate_executor<Handler>) {
-        // Nothing can be posted there: the service delivers it.
-        const bool nothing_to_do = !result.error && result.bytes == 0; // which is no end of file
-        auto op = async_op<Handler, Executor, transfer_outcome<1>>::create(
-            nothing_to_do ? op_kind::write : kind, handler);
-        op->take_result(
-            result.error == boost::asio::error::eof ? 0
-                : result.error                      ? -result.error.value()
-                                                    : int(result.bytes));
-        op->counted = true;
-        op->begin_work(executor);
+    if (submit_immediately(handler, executor, result.error, result.bytes))
+        return;
+    if (submit_to_context(
+            boost::asio::get_associated_executor(handler, executor), handler, result.error,
+            result.bytes))
+        return;
+    const bool nothing_to_do = !result.error && result.bytes == 0; // which is no end of file
+    using op_type = async_op<Handler, Executor, transfer_outcome<Room>>;
+    auto op = op_type::create(nothing_to_do ? op_kind::write : kind, handler);
+    op->take_result(
+        result.error == boost::asio::error::eof ? 0
+            : result.error                      ? -result.error.value()
+                                                : int(result.bytes));
+    op->counted = true;
+    op->begin_work(executor);
+    if (op->runs_inline) // nothing can be posted there: the service delivers it
         service.start_finished(op.release());
-    } else {
-        complete_at_start(handler, executor, result.error, result.bytes);
-    }
+    else
+        op_type::post(std::move(op));
 }
 
 template <typename Executor, typename BufferSequence, typename Handler>
@@ -165,8 +144,8 @@ void start_transfer(
     constexpr std::size_t room = iovecs_in_place<BufferSequence>;
     const small_iovecs<room> in_place(buffers, max_transfer_of(file));
     const auto end_without_io = [&](const transfer_result& result) {
-        service.scheduler().counts().ended_at_start(result.error.failed());
-        end_at_start(service, executor, kind, handler, result);
+        service.scheduler().count_ended_at_start(result.error.failed());
+        end_at_start<room>(service, executor, kind, handler, result);
     };
     if (in_place.bytes() == 0) // as Asio has it, a success even where there is no file
         return end_without_io({{}, 0});
@@ -174,11 +153,12 @@ void start_transfer(
         return end_without_io(*result);
 
     std::size_t moved = 0;
-    if (kind == op_kind::read && in_place.fits())
-        if (const auto result = try_inline_read(
-                service, file, offset, in_place.data(), in_place.buffers(), in_place.bytes(),
-                moved))
-            return end_at_start(service, executor, kind, handler, *result);
+    if (kind == op_kind::read && in_place.fits() &&
+        service.scheduler().read_inline(
+            *file.operator->(), offset, in_place.data(), unsigned(in_place.buffers()),
+            in_place.bytes(), moved))
+        return end_at_start<room>(
+            service, executor, kind, handler, to_transfer(op_kind::read, int(moved)));
 
     auto op = async_op<Handler, Executor, transfer_outcome<room>>::create(kind, handler);
     op->result_part().assign_iovecs(*op, in_place, buffers, op->allocator());

@@ -6,6 +6,7 @@
 #include <liburing.h>
 #include <sys/stat.h>
 #include <cstddef>
+#include <cstdint>
 
 /// How each kind of operation is told to the kernel.
 namespace asio_aio::detail {
@@ -20,5 +21,10 @@ bool is_expressible(const operation& op) noexcept;
 void encode(
     io_uring_sqe* entry, const operation& op, struct statx* status,
     std::size_t registered) noexcept;
+
+/// The bit of a kind in a set of kinds.
+constexpr std::uint32_t bit_of(op_kind kind) noexcept {
+    return std::uint32_t(1) << unsigned(kind);
+}
 
 } // namespace asio_aio::detail

@@ -2,22 +2,12 @@
 #pragma once
 
 #include <asio_aio/detail/core/residency_map.hpp>
+#include <asio_aio/direct_alignment.hpp>
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
-
-namespace asio_aio {
-
-/// The alignment, in bytes, that direct I/O on a file asks for; zeros where the file cannot do
-/// direct I/O.
-struct direct_alignment {
-    std::size_t memory = 0; ///< Of the buffers' addresses.
-    std::size_t offset = 0; ///< Of offsets in the file, and of the buffers' lengths.
-};
-
-} // namespace asio_aio
 
 namespace asio_aio::detail {
 

@@ -268,6 +268,8 @@ protected:
     operation(op_kind k, const fates& how) noexcept : kind(k), fates_(how) {}
     ~operation() = default;
 
+    const fates& its_fates() const noexcept { return fates_; }
+
     /// Makes a finished operation ready to be started again.
     void renew() noexcept {
         assert(state_ == op_state::finished);

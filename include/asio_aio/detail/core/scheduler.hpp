@@ -3,7 +3,6 @@
 
 #include <asio_aio/backend.hpp>
 #include <asio_aio/detail/core/cancel_gate.hpp>
-#include <asio_aio/detail/core/counters.hpp>
 #include <asio_aio/detail/core/op_queue.hpp>
 #include <asio_aio/detail/core/operation.hpp>
 #include <asio_aio/options.hpp>
@@ -24,6 +23,7 @@ namespace asio_aio::detail {
 
 class engine;
 class event;
+class counters;
 class router;
 
 /// What is wrong with `opts`, in words that name the option and its value; empty if nothing is.
@@ -108,10 +108,15 @@ public:
     void assign(int descriptor, file_ref& file);
 
     backend backend_of(const file_handle& file) const noexcept;
-    std::size_t inline_read_limit() const noexcept {
-        return inline_read_limit_.load(std::memory_order_relaxed);
-    }
-    counters& counts() noexcept { return counts_; }
+
+    /// Tries to read `bytes` bytes from memory, without an engine.
+    /**
+     * Returns true if `moved` bytes are the result of the read; 0 is the end of the file. Returns
+     * false if an engine has to read what follows the first `moved` bytes.
+     */
+    bool read_inline(
+        file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count,
+        std::size_t bytes, std::size_t& moved) noexcept;
 
     // --- Operations ---
 
@@ -121,6 +126,12 @@ public:
 
     /// Takes over an operation that already has its result. False after `stop`.
     [[nodiscard]] bool start_finished(operation& op, actions& todo) noexcept;
+
+    /// Counts an operation that ended in its initiating function without input or output.
+    void count_ended_at_start(bool failed) noexcept;
+
+    /// Counts a finished operation, at a time of the steady clock in nanoseconds.
+    void count_completed(const operation& op, std::int64_t time) noexcept;
 
     /// Cancels the operations of `file` that were started before the call.
     void cancel(file_handle& file) noexcept;
@@ -181,7 +192,7 @@ private:
     void arm_wait(actions& todo) noexcept;
     static std::int64_t now() noexcept;
 
-    counters counts_;
+    const std::unique_ptr<counters> counts_; ///< Thread-safe.
     std::atomic<std::size_t> inline_read_limit_{options().inline_read_limit};
     std::atomic<bool> finds_memory_{options().inline_reads_without_nowait};
     std::atomic<bool> has_engines_{false};

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <asio_aio/detail/context_executor.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/execution/executor.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/prefer.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+/// What keeps `run` from returning while an operation is in flight.
+namespace asio_aio::detail {
+
+template <typename Executor>
+auto track_work(const Executor& executor) {
+    if constexpr (boost::asio::execution::is_executor<Executor>::value)
+        return boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked);
+    else // an executor of the Networking TS, as io_context::strand
+        return boost::asio::executor_work_guard<Executor>(executor);
+}
+
+template <typename Executor>
+using tracked_work = decltype(track_work(std::declval<const Executor&>()));
+
+/// Outstanding work on an executor's context.
+template <typename Executor, typename = void>
+class outstanding_work {
+public:
+    explicit outstanding_work(const Executor& executor) : work_(track_work(executor)) {}
+
+private:
+    tracked_work<Executor> work_;
+};
+
+/// Of a strand: on the executor behind the strand, which needs no copy of the strand for that.
+template <typename Strand>
+class outstanding_work<Strand, std::enable_if_t<is_strand<Strand>::value>>
+    : public outstanding_work<behind_strand_t<Strand>> {
+public:
+    explicit outstanding_work(const Strand& executor)
+        : outstanding_work<behind_strand_t<Strand>>(behind_strand(executor)) {}
+};
+
+/// Behind type erasure: on the context's own executor if its type is known. The type-erased
+/// executor may allocate where it is asked to track work.
+template <>
+class outstanding_work<boost::asio::any_io_executor> {
+public:
+    explicit outstanding_work(const boost::asio::any_io_executor& executor) {
+        namespace asio = boost::asio;
+        const native_executor native = find_native_target(executor);
+        if (const auto* io = std::get_if<asio::io_context::executor_type>(&native))
+            io_.emplace(track_work(*io));
+        else if (const auto* pool = std::get_if<asio::thread_pool::executor_type>(&native))
+            pool_.emplace(track_work(*pool));
+        else
+            other_ = track_work(executor);
+    }
+
+private:
+    std::optional<tracked_work<boost::asio::io_context::executor_type>> io_;
+    std::optional<tracked_work<boost::asio::thread_pool::executor_type>> pool_;
+    boost::asio::any_io_executor other_;
+};
+
+/// Of what derives from a type-erased executor, as `as_default_on` makes them.
+template <typename Derived>
+class outstanding_work<
+    Derived,
+    std::enable_if_t<
+        std::is_base_of_v<boost::asio::any_io_executor, Derived> &&
+        !std::is_same_v<boost::asio::any_io_executor, Derived>>>
+    : public outstanding_work<boost::asio::any_io_executor> {
+public:
+    using outstanding_work<boost::asio::any_io_executor>::outstanding_work;
+};
+
+} // namespace asio_aio::detail

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/defer.hpp>
+#include <boost/asio/execution/allocator.hpp>
+#include <boost/asio/execution/blocking.hpp>
+#include <boost/asio/execution/executor.hpp>
+#include <boost/asio/execution/relationship.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
+#include <boost/asio/require.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include <type_traits>
+#include <utility>
+
+/// How a function is given to an executor.
+namespace asio_aio::detail {
+
+/// Asio's property `relationship`: what `post` and `defer` differ in.
+enum class submission : unsigned char {
+    /// From inside an initiating function: at once visible to every thread that runs the context.
+    fork,
+    /// From the service's own work, which ends right after: the context may hold the function back
+    /// until then, without locking.
+    continuation
+};
+
+/// As `asio::post` or `asio::defer`, chosen at run time, so that the compiler makes one copy of the
+/// executor's code and not two.
+template <typename Executor, typename Function>
+void submit_to_concrete(const Executor& executor, submission how, Function&& function) {
+    namespace asio = boost::asio;
+    namespace execution = boost::asio::execution;
+    const auto never = asio::require(executor, execution::blocking.never);
+    const execution::allocator_t<typename Function::allocator_type> with_allocator =
+        execution::allocator(function.get_allocator());
+    using forked = std::decay_t<decltype(asio::prefer(never, execution::relationship.fork))>;
+    using continued =
+        std::decay_t<decltype(asio::prefer(never, execution::relationship.continuation))>;
+    if constexpr (std::is_same_v<forked, continued>) {
+        const forked related = how == submission::fork
+            ? asio::prefer(never, execution::relationship.fork)
+            : asio::prefer(never, execution::relationship.continuation);
+        asio::prefer(related, with_allocator).execute(std::move(function));
+    } else if (how == submission::fork) {
+        asio::prefer(never, execution::relationship.fork, with_allocator)
+            .execute(std::move(function));
+    } else {
+        asio::prefer(never, execution::relationship.continuation, with_allocator)
+            .execute(std::move(function));
+    }
+}
+
+/// Submits to the usual executor that a type-erased one holds, if it holds one.
+/**
+ * The type-erased executor would allocate for each property that is asked of it, and for each
+ * function beyond the second that is submitted to it.
+ */
+template <typename Function>
+void submit_to_any(
+    const boost::asio::any_io_executor& executor, submission how, Function&& function) {
+    namespace asio = boost::asio;
+    if (const auto* io = executor.target<asio::io_context::executor_type>())
+        submit_to_concrete(*io, how, std::move(function));
+    else if (const auto* strand = executor.target<asio::strand<asio::io_context::executor_type>>())
+        submit_to_concrete(*strand, how, std::move(function));
+    else if (const auto* strand = executor.target<asio::strand<asio::any_io_executor>>())
+        submit_to_concrete(*strand, how, std::move(function));
+    else if (const auto* strand = executor.target<asio::strand<asio::thread_pool::executor_type>>())
+        submit_to_concrete(*strand, how, std::move(function));
+    else
+        submit_to_concrete(executor, how, std::move(function));
+}
+
+/// Submits `function`, which has an allocator and no executor of its own. The function never runs
+/// inside this call if the executor has a way to promise that.
+template <typename Executor, typename Function>
+void submit_to(const Executor& executor, submission how, Function&& function) {
+    if constexpr (std::is_base_of_v<boost::asio::any_io_executor, Executor>)
+        submit_to_any(executor, how, std::move(function));
+    else if constexpr (boost::asio::execution::is_executor<Executor>::value)
+        submit_to_concrete(executor, how, std::move(function));
+    else if (how == submission::fork) // an executor of the Networking TS, as io_context::strand
+        boost::asio::post(executor, std::move(function));
+    else
+        boost::asio::defer(executor, std::move(function));
+}
+
+} // namespace asio_aio::detail

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <type_traits>
+
+namespace asio_aio {
+
+/// A path as open(2) takes it, from any of the types that people have one in. Refers to its
+/// argument where it can.
+class path_ref {
+    template <typename Path>
+    using if_converts = std::enable_if_t<
+        std::is_convertible_v<const Path&, std::string> ||
+            std::is_convertible_v<const Path&, std::filesystem::path>,
+        int>;
+
+public:
+    path_ref(const char* path) noexcept : path_(path) {}
+    path_ref(const std::string& path) noexcept : path_(path.c_str()) {}
+    path_ref(const std::filesystem::path& path) noexcept : path_(path.c_str()) {}
+
+    /// From what converts to one of these.
+    template <typename Path, if_converts<Path> = 0>
+    path_ref(const Path& path) : copy_(to_string(path)), path_(copy_.c_str()) {}
+
+    path_ref(const path_ref&) = delete;
+    path_ref& operator=(const path_ref&) = delete;
+
+    const char* c_str() const noexcept { return path_; }
+
+private:
+    template <typename Path>
+    static std::string to_string(const Path& path) {
+        if constexpr (std::is_convertible_v<const Path&, std::string>)
+            return path;
+        else
+            return static_cast<const std::filesystem::path&>(path).string();
+    }
+
+    std::string copy_;
+    const char* path_;
+};
+
+} // namespace asio_aio

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSL-1.0
+// The scheduler's surroundings: configuration, engines, files, reads from memory, reports.
+#include <asio_aio/detail/core/scheduler.hpp>
+
+#include "core/counters.hpp"
+#include "core/router.hpp"
+#include "selection/choice.hpp"
+
+#include <asio_aio/detail/core/posix_file.hpp>
+
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+namespace asio_aio::detail {
+
+scheduler::scheduler()
+    : counts_(std::make_unique<counters>()), router_(std::make_unique<router>()) {}
+scheduler::~scheduler() = default;
+
+// --- Before the first file ---
+
+int scheduler::configure(const options& opts) {
+    const lock held(opening_mutex_);
+    if (has_engines())
+        return failure::configured_too_late;
+    if (!find_fault(opts).empty())
+        return -EINVAL;
+    options_ = opts;
+    inline_read_limit_.store(opts.inline_read_limit, std::memory_order_relaxed);
+    finds_memory_.store(opts.inline_reads_without_nowait, std::memory_order_relaxed);
+    return 0;
+}
+
+void scheduler::use_engines(engine_factory make) {
+    const lock held(opening_mutex_);
+    injected_ = std::move(make);
+}
+
+void scheduler::begin_to_post() noexcept {
+    const lock held(mutex_);
+    posts_ = true;
+}
+
+// --- Files ---
+
+int scheduler::make_engines() {
+    if (has_engines())
+        return 0;
+    const lock held(opening_mutex_);
+    if (has_engines())
+        return 0;
+    engine_factory make = injected_;
+    if (!make)
+        if (const int result = choose(make))
+            return result;
+    if (const int error = router_->open_event())
+        return error;
+    router_->add_engines(make(options_, router_->finished()));
+    has_engines_.store(true, std::memory_order_release);
+    return 0;
+}
+
+int scheduler::choose(engine_factory& make) {
+    const choice wanted = find_choice(options_.choice);
+    selection selected = select_engine(wanted, options_);
+    description_ = std::move(selected.what);
+    if (!wanted.error.empty())
+        return failure::invalid_choice;
+    if (!selected.factory)
+        return failure::engine_unavailable;
+    make = std::move(selected.factory);
+    return 0;
+}
+
+int scheduler::open(const char* path, int flags, mode_t permissions, file_ref& file) {
+    const int descriptor = posix_file::open(path, flags, permissions);
+    if (descriptor < 0)
+        return descriptor;
+    try {
+        assign(descriptor, file);
+    } catch (...) {
+        posix_file::close(descriptor);
+        throw;
+    }
+    return 0;
+}
+
+void scheduler::assign(int descriptor, file_ref& file) {
+    file = file_ref::adopt(descriptor, finds_memory_.load(std::memory_order_relaxed));
+}
+
+backend scheduler::backend_of(const file_handle& file) const noexcept {
+    return router_->backend_of(file);
+}
+
+// --- Reads from memory ---
+
+bool scheduler::read_inline(
+    file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count, std::size_t bytes,
+    std::size_t& moved) noexcept {
+    using outcome = posix_file::cached_read::outcome;
+    if (bytes > inline_read_limit_.load(std::memory_order_relaxed) || file.direct() ||
+        !file.reads().try_next())
+        return false;
+    const auto found = posix_file::read_cached(file, offset, iovecs, count, bytes);
+    moved = std::size_t(found.bytes);
+    if (found.what == outcome::whole) {
+        file.reads().hit();
+        counts_->inline_hit(moved);
+        return true;
+    }
+    counts_->inline_miss();
+    if (found.what == outcome::refused)
+        file.reads().refuse();
+    else if (moved == 0)
+        file.reads().miss();
+    return false;
+}
+
+// --- Reports ---
+
+void scheduler::count_ended_at_start(bool failed) noexcept {
+    counts_->ended_at_start(failed);
+}
+
+void scheduler::count_completed(const operation& op, std::int64_t time) noexcept {
+    counts_->completed(op, time);
+}
+
+int scheduler::event_descriptor() const noexcept {
+    return router_->finished().descriptor();
+}
+
+description scheduler::describe() const {
+    const lock held(opening_mutex_);
+    description what = description_;
+    if (const refusal refused = has_engines() ? router_->failure() : refusal())
+        what.failure = std::string(refused.call) + ": " + std::strerror(refused.error);
+    return what;
+}
+
+context_statistics scheduler::count() const {
+    context_statistics sum;
+    counts_->add_to(sum);
+    {
+        const lock held(mutex_);
+        sum.started += started_;
+        sum.in_flight = in_flight_;
+        sum.peak_in_flight = peak_in_flight_;
+    }
+    if (has_engines())
+        router_->add_to(sum);
+    return sum;
+}
+
+} // namespace asio_aio::detail

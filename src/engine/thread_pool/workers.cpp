@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: BSL-1.0
+// The threads of the pool: what each does, and how many there are.
+#include "engine/thread_pool/engine.hpp"
+
+#include "engine/thread_pool/judge.hpp"
+#include "engine/thread_pool/worker_thread.hpp"
+
+#include <poll.h>
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <utility>
+
+namespace asio_aio::detail {
+
+// --- The work of one worker ---
+
+void* thread_pool_engine::worker_main(void* self) noexcept {
+    static_cast<thread_pool_engine*>(self)->work();
+    return nullptr;
+}
+
+void thread_pool_engine::work() noexcept {
+    lock held(mutex_);
+    stranded_since_ = {};
+    bool unannounced = false;
+    for (;;) {
+        operation* op = take();
+        if (!op && unannounced) {
+            held.unlock();
+            finished_.raise();
+            unannounced = false;
+            held.lock();
+        } else if (op) {
+            const help wanted = plan_help();
+            held.unlock();
+            if (unannounced)
+                finished_.raise();
+            give(wanted);
+            const bool finished = perform(*op);
+            held.lock();
+            put_away(*op, finished);
+            unannounced = finished;
+        } else if (!wait_for_work(held)) {
+            break;
+        }
+    }
+    leave(held);
+}
+
+operation* thread_pool_engine::take() noexcept {
+    const bool slow_may_run = !slow_.empty() && slow_running_ < max_slow_;
+    if (fast_.empty() && !slow_may_run)
+        return nullptr;
+    // In turn where both wait: neither kind starves the other.
+    const bool slow = slow_may_run && (fast_.empty() || slow_next_);
+    slow_next_ = !slow;
+    operation* op = (slow ? slow_ : fast_).pop();
+    slow_running_ += slow;
+    running_.push_back(op);
+    ++calls_;
+    return op;
+}
+
+/// Performs an operation on this worker. False if it has to be repeated.
+bool thread_pool_engine::perform(operation& op) noexcept {
+    if (op.state() == op_state::to_close) {
+        op.close_file();
+        return true;
+    }
+    if (op.is_cancelled()) { // between two queues, where `cancel` could not find it
+        op.take_result_and_close(-ECANCELED);
+        return true;
+    }
+    const int result = settings_.perform(op);
+    if (op.passed == pass_reason::refused && result >= 0 && op.file)
+        op.file->refuse(); // the engine was wrong about the file, and not about this operation
+    const judgement found = judge_call(op, result);
+    if (found.what == verdict::retry) {
+        constexpr int pause_ms = 1;
+        ::poll(nullptr, 0, pause_ms); // without it this would be a busy loop
+        return false;
+    }
+    // here and not on the loop's thread: to close a file may wait
+    op.take_result_and_close(found.result);
+    return true;
+}
+
+/// Files what a worker had: as finished, or behind the others to be repeated.
+void thread_pool_engine::put_away(operation& op, bool finished) noexcept {
+    running_.erase(std::find(running_.begin(), running_.end(), &op));
+    slow_running_ -= is_slow(op.kind);
+    if (finished)
+        return done_.push(&op);
+    ++repeated_;
+    if (ending_) // else this worker would never end
+        postponed_.push(&op);
+    else
+        queue(&op);
+}
+
+bool thread_pool_engine::has_work() const noexcept {
+    return !fast_.empty() || (!slow_.empty() && slow_running_ < max_slow_);
+}
+
+/// Returns false when it is time to end: after idling, or because the engine ends its workers.
+bool thread_pool_engine::wait_for_work(lock& held) noexcept {
+    if (ending_)
+        return false;
+    const auto is_called = [this] { return has_work() || ending_; };
+    ++idle_;
+    bool woken = work_available_.wait_for(held, settings_.idle_time, is_called);
+    if (!woken && workers_ == 1) { // another might not be had when it is needed
+        work_available_.wait(held, is_called);
+        woken = true;
+    }
+    --idle_;
+    return woken;
+}
+
+// --- The number of workers ---
+
+/// One more worker at a time: whoever was called takes an operation and calls the next, so the loop
+/// pays for one wake-up a batch.
+thread_pool_engine::help thread_pool_engine::plan_help() noexcept {
+    if (!has_work())
+        return help::none;
+    if (idle_ > 0)
+        return help::idle_worker;
+    if (workers_ == settings_.max_threads)
+        return help::none;
+    ++workers_;
+    return help::new_worker;
+}
+
+/// Returns whether the help came.
+bool thread_pool_engine::give(help wanted) noexcept {
+    if (wanted == help::idle_worker)
+        work_available_.notify_one();
+    if (wanted != help::new_worker)
+        return true;
+    pthread_t thread;
+    if (create_worker_thread(thread, &worker_main, this) == 0)
+        return true;
+    manage_without();
+    return false;
+}
+
+/// A thread could not be made: the others do the work. Where there is none, the operations wait,
+/// and fail in the end.
+void thread_pool_engine::manage_without() noexcept {
+    using clock = std::chrono::steady_clock;
+    op_queue failed;
+    {
+        const lock held(mutex_);
+        if (--workers_ != 0)
+            return;
+        all_ended_.notify_all();
+        const clock::time_point now = clock::now();
+        if (stranded_since_ == clock::time_point())
+            stranded_since_ = now;
+        if (now - stranded_since_ >= settings_.thread_patience) {
+            fast_.move_to(failed);
+            slow_.move_to(failed);
+        }
+    }
+    failed.for_each([](operation& op) {
+        if (op.state() == op_state::to_close)
+            op.close_file();
+        else
+            op.take_result_and_close(-ENOMEM); // pthread_create's EAGAIN, in the words of its cause
+    });
+    {
+        const lock held(mutex_);
+        done_.splice(failed);
+    }
+    finished_.raise(); // in any case: the loop calls `reap`, which tries again to make a worker
+}
+
+/// Whether operations wait and nobody will take them.
+bool thread_pool_engine::is_stranded() const noexcept {
+    return workers_ == 0 && has_work();
+}
+
+/// Tries again to make the first worker; returns whether there is one, or no need for one.
+bool thread_pool_engine::find_worker() noexcept {
+    help wanted = help::none;
+    {
+        const lock held(mutex_);
+        if (is_stranded())
+            wanted = plan_help();
+    }
+    return give(wanted);
+}
+
+/// The last step of a worker. Each joins the one that ended before it, so that one is left for
+/// `end_workers`.
+void thread_pool_engine::leave(lock& held) noexcept {
+    const pthread_t before = std::exchange(last_ended_, pthread_self());
+    const bool join_before = std::exchange(any_ended_, true);
+    if (--workers_ == 0)
+        all_ended_.notify_all();
+    held.unlock();
+    if (join_before)
+        pthread_join(before, nullptr);
+}
+
+void thread_pool_engine::end_workers(lock& held) noexcept {
+    ending_ = true;
+    work_available_.notify_all();
+    all_ended_.wait(held, [this] { return workers_ == 0; });
+    ending_ = false;
+    while (operation* op = postponed_.pop())
+        queue(op);
+    if (!fast_.empty() || !slow_.empty())
+        finished_.raise(); // for `reap`, which makes a worker again
+    if (!std::exchange(any_ended_, false))
+        return;
+    const pthread_t last = last_ended_;
+    held.unlock();
+    pthread_join(last, nullptr);
+    held.lock();
+}
+
+} // namespace asio_aio::detail

@@ -18,6 +18,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
+#include <deque>
 #include <map>
 #include <memory>
 #include <new>
@@ -425,13 +426,15 @@ private:
 };
 
 /// Fails unless `at_once` chains of callbacks on a context of one thread allocate nothing.
-template <typename Executor, typename Decorate>
+/** `make_executor(ctx)` makes the executor of the file. */
+template <typename Executor, typename Decorate, typename MakeExecutor>
 void check_no_allocations(
-    const environment& env, kind what, std::size_t at_once, Decorate decorate) {
+    const environment& env, kind what, std::size_t at_once, Decorate decorate,
+    MakeExecutor make_executor) {
     BOOST_TEST_CONTEXT(what << ", " << at_once << " at once") {
         asio::io_context ctx;
         using file_type = asio_aio::basic_random_access_file_aio<Executor>;
-        warm_file<file_type> file(env, Executor(ctx.get_executor()), what);
+        warm_file<file_type> file(env, Executor(make_executor(ctx)), what);
         rounds<file_type, Decorate> all(file, at_once, decorate);
         all.start();
         run_with_one_cache(ctx);
@@ -439,6 +442,13 @@ void check_no_allocations(
         BOOST_TEST(!all.failed());
         BOOST_TEST(all.allocations() == 0u);
     }
+}
+
+template <typename Executor, typename Decorate>
+void check_no_allocations(
+    const environment& env, kind what, std::size_t at_once, Decorate decorate) {
+    const auto of_context = [](asio::io_context& ctx) { return ctx.get_executor(); };
+    check_no_allocations<Executor>(env, what, at_once, decorate, of_context);
 }
 
 constexpr auto unchanged = [](auto handler) { return handler; };
@@ -563,36 +573,11 @@ ENGINE_TEST(a_callback_with_a_cancellation_slot_does_not_allocate) {
     }
 }
 
-ENGINE_TEST(a_callback_on_a_type_erased_strand_does_not_allocate) {
-    for (kind what : all_kinds) {
-        asio::io_context ctx;
-        warm_file<file> file(env, asio::any_io_executor(asio::make_strand(ctx)), what);
-        rounds all(file, 1, unchanged);
-        all.start();
-        run_with_one_cache(ctx);
-        BOOST_TEST(!all.failed());
-        BOOST_TEST(all.allocations() == 0u);
-    }
-}
-
-ENGINE_TEST(callbacks_on_strands_of_every_sort_do_not_allocate) {
-    const auto check = [&](const char* name, std::size_t at_once, auto make_executor) {
-        for (kind what : all_kinds) {
-            BOOST_TEST_CONTEXT(name << ", " << what << ", " << at_once << " at once") {
-                asio::io_context ctx;
-                warm_file<file> file(env, make_executor(ctx), what);
-                rounds all(file, at_once, unchanged);
-                all.start();
-                run_with_one_cache(ctx);
-                BOOST_TEST(!all.failed());
-                BOOST_TEST(all.allocations() == 0u);
-            }
-        }
-    };
+ENGINE_TEST(callbacks_on_a_type_erased_strand_do_not_allocate) {
+    const auto strand = [](asio::io_context& ctx) { return asio::make_strand(ctx); };
     for (std::size_t at_once : {1, 2, 8, 32})
-        check("any_io_executor of a strand", at_once, [](asio::io_context& ctx) {
-            return asio::any_io_executor(asio::make_strand(ctx));
-        });
+        for (kind what : all_kinds)
+            check_no_allocations<asio::any_io_executor>(env, what, at_once, unchanged, strand);
 }
 
 ENGINE_TEST(awaiting_does_not_allocate) {
@@ -666,68 +651,30 @@ void check_every_allocation(environment& env, const outcome& result, Start start
     BOOST_TEST(n > 2u); // at least one allocation failed
 }
 
-} // namespace
-
-ENGINE_TEST(an_exception_of_the_allocator_reaches_the_caller_and_nothing_leaks) {
-    operations<file> ops(env);
-    for (const way& each : all_ways) {
-        BOOST_TEST_CONTEXT(each.name) {
-            books kept;
-            outcome result;
-            const auto witness = std::make_shared<int>();
-            check_every_allocation(env, result, [&](std::size_t n) {
-                BOOST_TEST(kept.blocks.size() == 0u);
-                BOOST_TEST(witness.use_count() == 1);
-                ops.prepare(each.what);
-                kept.fails_at = n;
-                try {
-                    ops.start(
-                        each.what,
-                        asio::bind_allocator(
-                            booked_allocator<void>(kept),
-                            [&, witness](error_code ec, std::size_t m) {
-                                result.handler()(ec, m);
-                            }));
-                } catch (...) {
-                    kept.fails_at = 0;
-                    throw;
-                }
-                kept.fails_at = 0; // only the initiating function is to fail
-            });
-            BOOST_TEST(kept.blocks.size() == 0u);
-            BOOST_TEST(!kept.mistake);
-            BOOST_TEST(witness.use_count() == 1);
-            BOOST_TEST(
-                (each.what == way::closed ? result.ec == asio::error::bad_descriptor : !result.ec));
-        }
-    }
-    BOOST_TEST(asio_aio::statistics(env.ctx).in_flight == 0u);
-}
-
-namespace {
-
-template <typename Executor>
-void check_every_allocation_of_the_heap(environment& env) {
+/// Lets each allocation of each way of an operation fail in turn.
+/**
+ * `fails_at` is the counter of `heap` or `books`. `bind(handler)` returns the completion token.
+ */
+template <typename Executor, typename Bind>
+void check_every_allocation_of_every_way(environment& env, std::size_t& fails_at, Bind bind) {
     operations<asio_aio::basic_random_access_file_aio<Executor>> ops(env);
     for (const way& each : all_ways) {
         BOOST_TEST_CONTEXT(each.name) {
             outcome result;
-            asio::cancellation_signal signal;
             const auto witness = std::make_shared<int>();
             check_every_allocation(env, result, [&](std::size_t n) {
                 BOOST_TEST(witness.use_count() == 1);
                 ops.prepare(each.what);
-                auto handler = asio::bind_cancellation_slot(
-                    signal.slot(),
+                auto token = bind(
                     [&result, witness](error_code ec, std::size_t m) { result.handler()(ec, m); });
-                heap::fails_at = n;
+                fails_at = n;
                 try {
-                    ops.start(each.what, std::move(handler));
+                    ops.start(each.what, std::move(token));
                 } catch (...) {
-                    heap::fails_at = 0;
+                    fails_at = 0;
                     throw;
                 }
-                heap::fails_at = 0;
+                fails_at = 0; // allocations after the initiating function succeed
             });
             BOOST_TEST(witness.use_count() == 1);
             BOOST_TEST(
@@ -737,7 +684,26 @@ void check_every_allocation_of_the_heap(environment& env) {
     BOOST_TEST(asio_aio::statistics(env.ctx).in_flight == 0u);
 }
 
+template <typename Executor>
+void check_every_allocation_of_the_heap(environment& env) {
+    std::deque<asio::cancellation_signal> signals; // a slot keeps its memory, so each is used once
+    check_every_allocation_of_every_way<Executor>(env, heap::fails_at, [&](auto handler) {
+        return asio::bind_cancellation_slot(signals.emplace_back().slot(), std::move(handler));
+    });
+}
+
 } // namespace
+
+ENGINE_TEST(an_exception_of_the_allocator_reaches_the_caller_and_nothing_leaks) {
+    books kept;
+    const auto bind = [&](auto handler) {
+        BOOST_TEST(kept.blocks.size() == 0u);
+        return asio::bind_allocator(booked_allocator<void>(kept), std::move(handler));
+    };
+    check_every_allocation_of_every_way<asio::any_io_executor>(env, kept.fails_at, bind);
+    BOOST_TEST(kept.blocks.size() == 0u);
+    BOOST_TEST(!kept.mistake);
+}
 
 ENGINE_TEST(an_exception_of_the_heap_reaches_the_caller_on_an_executor_of_io_context) {
     check_every_allocation_of_the_heap<asio::io_context::executor_type>(env);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 // One source, compiled once with Asio's file and once with ours. Both must behave the same.
 //
-// Intended differences are not tested here: the permissions of a created file (0777 and the umask
-// with Asio), offsets above 2^63 - 1, more than 64 buffers, and the size of a block device (0 with
-// Asio).
+// The test leaves out the intended differences from Asio's file:
+// - the permissions of a created file (0777 and the umask with Asio),
+// - offsets above 2^63 - 1,
+// - more than 64 buffers,
+// - the size of a block device (0 with Asio).
 #include "support.hpp"
 
 #if defined(__GNUC__) && !defined(__clang__)

@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_CASE(without_places_the_engine_is_refused_with_the_reason_until_
         temporary_directory folder;
         asio::io_context ctx;
         asio_aio::configure(ctx, only_libaio(256));
-        // A process of its own: the kernel frees the places when that process ends.
+        // A second child process: the kernel frees its places when it ends.
         const int inner = in_child([&] {
             if (!use_up_places(0))
                 return could_not;

@@ -75,7 +75,8 @@ int answer = 0;
 int answers_left = 0;
 int calls_seen = 0;
 
-/// The next `answers_left` calls of io_uring_enter(2) fail with `error`; false without seccomp.
+/// From now on io_uring_enter(2) fails with `error` while `answers_left` is not 0. False without
+/// seccomp.
 bool enter_answers(int error) {
     answer = error;
     return trapped_call::set(

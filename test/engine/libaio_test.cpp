@@ -124,7 +124,7 @@ int calls_seen = 0;
 // no result of the kernel: `io_submit` then takes one operation of the batch
 constexpr long only_the_first = 0;
 
-/// The next `answers_left` calls of io_submit(2) return `with`; false without seccomp.
+/// From now on io_submit(2) returns `with` while `answers_left` is not 0; false without seccomp.
 bool submit_answers(long with) {
     answer = with;
     return trapped_call::set(
@@ -284,13 +284,10 @@ BOOST_AUTO_TEST_CASE(a_kernel_that_stops_taking_operations_leaves_everything_to_
     if (!has_libaio())
         return;
     check_in_child([] {
-        temporary_directory folder;
-        set_content(folder.file("file"), pattern(block_bytes));
-        asio::io_context ctx;
-        asio_aio::options opts;
-        opts.choice = {backend::libaio};
-        asio_aio::configure(ctx, opts);
-        file f(ctx, folder.file("file"), file_base::read_only | file_base::direct);
+        environment env(backend::libaio);
+        asio::io_context& ctx = env.ctx;
+        set_content(env.path(), pattern(block_bytes));
+        file f = env.open("file", file_base::read_only | file_base::direct);
         if (f.backend() != backend::libaio || !asio_aio::describe(ctx).failure.empty())
             return 1;
         if (!refuse_calls({SYS_io_submit}, EPERM))
@@ -311,10 +308,10 @@ BOOST_AUTO_TEST_CASE(a_kernel_that_stops_taking_operations_leaves_everything_to_
             return 2;
         // The result of the earlier trial is no longer valid: a strict choice of libaio fails.
         asio::io_context next;
-        asio_aio::configure(next, opts);
+        asio_aio::configure(next, env.options());
         file g(next);
         error_code ec;
-        g.open(folder.file("file"), file_base::read_only, ec);
+        g.open(env.path(), file_base::read_only, ec);
         return ec == asio_aio::errc::engine_unavailable ? 0 : 3;
     });
 }
@@ -325,15 +322,14 @@ BOOST_AUTO_TEST_CASE(no_buffered_file_is_submitted_and_a_direct_one_is) {
     if (!has_libaio())
         return;
     check_in_child([] {
-        temporary_directory folder;
-        set_content(folder.file("file"), pattern(block_bytes));
-        asio::io_context ctx;
-        asio_aio::options opts;
-        opts.choice = {backend::libaio};
+        environment env(backend::libaio);
+        asio::io_context& ctx = env.ctx;
+        set_content(env.path(), pattern(block_bytes));
+        asio_aio::options opts = env.options();
         opts.inline_read_limit = 0;
         asio_aio::configure(ctx, opts);
-        file buffered(ctx, folder.file("file"), file_base::read_write);
-        file direct(ctx, folder.file("file"), file_base::read_only | file_base::direct);
+        file buffered = env.open("file", file_base::read_write);
+        file direct = env.open("file", file_base::read_only | file_base::direct);
         if (buffered.backend() != backend::thread_pool || direct.backend() != backend::libaio)
             return 1;
         if (!submit_answers(0))

@@ -42,18 +42,24 @@ struct pool_fixture : engine_fixture {
         : pool_fixture(with_threads(max_threads, gated)) {}
 };
 
+/// Submits `count` operations of one kind in one batch.
+std::deque<plain_operation> submit_many(engine_fixture& fixture, op_kind kind, int count) {
+    std::deque<plain_operation> ops;
+    op_queue batch;
+    for (int i = 0; i != count; ++i) {
+        fixture.prepare(ops.emplace_back(kind));
+        batch.push(&ops.back());
+    }
+    fixture.engines.submit(batch);
+    return ops;
+}
+
 } // namespace
 
 BOOST_AUTO_TEST_CASE(never_makes_more_threads_than_allowed) {
     gate stop;
     pool_fixture fixture(3, true);
-    std::deque<plain_operation> ops;
-    op_queue batch;
-    for (int i = 0; i != 20; ++i) {
-        fixture.prepare(ops.emplace_back(op_kind::size));
-        batch.push(&ops.back());
-    }
-    fixture.engines.submit(batch);
+    const auto ops = submit_many(fixture, op_kind::size, 20);
     BOOST_REQUIRE(stop.wait_for_arrivals(3));
     BOOST_TEST(fixture.engines.counters().threads == 3u);
     BOOST_TEST(stop.arrived().size() == 3u);
@@ -65,13 +71,7 @@ BOOST_AUTO_TEST_CASE(never_makes_more_threads_than_allowed) {
 BOOST_AUTO_TEST_CASE(slow_operations_leave_half_of_the_threads_to_reads) {
     gate stop;
     pool_fixture fixture(4, true);
-    std::deque<plain_operation> syncs;
-    op_queue batch;
-    for (int i = 0; i != 8; ++i) {
-        fixture.prepare(syncs.emplace_back(op_kind::sync_data));
-        batch.push(&syncs.back());
-    }
-    fixture.engines.submit(batch);
+    const auto syncs = submit_many(fixture, op_kind::sync_data, 8);
     BOOST_REQUIRE(stop.wait_for_arrivals(2));
     plain_operation first(op_kind::size);
     plain_operation second(op_kind::size);
@@ -108,13 +108,7 @@ BOOST_AUTO_TEST_CASE(neither_slow_nor_fast_operations_starve) {
 BOOST_AUTO_TEST_CASE(many_completions_cost_one_wake_up) {
     gate stop;
     pool_fixture fixture(4, true);
-    std::deque<plain_operation> ops;
-    op_queue batch;
-    for (int i = 0; i != 16; ++i) {
-        fixture.prepare(ops.emplace_back(op_kind::size));
-        batch.push(&ops.back());
-    }
-    fixture.engines.submit(batch);
+    const auto ops = submit_many(fixture, op_kind::size, 16);
     BOOST_REQUIRE(stop.wait_for_arrivals(4));
     stop.open();
     op_queue nothing_pending;
@@ -230,13 +224,7 @@ BOOST_AUTO_TEST_CASE(idle_threads_end_but_for_one) {
     pool_fixture fixture(settings);
     for (int round = 0; round != 3; ++round) {
         gate stop;
-        std::deque<plain_operation> ops;
-        op_queue batch;
-        for (int i = 0; i != 3; ++i) {
-            fixture.prepare(ops.emplace_back(op_kind::size));
-            batch.push(&ops.back());
-        }
-        fixture.engines.submit(batch);
+        const auto ops = submit_many(fixture, op_kind::size, 3);
         BOOST_REQUIRE(stop.wait_for_arrivals(3));
         BOOST_TEST(fixture.engines.counters().threads == 3u);
         stop.open();

@@ -109,6 +109,14 @@ bool contains(std::string_view text, std::string_view part) {
     return text.find(part) != text.npos;
 }
 
+/// Starts `count` adjacent writes of "abc".
+std::vector<outcome> start_writes(file& f, std::size_t count) {
+    std::vector<outcome> results(count);
+    for (std::size_t i = 0; i != count; ++i)
+        f.async_write_some_at(3 * i, asio::buffer("abc", 3), results[i].handler());
+    return results;
+}
+
 void check_names_all_engines(std::string_view text) {
     for (backend each : all_engines)
         BOOST_TEST(contains(text, to_string(each)), text << " names " << to_string(each));
@@ -650,9 +658,7 @@ ENGINE_TEST(statistics_count_errors_but_not_the_end_of_the_file) {
 ENGINE_TEST(statistics_count_cancelled_operations_apart_from_failed_ones) {
     hold held(env.ctx, env.engine, hold_at::submission);
     file f = env.open();
-    outcome results[5];
-    for (outcome& each : results)
-        f.async_write_some_at(0, asio::buffer("abc", 3), each.handler());
+    const auto results = start_writes(f, 5);
     held.run_until_held(env.ctx, 5);
     f.cancel();
     env.run();
@@ -668,9 +674,7 @@ ENGINE_TEST(statistics_count_cancelled_operations_apart_from_failed_ones) {
 ENGINE_TEST(statistics_show_what_is_in_flight_and_the_most_that_was) {
     hold held(env.ctx, env.engine, hold_at::completion);
     file f = env.open();
-    outcome results[7];
-    for (outcome& each : results)
-        f.async_write_some_at(0, asio::buffer("abc", 3), each.handler());
+    const auto results = start_writes(f, 7);
     // started operations count before a thread runs the context
     BOOST_TEST(asio_aio::statistics(env.ctx).in_flight == 7u);
     held.run_until_held(env.ctx, 7);
@@ -691,9 +695,7 @@ ENGINE_TEST(statistics_show_what_is_in_flight_and_the_most_that_was) {
 
 ENGINE_TEST(operations_of_one_turn_are_one_batch) {
     file f = env.open();
-    outcome results[32];
-    for (std::size_t i = 0; i != std::size(results); ++i)
-        f.async_write_some_at(i, asio::buffer("x", 1), results[i].handler());
+    const auto results = start_writes(f, 32);
     env.run();
     auto counted = asio_aio::statistics(env.ctx);
     BOOST_TEST(counted.batches == 1u);
@@ -710,9 +712,7 @@ ENGINE_TEST(the_pool_makes_no_more_threads_than_it_may) {
     options.max_threads = 3;
     asio_aio::configure(env.ctx, options);
     file f = env.open();
-    outcome results[64];
-    for (std::size_t i = 0; i != std::size(results); ++i)
-        f.async_write_some_at(i, asio::buffer("x", 1), results[i].handler());
+    const auto results = start_writes(f, 64);
     env.run();
     const auto counted = asio_aio::statistics(env.ctx);
     BOOST_TEST(counted.completed == 64u);
@@ -733,10 +733,8 @@ ENGINE_TEST(statistics_of_two_contexts_are_apart) {
 
 ENGINE_TEST(the_latency_histogram_covers_what_was_measured) {
     file f = env.open();
-    outcome results[16];
     const auto begin = std::chrono::steady_clock::now();
-    for (std::size_t i = 0; i != std::size(results); ++i)
-        f.async_write_some_at(i, asio::buffer("x", 1), results[i].handler());
+    const auto results = start_writes(f, 16);
     env.run();
     const auto all = std::chrono::steady_clock::now() - begin;
     const asio_aio::latency_histogram writes = asio_aio::statistics(env.ctx).write;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Errors of files, limits and devices. Every engine reports the same error, always to the handler.
+// Errors of files, limits and devices. Every engine reports the same error. An asynchronous
+// operation reports it to the handler, and never throws.
 #include "results.hpp"
 #include "mounts.hpp"
 

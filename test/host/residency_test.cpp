@@ -108,13 +108,8 @@ void write_to(const std::string& path, std::uint64_t offset, std::string_view by
 }
 
 /// The number of mappings of this file in this process.
-std::size_t maps_of(const std::string& path) {
-    const std::string name = path.substr(path.rfind("/test-"));
-    std::ifstream maps("/proc/self/maps");
-    std::size_t found = 0;
-    for (std::string line; std::getline(maps, line);)
-        found += line.find(name) != std::string::npos ? 1 : 0;
-    return found;
+std::size_t count_maps_of(const std::string& path) {
+    return maps_of(path.substr(path.rfind("/test-"))).size();
 }
 
 /// The result of a read, and whether it was read inline.
@@ -185,6 +180,30 @@ std::unique_ptr<environment> make_tmpfs_environment(environment& env) {
 file open_new(environment& env, const overlay& fs, std::string_view bytes) {
     set_content(fs.file("file"), bytes);
     return file(env.ctx, fs.file("file"), file_base::read_write);
+}
+
+/// A file in the lower layer only, opened for reading.
+file open_lower(environment& env, const overlay& fs, std::string_view bytes) {
+    set_content(fs.lower("file"), bytes);
+    return file(env.ctx, fs.file("file"), file_base::read_only);
+}
+
+/// Fails unless reads of `f`, whose content is `bytes`, are inline, also at and past its end.
+void expect_all_inline(environment& env, file& f, const std::string& bytes) {
+    for (const std::size_t offset :
+         {std::size_t(0), page - 1, page + 1, 3 * page, bytes.size() - 1}) {
+        const seen found = read(env, f, offset, page);
+        BOOST_TEST((found.bytes == bytes.substr(offset, page)));
+        BOOST_TEST(!found.ec);
+        BOOST_TEST(found.was_inline);
+    }
+    for (const std::size_t offset :
+         {bytes.size(), bytes.size() + 1, 4 * page, std::size_t(1) << 40}) {
+        const seen found = read(env, f, offset, page);
+        BOOST_TEST(found.ec == asio::error::eof);
+        BOOST_TEST(found.bytes.empty());
+        BOOST_TEST(found.was_inline);
+    }
 }
 
 /// Sets the size of the file. If the filesystem refuses, prints that and returns false.
@@ -312,13 +331,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_mapped_is_not_counted) {
 BOOST_AUTO_TEST_CASE(maps_have_a_limit_and_leave_nothing) {
     constexpr std::size_t most = 8192;
     const descriptor fd(make_memfd("12345"));
-    const auto mapped = [] {
-        std::ifstream maps("/proc/self/maps");
-        std::size_t found = 0;
-        for (std::string line; std::getline(maps, line);)
-            found += line.find("memfd:residency") != std::string::npos ? 1 : 0;
-        return found;
-    };
+    const auto mapped = [] { return maps_of("memfd:residency").size(); };
     for (int repeated = 0; repeated != 2; ++repeated) {
         std::vector<std::unique_ptr<residency_map>> maps(most);
         for (auto& each : maps) {
@@ -364,7 +377,7 @@ BOOST_AUTO_TEST_CASE(a_map_does_not_read_a_file_into_locked_memory) {
     const descriptor fd(path, O_RDWR);
     const int status = in_child([&] {
         if (::mlockall(MCL_FUTURE) != 0)
-            return 77;
+            return could_not;
         const unsigned long before = locked_kib();
         residency_map map;
         const auto counted = map.count(fd, 0, mib);
@@ -372,7 +385,7 @@ BOOST_AUTO_TEST_CASE(a_map_does_not_read_a_file_into_locked_memory) {
             return 2;
         return counted.value_or(0) == 0 ? 0 : 3; // no value if the mapping exceeds RLIMIT_MEMLOCK
     });
-    if (status == 77)
+    if (status == could_not)
         return say_skipped("this process may not lock memory");
     BOOST_TEST(status == 0);
     const auto pages = pages_in_memory(path);
@@ -449,19 +462,7 @@ ENGINE_TEST(on_tmpfs_what_was_written_is_read_inline) {
     BOOST_TEST(empty.ec == asio::error::eof);
     BOOST_TEST(empty.was_inline);
     BOOST_TEST(write_at(*there, f, 0, {asio::buffer(bytes)}).bytes == bytes.size());
-    for (const std::size_t offset :
-         {std::size_t(0), page - 1, page + 1, 3 * page, bytes.size() - 1}) {
-        const seen found = read(*there, f, offset, page);
-        BOOST_TEST((found.bytes == bytes.substr(offset, page)));
-        BOOST_TEST(!found.ec);
-        BOOST_TEST(found.was_inline);
-    }
-    for (const std::size_t offset : {bytes.size(), bytes.size() + 1, std::size_t(1) << 40}) {
-        const seen found = read(*there, f, offset, page);
-        BOOST_TEST(found.ec == asio::error::eof);
-        BOOST_TEST(found.bytes.empty());
-        BOOST_TEST(found.was_inline);
-    }
+    expect_all_inline(*there, f, bytes);
     f.resize(10 * mib);
     const seen hole = read(*there, f, 5 * mib + 7, 2 * page);
     BOOST_TEST((hole.bytes == std::string(2 * page, '\0')));
@@ -505,7 +506,7 @@ ENGINE_TEST(the_option_and_a_limit_of_0_turn_inline_reads_off_on_tmpfs_and_overl
                     BOOST_TEST(found.bytes == "12345");
                     BOOST_TEST(!found.was_inline);
                 }
-                BOOST_TEST(maps_of(path) == 0u);
+                BOOST_TEST(count_maps_of(path) == 0u);
             }
             BOOST_TEST(asio_aio::statistics(limit_of_0.ctx).inline_misses == 0u);
         }
@@ -559,20 +560,7 @@ ENGINE_TEST(on_overlayfs_what_is_in_memory_is_read_inline) {
         return;
     const std::string bytes = pattern(3 * page + 100);
     file f = open_new(env, *fs, bytes);
-    for (const std::size_t offset :
-         {std::size_t(0), page - 1, page + 1, 3 * page, bytes.size() - 1}) {
-        const seen found = read(env, f, offset, page);
-        BOOST_TEST((found.bytes == bytes.substr(offset, page)));
-        BOOST_TEST(!found.ec);
-        BOOST_TEST(found.was_inline);
-    }
-    for (const std::size_t offset :
-         {bytes.size(), bytes.size() + 1, 4 * page, std::size_t(1) << 40}) {
-        const seen found = read(env, f, offset, page);
-        BOOST_TEST(found.ec == asio::error::eof);
-        BOOST_TEST(found.bytes.empty());
-        BOOST_TEST(found.was_inline);
-    }
+    expect_all_inline(env, f, bytes);
     BOOST_TEST(asio_aio::statistics(env.ctx).inline_misses == 0u);
 }
 
@@ -591,8 +579,7 @@ ENGINE_TEST(on_overlayfs_what_is_not_in_memory_goes_to_the_engine_once) {
     if (!fs)
         return;
     const std::string bytes = pattern(8 * page);
-    set_content(fs->lower("file"), bytes);
-    file f(env.ctx, fs->file("file"), file_base::read_only);
+    file f = open_lower(env, *fs, bytes);
     const bool cold = made_cold(fs->lower("file"));
     const seen first = read(env, f, page, 2 * page);
     BOOST_TEST((first.bytes == bytes.substr(page, 2 * page)));
@@ -607,8 +594,7 @@ ENGINE_TEST(on_overlayfs_a_read_that_is_in_memory_in_part_goes_to_the_engine) {
     if (!fs)
         return;
     const std::string bytes = pattern(8 * page);
-    set_content(fs->lower("file"), bytes);
-    file f(env.ctx, fs->file("file"), file_base::read_only);
+    file f = open_lower(env, *fs, bytes);
     if (!made_cold_but_for_the_first_page(fs->lower("file")))
         return;
     const seen first = read(env, f, 0, page);
@@ -640,7 +626,7 @@ ENGINE_TEST(on_overlayfs_a_file_grows_within_the_room_of_its_map_and_beyond) {
     BOOST_TEST(is_inline_in_the_end(env, f, 0, "12345"));
     // The first mapping has 64 MiB, and a new one has twice the size. Two of the four sizes need
     // one.
-    BOOST_TEST(maps_of(fs->file("file")) <= 3u);
+    BOOST_TEST(count_maps_of(fs->file("file")) <= 3u);
 }
 
 ENGINE_TEST(on_overlayfs_a_mapped_file_shrinks_and_grows_again) {
@@ -668,8 +654,7 @@ ENGINE_TEST(on_overlayfs_a_descriptor_from_before_the_copy_up_sees_what_was_writ
     if (!fs)
         return;
     const std::string bytes = pattern(4 * page);
-    set_content(fs->lower("file"), bytes);
-    file reader(env.ctx, fs->file("file"), file_base::read_only);
+    file reader = open_lower(env, *fs, bytes);
     BOOST_TEST(read(env, reader, 0, page).was_inline);
     file writer(env.ctx, fs->file("file"), file_base::read_write);
     const std::string change = pattern(page, 2);
@@ -694,9 +679,9 @@ ENGINE_TEST(on_overlayfs_two_files_of_one_path_are_mapped_each) {
         file second(env.ctx, fs->file("file"), file_base::read_only);
         BOOST_TEST(read(env, first, 0, 5).was_inline);
         BOOST_TEST(read(env, second, 0, 5).was_inline);
-        BOOST_TEST(maps_of(fs->file("file")) == 2u);
+        BOOST_TEST(count_maps_of(fs->file("file")) == 2u);
     }
-    BOOST_TEST(maps_of(fs->file("file")) == 1u);
+    BOOST_TEST(count_maps_of(fs->file("file")) == 1u);
     BOOST_TEST(write_at(env, first, 5, {asio::buffer("678", 3)}).bytes == 3u);
     BOOST_TEST(read(env, first, 0, 10).bytes == "12345678");
 }
@@ -785,7 +770,7 @@ ENGINE_TEST(on_overlayfs_a_direct_file_is_not_mapped) {
     BOOST_TEST(read_at(env, f, 0, {asio::buffer(memory)}).bytes == page);
     BOOST_TEST((std::string(memory, page) == pattern(page)));
     BOOST_TEST(inline_hits(env.ctx) == 0u);
-    BOOST_TEST(maps_of(fs->file("file")) == 0u);
+    BOOST_TEST(count_maps_of(fs->file("file")) == 0u);
 }
 
 ENGINE_TEST(on_overlayfs_a_file_above_the_address_space_is_read_by_the_engine) {
@@ -806,7 +791,7 @@ ENGINE_TEST(on_overlayfs_a_file_above_the_address_space_is_read_by_the_engine) {
                 BOOST_TEST(read(*there, f, size, 5).ec == asio::error::eof);
             }
             if (bits >= 47)
-                BOOST_TEST(maps_of(fs->file("file")) == 0u);
+                BOOST_TEST(count_maps_of(fs->file("file")) == 0u);
         }
     }
 }
@@ -825,7 +810,7 @@ ENGINE_TEST(on_overlayfs_a_limited_address_space_has_no_map) {
         for (int i = 0; i != 3; ++i) {
             const seen found = read_on(usual.ctx, f, 0, 10);
             if (found.was_inline || found.ec || found.bytes != "12345" ||
-                maps_of(fs->file("file")) != 0)
+                count_maps_of(fs->file("file")) != 0)
                 return 2;
         }
         return 0;
@@ -878,12 +863,12 @@ ENGINE_TEST(on_overlayfs_a_map_ends_with_its_file) {
     const auto open_and_read = [&] {
         file f(env.ctx, path, file_base::read_write);
         BOOST_TEST(read(env, f, 0, 10).was_inline);
-        BOOST_TEST(maps_of(path) == 1u);
+        BOOST_TEST(count_maps_of(path) == 1u);
         BOOST_TEST(count_descriptors() == descriptors + 1);
         return f;
     };
     const auto nothing_is_left = [&] {
-        return maps_of(path) == 0 && count_descriptors() == descriptors;
+        return count_maps_of(path) == 0 && count_descriptors() == descriptors;
     };
     { const file destroyed = open_and_read(); }
     BOOST_TEST(nothing_is_left());
@@ -894,7 +879,7 @@ ENGINE_TEST(on_overlayfs_a_map_ends_with_its_file) {
 
     file released = open_and_read();
     const int given = released.release();
-    BOOST_TEST(maps_of(path) == 0u);
+    BOOST_TEST(count_maps_of(path) == 0u);
     {
         file assigned(env.ctx, given);
         BOOST_TEST(read(env, assigned, 0, 10).was_inline);
@@ -904,9 +889,9 @@ ENGINE_TEST(on_overlayfs_a_map_ends_with_its_file) {
     file from = open_and_read();
     file to = std::move(from);
     BOOST_TEST(read(env, to, 0, 10).was_inline);
-    BOOST_TEST(maps_of(path) == 1u);
+    BOOST_TEST(count_maps_of(path) == 1u);
     to = file(env.ctx);
-    BOOST_TEST(maps_of(path) == 0u);
+    BOOST_TEST(count_maps_of(path) == 0u);
 }
 
 ENGINE_TEST(on_overlayfs_a_map_ends_with_the_context_too) {
@@ -926,7 +911,7 @@ ENGINE_TEST(on_overlayfs_a_map_ends_with_the_context_too) {
         f->async_read_some_at(0, asio::buffer(back), [](error_code, std::size_t) {});
         f.reset(); // the read in flight still owns the descriptor and the map
     }
-    BOOST_TEST(maps_of(path) == 0u);
+    BOOST_TEST(count_maps_of(path) == 0u);
     BOOST_TEST(count_descriptors() == descriptors);
 }
 
@@ -954,7 +939,7 @@ ENGINE_TEST(on_overlayfs_parent_and_child_read_a_mapped_file_after_a_fork) {
         if (!found.was_inline || found.bytes != "12345")
             return 1;
         f.close();
-        return maps_of(fs->file("file")) == 0 ? 0 : 2;
+        return count_maps_of(fs->file("file")) == 0 ? 0 : 2;
     });
     env.ctx.notify_fork(asio::execution_context::fork_parent);
     BOOST_TEST(status == 0);

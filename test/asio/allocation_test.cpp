@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0 Where the memory of an operation comes from, and what happens
-// where there is none: cases 30 and 44.
+// SPDX-License-Identifier: BSL-1.0
+// The memory of operations: its allocator, no allocation in steady state, and failed allocations.
 #include "holding_engine.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -18,6 +18,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
+#include <deque>
 #include <map>
 #include <memory>
 #include <new>
@@ -30,7 +31,7 @@ using namespace test;
 
 namespace {
 
-/// Counts allocations of all threads while it is on, and lets one of this thread fail.
+/// Counts the allocations of all threads while `counting` is set, and lets one of this thread fail.
 struct heap {
     static inline std::atomic<bool> counting{false};
     static inline std::atomic<std::size_t> allocations{0};
@@ -49,7 +50,7 @@ struct heap {
         if (!may_allocate())
             return nullptr;
         void* memory = nullptr;
-        // At least a pointer: posix_memalign(3) asks for it.
+        // posix_memalign(3) requires an alignment of at least the size of a pointer.
         const int error = ::posix_memalign(&memory, std::max(alignment, sizeof(void*)), bytes);
         return error == 0 ? memory : nullptr;
     }
@@ -63,8 +64,8 @@ struct heap {
 
 } // namespace
 
-// Every form that may be called. Not inline: GCC would see memory of operator new go to free, and
-// warn.
+// All forms of operator new and delete. They are not inline: GCC would warn that memory of operator
+// new is freed with free().
 [[gnu::noinline]] void* operator new(std::size_t bytes) {
     return heap::required(heap::plain(bytes));
 }
@@ -114,7 +115,7 @@ struct heap {
     std::free(memory);
 }
 
-// Asio's recycling_allocator takes its memory from here, and not from operator new.
+// Asio's recycling_allocator calls aligned_alloc, and not operator new.
 extern "C" void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept {
     void* memory = heap::aligned(alignment, bytes);
     if (!memory)
@@ -124,7 +125,7 @@ extern "C" void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcep
 
 namespace {
 
-/// The number of allocations of all threads since it was made.
+/// Counts the allocations of all threads during its lifetime.
 class count_allocations {
 public:
     count_allocations() {
@@ -138,14 +139,14 @@ public:
     std::size_t so_far() const { return heap::allocations; }
 };
 
-// --- An allocator that keeps books ---
+// --- An allocator that records its blocks ---
 
 struct books {
     std::size_t allocations = 0;
-    std::map<void*, std::size_t> blocks; ///< What is allocated now, with its size in bytes.
-    /// Something was freed that was not allocated, or with another size.
+    std::map<void*, std::size_t> blocks; ///< The allocated blocks with their sizes in bytes.
+    /// A block was freed that was not allocated, or with another size.
     bool mistake = false;
-    std::size_t fails_at = 0; ///< As `heap::fails_at`.
+    std::size_t fails_at = 0; ///< Like `heap::fails_at`, for this allocator.
 };
 
 template <typename T>
@@ -188,7 +189,7 @@ private:
     books* books_;
 };
 
-/// What an operation can need: one or two allocations, an engine or none.
+/// The ways of an operation: with one or two allocations, with or without an engine.
 struct way {
     enum kind { hit, miss, write, many_buffers, nothing, closed };
 
@@ -197,10 +198,10 @@ struct way {
 };
 
 constexpr way all_ways[] = {
-    {way::hit, "a read that memory can serve"},
+    {way::hit, "an inline read"},
     {way::miss, "a read that goes to the engine"},
     {way::write, "a write"},
-    {way::many_buffers, "a read into more buffers than have room in an operation"},
+    {way::many_buffers, "a read into more buffers than an operation has room for"},
     {way::nothing, "a read of nothing"},
     {way::closed, "a read of a closed file"},
 };
@@ -216,10 +217,10 @@ public:
         set_content(cold_path_, std::string(sizeof bytes_, 'x'));
         open_.open(env.path(), file_base::read_write);
         cold_.emplace(env.ctx.get_executor(), cold_path_, file_base::read_only);
-        open_.read_some_at(0, asio::buffer(bytes_)); // into memory
+        open_.read_some_at(0, asio::buffer(bytes_)); // brings the data into memory
     }
 
-    /// Makes what `start` is to find.
+    /// Prepares the file for `start`.
     void prepare(way::kind what) const {
         if (what == way::miss)
             make_cold(cold_path_);
@@ -322,12 +323,12 @@ constexpr kind all_kinds[] = {kind::hit, kind::miss, kind::write};
 
 std::ostream& operator<<(std::ostream& out, kind what) {
     return out
-        << (what == kind::hit        ? "reads that memory serves"
+        << (what == kind::hit        ? "inline reads"
                 : what == kind::miss ? "reads by the engine"
                                      : "writes by the engine");
 }
 
-/// A file of which reads are hits, or none of them is tried.
+/// A file whose content is in memory. Its reads are inline, or go to the engine for `kind::miss`.
 template <typename File>
 class warm_file {
 public:
@@ -362,13 +363,13 @@ private:
     std::array<char, block * blocks> bytes_{};
 };
 
-/// Runs the context in one call, under the test's own deadline: run_for makes a thread's cache of
-/// memory anew for each handler.
+/// Runs the context in one call. `run_for` would begin each handler with an empty cache of memory.
+/// The deadline of the test still applies.
 void run_with_one_cache(asio::io_context& ctx) {
     ctx.run();
 }
 
-/// Rounds of operations: so many at once, and each handler starts the next.
+/// Chains of operations: `at_once` in flight, and each handler starts the next operation.
 template <typename File, typename Decorate>
 class rounds {
 public:
@@ -380,8 +381,7 @@ public:
             start(i);
     }
 
-    /// Allocations in the rounds that count: from the end of warming up until the first chain has
-    /// ended.
+    /// The allocations of all chains, from the end of the warm-up until the first chain has ended.
     std::size_t allocations() const { return allocations_; }
     bool failed() const { return failed_; }
     std::size_t ended() const { return ended_; }
@@ -400,7 +400,7 @@ private:
     void go_on(std::size_t i, bool right) {
         failed_ |= !right;
         const std::size_t done = ++done_[i];
-        // Chain 0 counts, while all others are running, too.
+        // Chain 0 starts and ends the count, while all other chains run, too.
         if (i == 0 && done == warm_up_rounds)
             counter_.emplace();
         if (i == 0 && done == warm_up_rounds + counted_rounds) {
@@ -425,14 +425,16 @@ private:
     bool failed_ = false;
 };
 
-/// Allocations of `at_once` chains of callbacks on a context of one thread.
-template <typename Executor, typename Decorate>
+/// Fails unless `at_once` chains of callbacks on a context of one thread allocate nothing.
+/** `make_executor(ctx)` makes the executor of the file. */
+template <typename Executor, typename Decorate, typename MakeExecutor>
 void check_no_allocations(
-    const environment& env, kind what, std::size_t at_once, Decorate decorate) {
+    const environment& env, kind what, std::size_t at_once, Decorate decorate,
+    MakeExecutor make_executor) {
     BOOST_TEST_CONTEXT(what << ", " << at_once << " at once") {
         asio::io_context ctx;
         using file_type = asio_aio::basic_random_access_file_aio<Executor>;
-        warm_file<file_type> file(env, Executor(ctx.get_executor()), what);
+        warm_file<file_type> file(env, Executor(make_executor(ctx)), what);
         rounds<file_type, Decorate> all(file, at_once, decorate);
         all.start();
         run_with_one_cache(ctx);
@@ -442,10 +444,16 @@ void check_no_allocations(
     }
 }
 
-constexpr auto as_it_is = [](auto handler) { return handler; };
+template <typename Executor, typename Decorate>
+void check_no_allocations(
+    const environment& env, kind what, std::size_t at_once, Decorate decorate) {
+    const auto of_context = [](asio::io_context& ctx) { return ctx.get_executor(); };
+    check_no_allocations<Executor>(env, what, at_once, decorate, of_context);
+}
 
-/// Memory for a handler's operations that is kept from one to the next: what a server gives to each
-/// of its connections.
+constexpr auto unchanged = [](auto handler) { return handler; };
+
+/// Memory that a handler keeps from one operation to the next, as a server keeps it per connection.
 class kept_memory {
 public:
     void* allocate(std::size_t bytes) {
@@ -502,17 +510,17 @@ private:
     kept_memory* memory_;
 };
 
-/// One callback in flight with the default allocator, and as many with memory of their own.
+/// Checks one chain of callbacks with the default allocator.
 template <typename Executor>
 void check_no_allocations_on(const environment& env) {
     for (kind what : all_kinds)
-        check_no_allocations<Executor>(env, what, 1, as_it_is);
+        check_no_allocations<Executor>(env, what, 1, unchanged);
 }
 
 template <typename Executor>
 void check_no_allocations_of_32_on(const environment& env) {
     for (kind what : all_kinds)
-        check_no_allocations<Executor>(env, what, 32, as_it_is);
+        check_no_allocations<Executor>(env, what, 32, unchanged);
 }
 
 template <typename Executor>
@@ -565,36 +573,11 @@ ENGINE_TEST(a_callback_with_a_cancellation_slot_does_not_allocate) {
     }
 }
 
-ENGINE_TEST(a_callback_on_a_type_erased_strand_does_not_allocate) {
-    for (kind what : all_kinds) {
-        asio::io_context ctx;
-        warm_file<file> file(env, asio::any_io_executor(asio::make_strand(ctx)), what);
-        rounds all(file, 1, as_it_is);
-        all.start();
-        run_with_one_cache(ctx);
-        BOOST_TEST(!all.failed());
-        BOOST_TEST(all.allocations() == 0u);
-    }
-}
-
-ENGINE_TEST(callbacks_on_strands_of_every_sort_do_not_allocate) {
-    const auto check = [&](const char* name, std::size_t at_once, auto make_executor) {
-        for (kind what : all_kinds) {
-            BOOST_TEST_CONTEXT(name << ", " << what << ", " << at_once << " at once") {
-                asio::io_context ctx;
-                warm_file<file> file(env, make_executor(ctx), what);
-                rounds all(file, at_once, as_it_is);
-                all.start();
-                run_with_one_cache(ctx);
-                BOOST_TEST(!all.failed());
-                BOOST_TEST(all.allocations() == 0u);
-            }
-        }
-    };
+ENGINE_TEST(callbacks_on_a_type_erased_strand_do_not_allocate) {
+    const auto strand = [](asio::io_context& ctx) { return asio::make_strand(ctx); };
     for (std::size_t at_once : {1, 2, 8, 32})
-        check("any_io_executor of a strand", at_once, [](asio::io_context& ctx) {
-            return asio::any_io_executor(asio::make_strand(ctx));
-        });
+        for (kind what : all_kinds)
+            check_no_allocations<asio::any_io_executor>(env, what, at_once, unchanged, strand);
 }
 
 ENGINE_TEST(awaiting_does_not_allocate) {
@@ -624,7 +607,7 @@ BOOST_AUTO_TEST_CASE(the_counter_sees_what_this_program_and_asio_allocate) {
     std::size_t plain = 0, aligned = 0, recycled = 0;
     {
         const count_allocations counter;
-        // as function calls: a new expression may be optimised away
+        // function calls, because the compiler may optimise a new expression away
         ::operator delete(::operator new(1));
         plain = counter.so_far();
         constexpr std::align_val_t cache_line{64};
@@ -639,14 +622,14 @@ BOOST_AUTO_TEST_CASE(the_counter_sees_what_this_program_and_asio_allocate) {
     BOOST_TEST(recycled == 3u);
 }
 
-// --- No memory ---
+// --- Failed allocations ---
 
 namespace {
 
-/// Starts an operation again and again, each time with one more allocation that works, until all
-/// work.
+/// Starts an operation repeatedly. The first allocation fails at first, then the second, and so on
+/// until all succeed.
 /**
- * `start(n)` lets the nth allocation of the initiating function fail; it throws std::bad_alloc or
+ * `start(n)` lets the nth allocation of the initiating function fail. It throws std::bad_alloc or
  * starts the operation.
  */
 template <typename Start>
@@ -668,68 +651,30 @@ void check_every_allocation(environment& env, const outcome& result, Start start
     BOOST_TEST(n > 2u); // at least one allocation failed
 }
 
-} // namespace
-
-ENGINE_TEST(an_exception_of_the_allocator_reaches_the_caller_and_nothing_leaks) {
-    operations<file> ops(env);
-    for (const way& each : all_ways) {
-        BOOST_TEST_CONTEXT(each.name) {
-            books kept;
-            outcome result;
-            const auto witness = std::make_shared<int>();
-            check_every_allocation(env, result, [&](std::size_t n) {
-                BOOST_TEST(kept.blocks.size() == 0u);
-                BOOST_TEST(witness.use_count() == 1);
-                ops.prepare(each.what);
-                kept.fails_at = n;
-                try {
-                    ops.start(
-                        each.what,
-                        asio::bind_allocator(
-                            booked_allocator<void>(kept),
-                            [&, witness](error_code ec, std::size_t m) {
-                                result.handler()(ec, m);
-                            }));
-                } catch (...) {
-                    kept.fails_at = 0;
-                    throw;
-                }
-                kept.fails_at = 0; // only the initiating function is to fail
-            });
-            BOOST_TEST(kept.blocks.size() == 0u);
-            BOOST_TEST(!kept.mistake);
-            BOOST_TEST(witness.use_count() == 1);
-            BOOST_TEST(
-                (each.what == way::closed ? result.ec == asio::error::bad_descriptor : !result.ec));
-        }
-    }
-    BOOST_TEST(asio_aio::statistics(env.ctx).in_flight == 0u);
-}
-
-namespace {
-
-template <typename Executor>
-void check_every_allocation_of_the_heap(environment& env) {
+/// Lets each allocation of each way of an operation fail in turn.
+/**
+ * `fails_at` is the counter of `heap` or `books`. `bind(handler)` returns the completion token.
+ */
+template <typename Executor, typename Bind>
+void check_every_allocation_of_every_way(environment& env, std::size_t& fails_at, Bind bind) {
     operations<asio_aio::basic_random_access_file_aio<Executor>> ops(env);
     for (const way& each : all_ways) {
         BOOST_TEST_CONTEXT(each.name) {
             outcome result;
-            asio::cancellation_signal signal;
             const auto witness = std::make_shared<int>();
             check_every_allocation(env, result, [&](std::size_t n) {
                 BOOST_TEST(witness.use_count() == 1);
                 ops.prepare(each.what);
-                auto handler = asio::bind_cancellation_slot(
-                    signal.slot(),
+                auto token = bind(
                     [&result, witness](error_code ec, std::size_t m) { result.handler()(ec, m); });
-                heap::fails_at = n;
+                fails_at = n;
                 try {
-                    ops.start(each.what, std::move(handler));
+                    ops.start(each.what, std::move(token));
                 } catch (...) {
-                    heap::fails_at = 0;
+                    fails_at = 0;
                     throw;
                 }
-                heap::fails_at = 0;
+                fails_at = 0; // allocations after the initiating function succeed
             });
             BOOST_TEST(witness.use_count() == 1);
             BOOST_TEST(
@@ -739,7 +684,26 @@ void check_every_allocation_of_the_heap(environment& env) {
     BOOST_TEST(asio_aio::statistics(env.ctx).in_flight == 0u);
 }
 
+template <typename Executor>
+void check_every_allocation_of_the_heap(environment& env) {
+    std::deque<asio::cancellation_signal> signals; // a slot keeps its memory, so each is used once
+    check_every_allocation_of_every_way<Executor>(env, heap::fails_at, [&](auto handler) {
+        return asio::bind_cancellation_slot(signals.emplace_back().slot(), std::move(handler));
+    });
+}
+
 } // namespace
+
+ENGINE_TEST(an_exception_of_the_allocator_reaches_the_caller_and_nothing_leaks) {
+    books kept;
+    const auto bind = [&](auto handler) {
+        BOOST_TEST(kept.blocks.size() == 0u);
+        return asio::bind_allocator(booked_allocator<void>(kept), std::move(handler));
+    };
+    check_every_allocation_of_every_way<asio::any_io_executor>(env, kept.fails_at, bind);
+    BOOST_TEST(kept.blocks.size() == 0u);
+    BOOST_TEST(!kept.mistake);
+}
 
 ENGINE_TEST(an_exception_of_the_heap_reaches_the_caller_on_an_executor_of_io_context) {
     check_every_allocation_of_the_heap<asio::io_context::executor_type>(env);
@@ -772,7 +736,7 @@ ENGINE_TEST(an_exception_of_the_heap_reaches_the_caller_of_open_and_the_file_can
         BOOST_TEST(f.is_open() == !failed);
     }
     BOOST_TEST(n > 2u);
-    BOOST_TEST(count_descriptors() >= descriptors + 1); // the file, and what its engine needs
+    BOOST_TEST(count_descriptors() >= descriptors + 1); // the file and those of its engine
     f.close();
     const std::size_t with_engine = count_descriptors();
     for (std::size_t each = 1; each != n; ++each) {
@@ -785,13 +749,13 @@ ENGINE_TEST(an_exception_of_the_heap_reaches_the_caller_of_open_and_the_file_can
         heap::fails_at = 0;
         f.close();
     }
-    // a descriptor whose file could not be made was closed
+    // a failed `open` has closed its descriptor
     BOOST_TEST(count_descriptors() == with_engine);
 }
 
 namespace {
 
-/// An executor that refuses one of the functions that it is given.
+/// An executor that throws when it gets the function with the number `*refuses_at`.
 struct refusing_executor {
     asio::execution_context& query(asio::execution::context_t) const noexcept { return *ctx; }
     static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
@@ -813,8 +777,8 @@ struct refusing_executor {
     int* refuses_at;
 };
 
-/// Delivers five writes whose handlers `bind` binds; the third submission fails. All five handlers
-/// are called.
+/// Starts five writes, whose handlers `bind` changes. The third delivery fails, and all five
+/// handlers must still be called.
 template <typename Bind>
 void check_failing_delivery(environment& env, books& kept, Bind bind, int& fails_at, bool throws) {
     hold held(env.ctx, env.engine, hold_at::completion);
@@ -865,7 +829,7 @@ ENGINE_TEST(a_delivery_needs_no_memory_of_the_handlers_allocator) {
         return asio::bind_allocator(booked_allocator<void>(kept), handler);
     };
     check_failing_delivery(env, kept, bind, fails_at, false);
-    kept.fails_at = 2; // the first one is the operation
+    kept.fails_at = 2; // the first allocation is the operation
     file f = env.open();
     outcome result;
     f.async_write_some_at(0, asio::buffer("abc", 3), bind(result.handler()));
@@ -893,7 +857,7 @@ ENGINE_TEST(handlers_are_destroyed_once_where_the_context_ends_after_a_failed_de
     BOOST_TEST(witness.use_count() == 1);
 }
 
-ENGINE_TEST(an_executor_that_always_throws_holds_up_nobody_else) {
+ENGINE_TEST(an_executor_that_always_throws_delays_no_other_handler) {
     constexpr std::size_t count = 20;
     int calls = 0, refusals = 0;
     asio::io_context ctx;
@@ -903,7 +867,7 @@ ENGINE_TEST(an_executor_that_always_throws_holds_up_nobody_else) {
     f.async_write_some_at(
         0, asio::buffer("abc", 3),
         asio::bind_executor(refusing_executor{&ctx, &refuses_at}, [](error_code, std::size_t) {
-            BOOST_ERROR("its executor refuses it");
+            BOOST_ERROR("the executor always refuses this handler");
         }));
     for (std::size_t i = 0; i != count; ++i)
         f.async_write_some_at(0, asio::buffer("abc", 3), [&](error_code, std::size_t) { ++calls; });
@@ -922,7 +886,7 @@ ENGINE_TEST(an_executor_that_always_throws_holds_up_nobody_else) {
 
 namespace {
 
-/// A cancellation slot that has no memory.
+/// A cancellation slot whose allocation fails.
 struct failing_slot {
     bool is_connected() const noexcept { return true; }
     bool has_handler() const noexcept { return false; }
@@ -949,7 +913,7 @@ public:
     reluctant_handler(reluctant_handler&& other)
         : moves_left_(other.moves_left_), result_(other.result_) {
         if (--*moves_left_ == 0)
-            throw std::runtime_error("does not want to be moved");
+            throw std::runtime_error("the move constructor throws");
     }
 
     void operator()(error_code ec, std::size_t n) { result_->handler()(ec, n); }
@@ -968,19 +932,19 @@ ENGINE_TEST(an_initiation_that_throws_leaves_the_context_running) {
     outcome never, written;
     BOOST_CHECK_THROW(
         f.async_write_some_at(0, asio::buffer("abc", 3), handler_with_failing_slot{&never}),
-        std::bad_alloc); // nothing is in flight
+        std::bad_alloc); // no other operation is in flight
     BOOST_TEST(!ctx.stopped());
     f.async_write_some_at(0, asio::buffer("abc", 3), written.handler());
     BOOST_CHECK_THROW(
         f.async_write_some_at(0, asio::buffer("abc", 3), handler_with_failing_slot{&never}),
         std::bad_alloc);
-    run_with_deadline(ctx); // without restart
+    run_with_deadline(ctx); // without restart: the failed initiations have not stopped the context
     BOOST_TEST(written.calls == 1);
     BOOST_TEST(never.calls == 0);
     BOOST_TEST(asio_aio::statistics(ctx).in_flight == 0u);
 }
 
-ENGINE_TEST(a_handler_that_throws_when_it_is_moved_takes_nobody_with_it) {
+ENGINE_TEST(a_handler_that_throws_when_it_is_moved_harms_no_other_operation) {
     bool moved_everywhere = false;
     for (int n = 1; !moved_everywhere; ++n) {
         BOOST_REQUIRE(n != 100);
@@ -1002,7 +966,7 @@ ENGINE_TEST(a_handler_that_throws_when_it_is_moved_takes_nobody_with_it) {
             run_with_deadline(ctx);
         }
         BOOST_TEST(written.calls == 1);
-        BOOST_TEST(moves_left.use_count() == 1); // it was destroyed
+        BOOST_TEST(moves_left.use_count() == 1); // the handler is destroyed
         BOOST_TEST(asio_aio::statistics(ctx).in_flight == 0u);
         moved_everywhere = reluctant.calls == 1;
     }

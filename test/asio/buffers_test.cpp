@@ -52,7 +52,7 @@ namespace {
 
 enum class gaps { none, some_empty };
 
-/// `bytes` cut into `count` buffers of 1 to 7 bytes, or with every third empty.
+/// Cuts `bytes` into `count` buffers of 1 to 7 bytes; every third buffer may be empty.
 template <typename Buffer, typename String>
 std::vector<Buffer> cut(String& bytes, std::size_t count, gaps which) {
     std::vector<Buffer> buffers;
@@ -74,8 +74,7 @@ std::size_t bytes_of(const std::vector<Buffer>& buffers, std::size_t count) {
         [](std::size_t sum, const Buffer& each) { return sum + each.size(); });
 }
 
-/// Fails unless `result` is what one operation moves of `buffers`: all, or of more than IOV_MAX the
-/// first IOV_MAX.
+/// Fails unless the operation moved the first IOV_MAX of `buffers`, or all if there are no more.
 template <typename Buffer>
 void check_extent(const outcome& result, const std::vector<Buffer>& buffers, gaps which) {
     BOOST_TEST(!result.ec);
@@ -84,14 +83,14 @@ void check_extent(const outcome& result, const std::vector<Buffer>& buffers, gap
         BOOST_TEST(result.bytes == all);
     } else if (which == gaps::none) {
         BOOST_TEST(result.bytes == bytes_of(buffers, IOV_MAX));
-    } else { // empty buffers may count or not
+    } else { // empty buffers may count towards IOV_MAX
         BOOST_TEST(result.bytes >= bytes_of(buffers, IOV_MAX));
         BOOST_TEST(result.bytes <= all);
     }
 }
 
-/// The least that Asio takes as a buffer sequence: bidirectional, and neither a container nor
-/// default constructible.
+/// The minimal buffer sequence: its iterators are bidirectional, it is not a container, and it has
+/// no default constructor.
 class reversed_list {
 public:
     using value_type = asio::const_buffer;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Cancellation by file and by slot: case 37.
+// Cancellation by file and by slot.
 #include "engine_support.hpp"
 #include "threads.hpp"
 
@@ -21,8 +21,8 @@ namespace {
 
 constexpr std::size_t block = 4096;
 
-/// An operation that was cancelled has moved nothing; one that was past stopping has its real
-/// result. Nothing in between.
+/// True if the operation was cancelled and moved nothing, or was not cancelled and moved
+/// everything.
 bool is_legal(const outcome& result, std::size_t full) {
     if (result.calls != 1)
         return false;
@@ -30,8 +30,7 @@ bool is_legal(const outcome& result, std::size_t full) {
                                                        : !result.ec && result.bytes == full;
 }
 
-/// Holds the only thread of a pool, so that everything behind the first operation waits in the
-/// queue.
+/// A pool whose only thread is held, so that all operations after the first one wait in the queue.
 struct blocked_pool {
     blocked_pool() { use_gated_pool(ctx, 1); }
 
@@ -72,9 +71,9 @@ BOOST_AUTO_TEST_CASE(one_of_many_queued_operations_is_cancelled_by_its_slot) {
         f.async_write_some_at(
             i * block, asio::buffer(pool.bytes),
             asio::bind_cancellation_slot(signals[i].slot(), results[i].handler()));
-    pool.ctx.poll(); // into the pool's queue
+    pool.ctx.poll(); // submits them to the pool's queue
     signals[3].emit(asio::cancellation_type::total);
-    BOOST_TEST(results[3].calls == 0); // never from inside the emission
+    BOOST_TEST(results[3].calls == 0); // never inside `emit`
     while (results[3].calls == 0)
         BOOST_REQUIRE_EQUAL(pool.ctx.run_one(), 1u);
     BOOST_TEST(results[3].ec == asio::error::operation_aborted); // while the thread is still held
@@ -94,7 +93,7 @@ BOOST_AUTO_TEST_CASE(an_operation_that_no_turn_of_the_loop_has_submitted_is_canc
     f.async_write_some_at(
         0, asio::buffer(pool.bytes), asio::bind_cancellation_slot(signal.slot(), result.handler()));
     signal.emit(asio::cancellation_type::terminal);
-    run_until_idle(pool.ctx); // the gate is closed: the pool never saw it
+    run_until_idle(pool.ctx); // the gate is closed: a submitted write could not complete
     BOOST_TEST(result.calls == 1);
     BOOST_TEST(result.ec == asio::error::operation_aborted);
     BOOST_TEST(pool.stop.arrived().empty());
@@ -193,7 +192,7 @@ ENGINE_TEST(all_but_one_of_sixteen_reads_are_cancelled_fifty_times) {
                 i * bytes, asio::buffer(buffers[i]),
                 asio::bind_cancellation_slot(signals[i].slot(), results[i].handler()));
         if (round % 2 == 1)
-            env.ctx.poll_one(); // a flush: cancel what the engine has
+            env.ctx.poll_one(); // runs a round: the engine then has the reads
         for (std::size_t i = 1; i != 16; ++i)
             signals[i].emit(asio::cancellation_type::total);
         env.run();
@@ -219,8 +218,7 @@ ENGINE_TEST(threads_cancel_while_others_complete) {
     };
     std::vector<counted> counts(threads * rounds);
     constexpr std::size_t bytes = 64;
-    // One for each read: of those that were cancelled, some are still being done when the next
-    // round starts.
+    // One buffer for each read: some cancelled reads are still running when the next reads start.
     std::vector<std::string> buffers(threads * rounds * reads, std::string(bytes, '\0'));
     auto work = asio::make_work_guard(env.ctx);
     std::vector<std::thread> runners;
@@ -280,7 +278,7 @@ ENGINE_TEST(a_cancellation_leaves_alone_what_is_started_after_it) {
     constexpr int rounds = 1000;
     const std::string bytes = pattern(block);
     file f = env.open();
-    file busy = env.open("busy"); // keeps the other threads in rounds of the engines, which overlap
+    file busy = env.open("busy"); // keeps the other threads in rounds, which overlap
     std::atomic<int> left{rounds}, aborted{0};
     std::function<void()> cancel_and_write = [&] {
         f.cancel();
@@ -305,8 +303,8 @@ ENGINE_TEST(a_cancellation_leaves_alone_what_is_started_after_it) {
 }
 
 BOOST_AUTO_TEST_CASE(many_operations_are_cancelled_one_by_one) {
-    // A walk through all that waits for each of them would take longer than the deadline: 2 * 10^10
-    // steps.
+    // If each cancellation walked through all waiting operations, 2 * 10^10 steps would exceed the
+    // deadline.
     constexpr std::size_t count = 200'000;
     blocked_pool pool;
     file f = pool.open();
@@ -317,7 +315,7 @@ BOOST_AUTO_TEST_CASE(many_operations_are_cancelled_one_by_one) {
         f.async_write_some_at(
             0, asio::buffer(pool.bytes),
             asio::bind_cancellation_slot(signals[i].slot(), results[i].handler()));
-    pool.ctx.poll(); // into the pool's queue
+    pool.ctx.poll(); // submits them to the pool's queue
     for (std::size_t i = count; i-- != 0;)
         signals[i].emit(asio::cancellation_type::total);
     pool.ctx.restart();
@@ -341,7 +339,7 @@ BOOST_AUTO_TEST_CASE(operations_of_many_files_are_cancelled_file_by_file) {
         opened.emplace_back(pool.ctx, pool.folder.file("file"), file_base::read_write);
     for (std::size_t i = 0; i != results.size(); ++i)
         opened[i % files].async_write_some_at(0, asio::buffer(pool.bytes), results[i].handler());
-    pool.ctx.poll(); // into the pool's queue
+    pool.ctx.poll(); // submits them to the pool's queue
     for (file& each : opened)
         each.close();
     pool.ctx.restart();
@@ -366,7 +364,7 @@ ENGINE_TEST(a_write_that_has_written_bytes_reports_them_when_its_rest_is_cancell
     BOOST_TEST(!written.ec);
     BOOST_TEST(written.bytes == 2u);
     char back[6];
-    // nothing that a reader could not read again
+    // A cancelled read reports no bytes: the program can read them again.
     const outcome read = read_at(env, f, 0, {asio::buffer(back)});
     BOOST_TEST(read.ec == asio::error::operation_aborted);
     BOOST_TEST(read.bytes == 0u);

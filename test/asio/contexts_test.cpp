@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Execution contexts and threads: cases 27 and 36, and that a busy strand delays nobody else.
+// Execution contexts, executors and threads. A busy strand must not delay other strands.
 #include "holding_engine.hpp"
 #include "threads.hpp"
 
@@ -30,7 +30,7 @@ namespace {
 
 // --- A user's own execution context ---
 
-/// Runs functions on a thread of its own, in order.
+/// An execution context that runs functions in order on its own thread.
 class own_context : public asio::execution_context {
 public:
     class executor_type;
@@ -82,7 +82,7 @@ private:
     std::thread thread_;
 };
 
-/// Meets what Asio asks of an executor, and no more than asio::post needs.
+/// Meets Asio's requirements for an executor, and has no more than `asio::post` needs.
 class own_context::executor_type {
 public:
     explicit executor_type(own_context& context) noexcept : context_(&context) {}
@@ -108,7 +108,7 @@ own_context::executor_type own_context::get_executor() noexcept {
     return executor_type(*this);
 }
 
-/// An executor of a user's own around one of Asio's: it counts what is executed.
+/// A user's executor that wraps one of Asio's executors and counts the functions it executes.
 template <typename Inner>
 class counting_executor {
 public:
@@ -146,9 +146,10 @@ private:
     std::atomic<int>* count_;
 };
 
-// --- What every context has to do ---
+// --- What every context must support ---
 
-/// The engine for a context; false where a test before has opened a file on it with another one.
+/// Configures the engine of a context. False if an earlier test has used the context with another
+/// engine.
 [[nodiscard]] bool choose(asio::execution_context& context, const environment& env) {
     error_code ec;
     asio_aio::configure(context, env.options(), ec);
@@ -156,8 +157,7 @@ private:
     return !ec || (chosen && *chosen == env.engine);
 }
 
-/// Writes 64 blocks, then reads each: in memory or not, each by one operation; waits for the end of
-/// all.
+/// Writes 64 blocks with one operation each, and reads each block when its write is complete.
 template <typename Executor>
 class round_trip {
     static constexpr std::size_t blocks = 64;
@@ -174,7 +174,7 @@ public:
                 [this, i](error_code ec, std::size_t n) { read(i, !ec && n == block_size); });
     }
 
-    /// False where a handler was not called.
+    /// Waits for all reads; false if a handler was not called.
     [[nodiscard]] bool wait() { return ends_.wait(); }
 
     void check() const {
@@ -232,7 +232,7 @@ ENGINE_TEST(works_on_an_io_context_with_one_two_and_eight_threads) {
     }
 }
 
-ENGINE_TEST(works_on_an_io_context_that_is_told_to_have_one_thread) {
+ENGINE_TEST(works_on_an_io_context_with_a_concurrency_hint_of_one) {
     asio::io_context ctx(1);
     BOOST_REQUIRE(choose(ctx, env));
     round_trip<asio::io_context::executor_type> trip(ctx.get_executor(), env.path());
@@ -280,11 +280,11 @@ ENGINE_TEST(works_on_an_executor_that_holds_work) {
             env.ctx.stop();
         BOOST_TEST(all_ended);
     }
-    // The work that the file's own executor held is gone with it.
+    // The file's executor counted as work. It is destroyed now, so the context has no work left.
     BOOST_TEST(env.ctx.stopped());
 }
 
-ENGINE_TEST(works_on_an_executor_of_a_users_own_around_that_of_an_io_context) {
+ENGINE_TEST(works_on_a_users_executor_that_wraps_that_of_an_io_context) {
     std::atomic<int> executed{0};
     const counting_executor executor(env.ctx.get_executor(), executed);
     check_round_trip_in_run(env, executor, 2);
@@ -307,7 +307,7 @@ ENGINE_TEST(works_on_a_thread_pool) {
 
 namespace {
 
-/// Calls a function where it is given one, and knows no other way.
+/// An executor that always calls a function inside `execute`.
 struct inline_executor {
     asio::execution_context& query(asio::execution::context_t) const noexcept { return *context; }
     static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
@@ -343,7 +343,7 @@ ENGINE_TEST(works_on_an_inline_executor) {
         };
     };
     initiating = true;
-    // from memory, where the file is there
+    // an inline read, if the filesystem allows it
     f.async_read_some_at(0, asio::buffer(back), handler({}, bytes.size()));
     f.async_read_some_at(1 << 20, asio::buffer(back), handler(asio::error::eof, 0));
     f.async_read_some_at(
@@ -375,7 +375,7 @@ ENGINE_TEST(an_exception_of_a_handler_on_an_inline_executor_leaves_run_and_loses
         f.async_write_some_at(0, asio::buffer("abc", 3), [&calls, i](error_code, std::size_t) {
             ++calls;
             if (i == 1)
-                throw std::runtime_error("of a handler");
+                throw std::runtime_error("thrown by a handler");
         });
     BOOST_CHECK_THROW(run_with_deadline(env.ctx), std::runtime_error);
     run_with_deadline(env.ctx);
@@ -399,14 +399,13 @@ ENGINE_TEST(a_thread_pool_joins_when_nothing_is_in_flight_and_not_before) {
 ENGINE_TEST(works_on_the_system_executor) {
     auto& context = asio::query(asio::system_executor(), asio::execution::context);
     if (!choose(context, env))
-        return say_skipped(
-            "the system's context is one for the whole process, and it has another engine already");
+        return say_skipped("the system context of this process already has another engine");
     check_round_trip(env, asio::system_executor());
     check_round_trip(env, asio::any_io_executor(asio::system_executor()));
     check_round_trip(env, asio::make_strand(asio::system_executor()));
 }
 
-ENGINE_TEST(works_on_an_execution_context_of_a_users_own) {
+ENGINE_TEST(works_on_a_users_execution_context) {
     own_context context;
     BOOST_REQUIRE(choose(context, env));
     check_round_trip(env, context.get_executor());
@@ -433,7 +432,7 @@ ENGINE_TEST(handlers_run_on_the_thread_of_a_users_own_context) {
     BOOST_TEST(right == 3);
 }
 
-ENGINE_TEST(a_context_of_a_users_own_can_be_destroyed_while_operations_are_in_flight) {
+ENGINE_TEST(a_users_context_can_be_destroyed_while_operations_are_in_flight) {
     std::atomic<int> calls{0};
     const auto kept = std::make_shared<int>();
     {
@@ -443,7 +442,7 @@ ENGINE_TEST(a_context_of_a_users_own_can_be_destroyed_while_operations_are_in_fl
         for (int i = 0; i != 5; ++i)
             f.async_write_some_at(
                 0, asio::buffer("abc", 3), [&calls, kept](error_code ec, std::size_t) {
-                    calls += ec != asio::error::operation_aborted; // by the file's destructor
+                    calls += ec != asio::error::operation_aborted; // of the file's destructor
                 });
         BOOST_TEST(held.wait_for(5));
     }
@@ -456,8 +455,8 @@ ENGINE_TEST(a_context_of_a_users_own_can_be_destroyed_while_operations_are_in_fl
 
 namespace {
 
-/// The handler of a write on one executor is busy until reads and writes on the other have
-/// completed.
+/// Blocks the handler of a write on one executor until reads and writes on the other executor are
+/// complete.
 template <typename Executor>
 class busy_handler {
 public:
@@ -471,7 +470,7 @@ public:
 
     void start() {
         busy_file_.async_write_some_at(0, asio::buffer("x", 1), [this](error_code, std::size_t) {
-            start_others(); // while this handler holds its strand
+            start_others(); // this handler occupies its strand
             went_on_ = others_ended_.wait();
             all_ended_.arrive();
         });
@@ -508,7 +507,7 @@ void check_busy_handler(const environment& env, const Executor& busy, const Exec
     BOOST_TEST(test.went_on());
 }
 
-/// Two executors of an io_context with two threads, made by `make`.
+/// Checks two executors, made by `make`, of an io_context with two threads.
 template <typename Make>
 void check_busy_handler_in_run(const environment& env, Make make) {
     asio::io_context ctx;
@@ -550,7 +549,7 @@ ENGINE_TEST(a_busy_strand_that_is_erased_twice_does_not_delay_another) {
     });
 }
 
-ENGINE_TEST(a_busy_strand_of_an_executor_of_a_users_own_does_not_delay_another) {
+ENGINE_TEST(a_busy_strand_of_a_users_executor_does_not_delay_another) {
     std::atomic<int> executed{0};
     check_busy_handler_in_run(env, [&](asio::io_context& ctx) {
         return asio::make_strand(counting_executor(ctx.get_executor(), executed));
@@ -599,8 +598,7 @@ ENGINE_TEST(a_busy_thread_of_one_context_does_not_delay_handlers_bound_to_anothe
 
 namespace {
 
-/// On each file several chains of operations, each handler of which starts the next operation of
-/// its chain.
+/// Several chains of operations on each file. Each handler starts the next operation of its chain.
 class chains {
 public:
     static constexpr std::size_t per_file = 4;
@@ -747,7 +745,7 @@ ENGINE_TEST(cancelling_in_one_context_never_touches_the_other) {
     constexpr std::size_t count = 8;
     outcome results_here[count], results_there[count];
     asio::cancellation_signal signal;
-    // The keys by which operations are cancelled are the same in both contexts.
+    // The names by which slots find operations are the same in both contexts.
     for (std::size_t i = 0; i != count; ++i) {
         here.async_write_some_at(
             i, asio::buffer("x", 1),

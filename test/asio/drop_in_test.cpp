@@ -1,14 +1,16 @@
-// SPDX-License-Identifier: BSL-1.0 One program for Asio's file and for ours: it is compiled with
-// either, and expects the same of both.
+// SPDX-License-Identifier: BSL-1.0
+// One source, compiled once with Asio's file and once with ours. Both must behave the same.
 //
-// Left out, because Asio's answer differs and ours is meant: the permissions of a created file
-// (there 0777 and the umask), offsets above 2^63 - 1, more than 64 buffers, and the size of a block
-// device (there 0).
+// The test leaves out the intended differences from Asio's file:
+// - the permissions of a created file (0777 and the umask with Asio),
+// - offsets above 2^63 - 1,
+// - more than 64 buffers,
+// - the size of a block device (0 with Asio).
 #include "support.hpp"
 
 #if defined(__GNUC__) && !defined(__clang__)
 # pragma GCC diagnostic push
-// GCC 12 with sanitizers: of an allocator without members
+// GCC 12 with sanitizers warns about an allocator without members.
 # pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 # include <boost/asio/use_future.hpp>
 # pragma GCC diagnostic pop
@@ -33,7 +35,7 @@ using file_type = asio::random_access_file;
 using flag_base = asio::file_base;
 template <typename Executor>
 using basic_file_type = asio::basic_random_access_file<Executor>;
-// Asio has one engine; the environment is no more than a folder and a context then.
+// Asio has one engine, so the test uses only the folder and the context of its environment.
 # define DROP_IN_TEST(name)                                                                        \
   static void name(environment&);                                                                  \
   BOOST_AUTO_TEST_CASE(name##_with_asio) {                                                         \
@@ -42,8 +44,7 @@ using basic_file_type = asio::basic_random_access_file<Executor>;
   }                                                                                                \
   static void name([[maybe_unused]] environment& env)
 
-/// Ends the program as skipped where io_uring is refused: Asio's file throws from its constructor
-/// then.
+/// Ends the program as skipped if io_uring is refused. The constructor of Asio's file then throws.
 struct io_uring_or_skip {
     io_uring_or_skip() {
         try {
@@ -88,20 +89,20 @@ using io_file = basic_file_type<io_executor>;
 constexpr auto create = flag_base::flags(O_RDWR | O_CREAT);
 
 #if defined(ASIO_AIO_TEST_WITH_ASIO_FILE) && defined(BOOST_ASIO_NO_DEPRECATED)
-using error_or_void = void; // with that macro the error_code forms of Asio's file return nothing
+using error_or_void = void; // with this macro Asio's file returns no error_code
 #else
 using error_or_void = error_code;
 #endif
 
-/// The error that `call` reports by its argument; must be set on success too.
+/// The error that `call` stores in its argument. `call` must set the argument on success, too.
 template <typename Call>
-error_code told_by(Call call) {
+error_code error_of(Call call) {
     error_code ec = asio::error::no_recovery;
     call(ec);
     return ec;
 }
 
-/// The error that `call` throws; success where it throws nothing.
+/// The error that `call` throws; success if it throws nothing.
 template <typename Call>
 error_code thrown_by(Call call) {
     try {
@@ -128,7 +129,7 @@ static_assert(!std::is_copy_constructible_v<file_type> && !std::is_copy_assignab
 static_assert(
     std::is_nothrow_move_constructible_v<file_type> && std::is_move_assignable_v<file_type>);
 static_assert(!std::is_default_constructible_v<file_type>);
-// From a narrower executor, and not back.
+// A file can move to a wider executor type, but not back.
 static_assert(
     std::is_constructible_v<file_type, io_file&&> && std::is_assignable_v<file_type&, io_file&&>);
 static_assert(
@@ -209,7 +210,7 @@ static_assert(
 
 // --- Life of the object ---
 
-DROP_IN_TEST(every_constructor_makes_the_file_that_it_says) {
+DROP_IN_TEST(every_constructor_makes_the_expected_file) {
     const std::string path = env.path();
     const asio::any_io_executor ex = env.ctx.get_executor();
     file_type closed(ex), closed_too(env.ctx);
@@ -289,27 +290,27 @@ DROP_IN_TEST(open_and_assign_and_close_in_all_forms) {
     f.open(path.c_str(), create);
     f.close();
     f.open(path, create);
-    BOOST_TEST(!told_by([&](error_code& told) { f.close(told); }));
-    BOOST_TEST(!told_by([&](error_code& told) { f.open(path.c_str(), create, told); }));
+    BOOST_TEST(!error_of([&](error_code& told) { f.close(told); }));
+    BOOST_TEST(!error_of([&](error_code& told) { f.open(path.c_str(), create, told); }));
     f.close();
-    BOOST_TEST(!told_by([&](error_code& told) { f.open(path, create, told); }));
+    BOOST_TEST(!error_of([&](error_code& told) { f.open(path, create, told); }));
     f.close();
     f.assign(::open(path.c_str(), O_RDWR));
     f.close();
-    BOOST_TEST(!told_by([&](error_code& told) { f.assign(::open(path.c_str(), O_RDWR), told); }));
+    BOOST_TEST(!error_of([&](error_code& told) { f.assign(::open(path.c_str(), O_RDWR), told); }));
     BOOST_TEST(f.is_open());
 }
 
 DROP_IN_TEST(an_open_file_is_already_open) {
     file_type f(env.ctx, env.path(), create);
     const int descriptor = f.native_handle();
-    BOOST_TEST((told_by([&](error_code& told) {
+    BOOST_TEST((error_of([&](error_code& told) {
                     f.open(env.path(), create, told);
                 }) == asio::error::already_open));
-    BOOST_TEST((told_by([&](error_code& told) {
+    BOOST_TEST((error_of([&](error_code& told) {
                     f.open(env.path().c_str(), create, told);
                 }) == asio::error::already_open));
-    BOOST_TEST((told_by([&](error_code& told) {
+    BOOST_TEST((error_of([&](error_code& told) {
                     f.assign(descriptor, told);
                 }) == asio::error::already_open));
     BOOST_TEST((thrown_by([&] { f.open(env.path(), create); }) == asio::error::already_open));
@@ -323,8 +324,9 @@ DROP_IN_TEST(open_reports_what_the_kernel_says) {
     file_type f(env.ctx);
     const auto expect = [&](const std::string& path, flags how, int value) {
         const error_code expected(value, boost::system::system_category());
-        BOOST_TEST(told_by([&](error_code& told) { f.open(path, how, told); }) == expected);
-        BOOST_TEST(told_by([&](error_code& told) { f.open(path.c_str(), how, told); }) == expected);
+        BOOST_TEST(error_of([&](error_code& told) { f.open(path, how, told); }) == expected);
+        BOOST_TEST(
+            error_of([&](error_code& told) { f.open(path.c_str(), how, told); }) == expected);
         BOOST_TEST(thrown_by([&] { f.open(path, how); }) == expected);
         BOOST_TEST(!f.is_open());
     };
@@ -354,13 +356,13 @@ DROP_IN_TEST(flags_are_combined_and_do_what_they_say) {
 
 DROP_IN_TEST(closing_twice_is_fine_and_cancelling_a_closed_file_is_not) {
     file_type f(env.ctx, env.path(), create);
-    BOOST_TEST(!told_by([&](error_code& told) { f.cancel(told); }));
+    BOOST_TEST(!error_of([&](error_code& told) { f.cancel(told); }));
     BOOST_TEST(!thrown_by([&] { f.cancel(); }));
-    BOOST_TEST(!told_by([&](error_code& told) { f.close(told); }));
-    BOOST_TEST(!told_by([&](error_code& told) { f.close(told); }));
+    BOOST_TEST(!error_of([&](error_code& told) { f.close(told); }));
+    BOOST_TEST(!error_of([&](error_code& told) { f.close(told); }));
     BOOST_TEST(!thrown_by([&] { f.close(); }));
     BOOST_TEST(!f.is_open());
-    BOOST_TEST(told_by([&](error_code& told) { f.cancel(told); }) == bad_descriptor);
+    BOOST_TEST(error_of([&](error_code& told) { f.cancel(told); }) == bad_descriptor);
     BOOST_TEST(thrown_by([&] { f.cancel(); }) == bad_descriptor);
 }
 
@@ -427,17 +429,17 @@ DROP_IN_TEST(a_released_descriptor_stays_open) {
 DROP_IN_TEST(size_and_resize_and_sync_in_all_forms) {
     file_type f(env.ctx, env.path(), create);
     const file_type& constant = f;
-    error_code ec = asio::error::eof; // is cleared
+    error_code ec = asio::error::eof; // the call must clear it
     BOOST_TEST(constant.size(ec) == 0u);
     BOOST_TEST(!ec);
     f.resize(5);
     BOOST_TEST(constant.size() == 5u);
-    BOOST_TEST(!told_by([&](error_code& told) { f.resize(3, told); }));
+    BOOST_TEST(!error_of([&](error_code& told) { f.resize(3, told); }));
     BOOST_TEST(f.size() == 3u);
     f.sync_all();
     f.sync_data();
-    BOOST_TEST(!told_by([&](error_code& told) { f.sync_all(told); }));
-    BOOST_TEST(!told_by([&](error_code& told) { f.sync_data(told); }));
+    BOOST_TEST(!error_of([&](error_code& told) { f.sync_all(told); }));
+    BOOST_TEST(!error_of([&](error_code& told) { f.sync_data(told); }));
     BOOST_TEST(content(env.path()) == std::string(3, '\0'));
 }
 
@@ -448,11 +450,11 @@ DROP_IN_TEST(everything_on_a_closed_file_is_a_bad_descriptor) {
     BOOST_TEST(f.size(ec) == 0u);
     BOOST_TEST(ec == bad_descriptor);
     BOOST_TEST(thrown_by([&] { f.size(); }) == bad_descriptor);
-    BOOST_TEST(told_by([&](error_code& told) { f.resize(0, told); }) == bad_descriptor);
+    BOOST_TEST(error_of([&](error_code& told) { f.resize(0, told); }) == bad_descriptor);
     BOOST_TEST(thrown_by([&] { f.resize(0); }) == bad_descriptor);
-    BOOST_TEST(told_by([&](error_code& told) { f.sync_all(told); }) == bad_descriptor);
+    BOOST_TEST(error_of([&](error_code& told) { f.sync_all(told); }) == bad_descriptor);
     BOOST_TEST(thrown_by([&] { f.sync_all(); }) == bad_descriptor);
-    BOOST_TEST(told_by([&](error_code& told) { f.sync_data(told); }) == bad_descriptor);
+    BOOST_TEST(error_of([&](error_code& told) { f.sync_data(told); }) == bad_descriptor);
     BOOST_TEST(thrown_by([&] { f.sync_data(); }) == bad_descriptor);
     BOOST_TEST(f.read_some_at(0, asio::buffer(&c, 1), ec) == 0u);
     BOOST_TEST(ec == bad_descriptor);
@@ -488,7 +490,7 @@ DROP_IN_TEST(a_file_open_for_reading_is_not_written_and_the_other_way_round) {
     env.run();
     BOOST_TEST(written.ec == bad_descriptor);
     BOOST_TEST(read.ec == bad_descriptor);
-    BOOST_TEST(told_by([&](error_code& told) {
+    BOOST_TEST(error_of([&](error_code& told) {
                    reader.resize(0, told);
                }) == error_code(EINVAL, boost::system::system_category()));
     BOOST_TEST(content(env.path()) == "12345");
@@ -498,7 +500,7 @@ DROP_IN_TEST(a_file_open_for_reading_is_not_written_and_the_other_way_round) {
 
 DROP_IN_TEST(synchronous_reads_and_writes_in_both_forms) {
     file_type f(env.ctx, env.path(), create);
-    error_code ec = asio::error::eof; // is cleared
+    error_code ec = asio::error::eof; // the call must clear it
     BOOST_TEST(f.write_some_at(0, asio::buffer("12345", 5)) == 5u);
     BOOST_TEST(
         f.write_some_at(5, std::array{asio::buffer("67", 2), asio::buffer("8", 1)}, ec) == 3u);
@@ -507,7 +509,7 @@ DROP_IN_TEST(synchronous_reads_and_writes_in_both_forms) {
     BOOST_TEST(f.read_some_at(2, asio::buffer(back, 3)) == 3u);
     BOOST_TEST(back == "345#######");
     const std::array two = {asio::buffer(back, 1), asio::buffer(back) + 1};
-    BOOST_TEST(f.read_some_at(0, two, ec) == 8u); // up to the end
+    BOOST_TEST(f.read_some_at(0, two, ec) == 8u); // up to the end of the file
     BOOST_TEST(!ec);
     BOOST_TEST(back == "12345678##");
     BOOST_TEST(f.read_some_at(8, asio::buffer(back), ec) == 0u);
@@ -519,7 +521,7 @@ DROP_IN_TEST(synchronous_reads_and_writes_in_both_forms) {
 
 DROP_IN_TEST(nothing_to_transfer_is_a_success_where_the_file_is_open) {
     file_type f(env.ctx, env.path(), create);
-    error_code ec = asio::error::eof; // is cleared
+    error_code ec = asio::error::eof; // the call must clear it
     BOOST_TEST(f.read_some_at(0, asio::mutable_buffer(), ec) == 0u);
     BOOST_TEST(!ec);
     BOOST_TEST(f.read_some_at(1000, std::array<asio::mutable_buffer, 2>()) == 0u);
@@ -637,7 +639,7 @@ DROP_IN_TEST(move_only_callbacks_and_futures) {
     env.run();
     BOOST_TEST(read.get() == 5u);
     BOOST_TEST(written.get() == 1u);
-    // A read in flight together with the write may see either end.
+    // The read overlaps the write in time, and may see the file before or after it.
     const error_code ec = thrown_by([&] { at_end.get(); });
     BOOST_TEST((!ec || ec == eof));
 }

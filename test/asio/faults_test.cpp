@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0 Errors, refusals and short results from the kernel, injected
-// between the service and the engine: case 20.
+// SPDX-License-Identifier: BSL-1.0
+// Errors, refusals and short results of the kernel, injected between the service and the engine.
 #include "engine_support.hpp"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ using detail::operation;
 
 namespace {
 
-/// Answers the first `times` operations with `result`.
+/// Completes the first `times` operations with `result`.
 faulty_engine::script first(int times, int result) {
     return [times, result](operation&) mutable -> std::optional<int> {
         if (times == 0)
@@ -46,7 +46,7 @@ BOOST_AUTO_TEST_CASE(the_pool_repeats_after_a_transient_error_and_nobody_sees_it
     }
 }
 
-ENGINE_TEST(a_cancellation_by_the_filesystem_itself_is_its_answer) {
+ENGINE_TEST(a_filesystem_that_returns_ecanceled_is_reported_and_the_operation_is_not_repeated) {
     int submitted = 0;
     use_faulty_engine(env, [&](operation&) -> std::optional<int> {
         ++submitted;
@@ -62,7 +62,7 @@ ENGINE_TEST(a_cancellation_that_comes_while_the_operation_is_handed_over_is_not_
     int submitted = 0;
     use_faulty_engine(env, [&](operation&) -> std::optional<int> {
         ++submitted;
-        opened->cancel(); // neither pending nor with the engine
+        opened->cancel(); // the operation is neither pending nor with the engine
         return std::nullopt;
     });
     file f = env.open();
@@ -160,7 +160,7 @@ ENGINE_TEST(what_an_inline_read_moved_is_not_lost_by_an_error_after_it) {
     make_cold(env.path());
     use_faulty_engine(env, [](operation&) -> std::optional<int> { return -EIO; });
     file f = env.open("file", file_base::read_only);
-    // The first page comes into memory by another descriptor that reads no further than that.
+    // Another descriptor reads the first page into memory, without read-ahead.
     {
         file other(env.ctx, env.path(), file_base::read_only);
         BOOST_REQUIRE_EQUAL(::posix_fadvise(other.native_handle(), 0, 0, POSIX_FADV_RANDOM), 0);
@@ -170,7 +170,7 @@ ENGINE_TEST(what_an_inline_read_moved_is_not_lost_by_an_error_after_it) {
     std::string back(2 * page, '\0');
     const outcome result = read_at(env, f, 0, {asio::buffer(back)});
     if (!result.ec && result.bytes == bytes.size()) {
-        say_skipped("the kernel kept the file in memory"); // it drops pages as it likes
+        say_skipped("the kernel kept the file in memory"); // dropping pages is only advice
         BOOST_TEST(back == bytes);
     } else if (!result.ec) {
         BOOST_TEST(result.bytes == page);

@@ -13,7 +13,7 @@ using namespace test;
 
 namespace {
 
-/// Fails unless every operation ended once, without error, and moved `bytes`.
+/// Fails unless every operation completed once, without an error, and moved `bytes` bytes.
 void expect_all(const std::deque<outcome>& results, std::size_t bytes) {
     for (std::size_t i = 0; i < results.size(); ++i)
         BOOST_TEST_CONTEXT("operation " << i) {
@@ -23,7 +23,7 @@ void expect_all(const std::deque<outcome>& results, std::size_t bytes) {
         }
 }
 
-/// Every read goes to the engine, and the engine has room for `depth` operations only.
+/// Turns inline reads off, and limits the engine's queue to `depth` operations.
 void limit(environment& env, unsigned depth) {
     asio_aio::options opts = env.options();
     opts.queue_depth = depth;
@@ -32,8 +32,8 @@ void limit(environment& env, unsigned depth) {
     asio_aio::configure(env.ctx, opts);
 }
 
-/// `count` writes of `size` bytes side by side, started at once; then as many reads, which must
-/// find them.
+/// Starts `count` adjacent writes of `size` bytes at once, and then as many reads of the same
+/// bytes.
 void write_and_read_back(environment& env, file& f, std::size_t count, std::size_t size) {
     const std::string bytes = pattern(count * size);
     std::deque<outcome> written(count);
@@ -53,7 +53,7 @@ void write_and_read_back(environment& env, file& f, std::size_t count, std::size
     BOOST_TEST((back == bytes));
 }
 
-/// Room for `count` more descriptors, while it lives.
+/// Raises the limit of descriptors by `count` until the destructor.
 class raised_descriptor_limit {
 public:
     explicit raised_descriptor_limit(rlim_t count) {
@@ -76,7 +76,7 @@ private:
     bool enough_;
 };
 
-/// `count` asynchronous syncs at once; false where the file has none.
+/// Performs `count` asynchronous syncs at once; false if the file type has no asynchronous sync.
 template <typename File>
 bool sync_many_times(environment& env, File& f, int count) {
     if constexpr (requires { f.async_sync_data([](error_code) {}); }) {
@@ -94,7 +94,7 @@ bool sync_many_times(environment& env, File& f, int count) {
     return false;
 }
 
-/// Counts the handlers that exist.
+/// A handler that counts its calls; `called.use_count()` counts the handlers that exist.
 struct counted_handler {
     void operator()(error_code, std::size_t) { ++*called; }
 
@@ -127,7 +127,7 @@ ENGINE_TEST(thirty_two_cold_reads_at_once_each_get_their_own_bytes) {
     file f = env.open();
     std::vector<std::string> back(count, std::string(size, '\0'));
     std::deque<outcome> read(count);
-    for (std::size_t i = count; i-- != 0;) // backwards: no readahead
+    for (std::size_t i = count; i-- != 0;) // backwards: no read-ahead
         f.async_read_some_at(i * size, asio::buffer(back[i]), read[i].handler());
     env.run();
     expect_all(read, size);
@@ -176,7 +176,7 @@ ENGINE_TEST(a_context_destroyed_half_way_drops_the_other_half) {
         BOOST_TEST(called.use_count() == 1 + count / 2);
     }
     BOOST_TEST(*called == count / 2);
-    BOOST_TEST(called.use_count() == 1); // destroyed, all of them
+    BOOST_TEST(called.use_count() == 1); // all handlers are destroyed
 }
 
 ENGINE_TEST(four_thousand_syncs_at_once_all_complete) {
@@ -199,7 +199,7 @@ ENGINE_TEST(reads_of_a_file_that_is_cut_meanwhile_get_its_bytes_or_eof) {
             for (std::size_t i = 0; i < count; ++i)
                 f.async_read_some_at(i * size, asio::buffer(back[i]), read[i].handler());
             env.ctx.restart();
-            env.ctx.poll(); // hands them to the engine
+            env.ctx.poll(); // submits them to the engine
             other.resize(std::size_t(round) * size + 100);
             env.run();
             for (std::size_t i = 0; i < count; ++i) {
@@ -207,7 +207,7 @@ ENGINE_TEST(reads_of_a_file_that_is_cut_meanwhile_get_its_bytes_or_eof) {
                 BOOST_TEST(
                     (read[i].ec ==
                      (read[i].bytes == 0 ? error_code(asio::error::eof) : error_code())));
-                // A page that is being cut off may have been zeroed already.
+                // The kernel may already have zeroed a page that is being cut off.
                 BOOST_TEST(
                     back[i].substr(0, read[i].bytes).find_first_not_of(std::string("x\0", 2)) ==
                     std::string::npos);
@@ -223,7 +223,7 @@ ENGINE_TEST(a_thousand_files_are_read_at_once) {
     if (!room.enough())
         return say_skipped("not enough descriptors");
     asio_aio::options opts = env.options();
-    opts.inline_read_limit = 0; // every read shall go to the engine
+    opts.inline_read_limit = 0; // every read goes to the engine
     asio_aio::configure(env.ctx, opts);
     std::vector<file> files;
     for (std::size_t i = 0; i < count; ++i) {
@@ -240,7 +240,7 @@ ENGINE_TEST(a_thousand_files_are_read_at_once) {
         BOOST_TEST((back[i].substr(0, 100) == pattern(100, unsigned(i))), "file " << i);
 }
 
-ENGINE_TEST(a_lone_operation_is_handed_over_at_once_and_a_burst_as_one_batch) {
+ENGINE_TEST(a_lone_operation_is_submitted_at_once_and_a_burst_as_one_batch) {
     asio_aio::options opts = env.options();
     opts.inline_read_limit = 0;
     asio_aio::configure(env.ctx, opts);
@@ -290,7 +290,7 @@ ENGINE_TEST(one_file_is_used_from_several_threads_at_once) {
                         f.sync_data();
                 }
             });
-        // Some of them are started while it runs, others after it returned.
+        // Some operations start while `run` runs, others after `run` has returned.
         starters.emplace_back([&] { run_with_deadline(env.ctx); });
     }
     env.run();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Files, contexts and processes that end while operations are under way: cases 38 to 43 and 44a.
+// Files, contexts, processes and threads that end while operations are in flight.
 #include "engine_fixture.hpp"
 #include "child.hpp"
 
@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::size_t block = 4096;
 
-/// Counts how often it, or a copy that it was moved to, is called or destroyed without a call.
+/// A handler that counts its calls, and its destructions without a call. Moves do not count.
 class fate_counter {
 public:
     fate_counter(std::atomic<int>& called, std::atomic<int>& destroyed)
@@ -46,7 +46,7 @@ private:
     std::atomic<int>* destroyed_;
 };
 
-/// What the process holds of the kernel, to be compared before and after.
+/// The descriptors and threads of the process, to compare before and after.
 struct resources {
     std::size_t descriptors = count_descriptors();
     std::size_t threads = count_threads();
@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(a_released_descriptor_is_a_duplicate_while_a_thread_uses_th
     BOOST_TEST(released != number);
     BOOST_TEST((::fcntl(released, F_GETFD) & FD_CLOEXEC) != 0);
     BOOST_TEST(::close(released) == 0);
-    // A file on the number that the caller may think is free: the write must not land here.
+    // Another file may get the number that the caller released. The write must not reach it.
     file other(ctx, folder.file("other"), file_base::read_write | file_base::create);
     stop.open();
     run_until_idle(ctx);
@@ -188,15 +188,15 @@ ENGINE_TEST(a_file_may_be_destroyed_or_replaced_with_operations_in_flight) {
 
 namespace {
 
-/// One round: writes to a file that is closed at once, then another file that gets the same number.
-void write_close_and_reuse(environment& env, file& victim_of_reuse, bool flushed) {
+/// Writes to a file and closes it at once, then opens another file, which may get the same number.
+void write_close_and_reuse(environment& env, file& victim_of_reuse, bool submitted) {
     const std::string bytes = pattern(block);
     std::vector<outcome> results(4);
     file f = env.open("first");
     const int number = f.native_handle();
     for (std::size_t i = 0; i != results.size(); ++i)
         f.async_write_some_at(i * block, asio::buffer(bytes), results[i].handler());
-    if (flushed)
+    if (submitted)
         env.ctx.poll_one();
     f.close();
     victim_of_reuse.open(env.path("second"), file_base::read_write);
@@ -206,7 +206,7 @@ void write_close_and_reuse(environment& env, file& victim_of_reuse, bool flushed
         BOOST_REQUIRE_EQUAL(each.calls, 1);
         BOOST_REQUIRE(
             (each.ec == asio::error::operation_aborted || (!each.ec && each.bytes == block)));
-        if (reused && !flushed)
+        if (reused && !submitted)
             BOOST_REQUIRE(each.ec == asio::error::operation_aborted);
     }
     victim_of_reuse.close();
@@ -238,7 +238,7 @@ BOOST_AUTO_TEST_CASE(no_write_reaches_a_reused_number_though_a_thread_was_about_
         for (std::size_t i = 0; i != results.size(); ++i)
             f.async_write_some_at(i * block, asio::buffer(bytes), results[i].handler());
         ctx.poll();
-        // two threads stand between taking their write and the system call
+        // two threads have taken a write, and have not made the system call yet
         BOOST_REQUIRE(stop.wait_for_arrivals(2));
         f.close();
         file second(ctx, folder.file("second"), file_base::read_write);
@@ -254,7 +254,7 @@ BOOST_AUTO_TEST_CASE(no_write_reaches_a_reused_number_though_a_thread_was_about_
 }
 
 ENGINE_TEST(a_bad_descriptor_leaves_no_stale_error_on_its_number) {
-    env.open("first").close(); // makes the engine, which takes descriptors as well
+    env.open("first").close(); // makes the engine, which opens descriptors as well
     const int number = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     ::close(number);
     file f(env.ctx);
@@ -289,9 +289,9 @@ BOOST_AUTO_TEST_CASE(a_destroyed_context_destroys_handlers_in_every_state_once_a
             start(); // running
             ctx.poll();
             BOOST_REQUIRE(stop.wait_for_arrivals(1));
-            start(); // queued in the engine
+            start(); // queued in the pool
             ctx.poll();
-            start(); // started, not yet submitted
+            start(); // pending
             f.async_write_some_at(
                 // finished, not yet delivered
                 0, asio::const_buffer(), fate_counter(called, destroyed));
@@ -362,7 +362,7 @@ ENGINE_TEST(a_context_destroyed_with_cold_reads_in_flight_writes_nothing_afterwa
             for (int turn = 0; turn != round % 4; ++turn)
                 own.ctx.poll_one();
         }
-        buffers.reset(); // freed: AddressSanitizer sees a late write
+        buffers.reset(); // AddressSanitizer detects a write after this
         BOOST_REQUIRE_EQUAL(called + destroyed, 16);
     }
 }
@@ -383,7 +383,7 @@ ENGINE_TEST(a_thousand_contexts_leave_nothing_behind) {
     for (int i = 0; i != 1000; ++i)
         round();
     BOOST_TEST((resources() == before));
-#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__) // they map memory as they go
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__) // sanitizers map memory
     // the C library keeps some stacks for later threads
     BOOST_TEST(count_maps() <= maps_before + 16);
 #else
@@ -391,7 +391,7 @@ ENGINE_TEST(a_thousand_contexts_leave_nothing_behind) {
 #endif
 }
 
-BOOST_AUTO_TEST_CASE(a_thread_blocked_in_a_system_call_is_waited_for_until_its_partner_comes) {
+BOOST_AUTO_TEST_CASE(the_end_of_the_pool_waits_for_a_thread_that_is_blocked_in_a_system_call) {
     temporary_directory folder;
     const std::string fifo = folder.file("fifo");
     BOOST_REQUIRE_EQUAL(::mkfifo(fifo.c_str(), 0600), 0);
@@ -409,9 +409,9 @@ BOOST_AUTO_TEST_CASE(a_thread_blocked_in_a_system_call_is_waited_for_until_its_p
         detail::op_queue batch;
         batch.push(&op);
         pool.submit(batch);
-        BOOST_REQUIRE(stop.wait_for_arrivals(1)); // else the pool's end would find it queued
+        BOOST_REQUIRE(stop.wait_for_arrivals(1)); // else `stop` would find the operation queued
         stop.open();
-        // Comes when it comes: the pool's end waits for it, and for nothing else.
+        // Opening the other end of the FIFO at any later time lets the thread return.
         partner = std::thread([&] { ::close(::open(fifo.c_str(), O_WRONLY | O_CLOEXEC)); });
         detail::op_queue abandoned;
         pool.stop(abandoned);
@@ -425,8 +425,8 @@ BOOST_AUTO_TEST_CASE(a_thread_blocked_in_a_system_call_is_waited_for_until_its_p
 
 namespace {
 
-/// A context of the user's own: Asio drives the service on a thread that ends after the service was
-/// shut down.
+/// A user's execution context. Asio runs the service's handlers on a thread of its own, which ends
+/// after the shutdown of the service.
 struct plain_context : asio::execution_context {
     struct executor {
         asio::execution_context& query(asio::execution::context_t) const noexcept {
@@ -454,7 +454,7 @@ struct plain_context : asio::execution_context {
     }
 };
 
-/// A service made after ours, which a handler's I/O object may need when it is destroyed.
+/// A service that is made after ours. An I/O object in a handler may need it in its destructor.
 struct later_service : asio::execution_context::service {
     using key_type = later_service;
     static inline asio::execution_context::id id;
@@ -473,10 +473,10 @@ struct later_service : asio::execution_context::service {
 
 ENGINE_TEST(a_context_destroyed_while_its_thread_hands_operations_over_waits_for_it) {
 #ifdef ASIO_AIO_TEST_ASIO_ON_IO_URING
-    // Both then wait for the ring: io_uring_service::shutdown, and the thread that Asio made for
-    // this context.
+    // Asio's shutdown may hang: io_uring_service::shutdown and Asio's thread for this context both
+    // wait for the ring.
     return say_skipped(
-        "Asio's own end may hang on io_uring where a thread of Asio's runs the context");
+        "Asio's shutdown on io_uring may hang while a thread of Asio runs the context");
 #endif
     const std::string bytes = pattern(block);
     for (int round = 0; round != 50; ++round) {
@@ -498,7 +498,7 @@ ENGINE_TEST(a_context_destroyed_while_its_thread_hands_operations_over_waits_for
         asio::use_service<later_service>(*context);
         std::atomic<int> ended{0};
         std::atomic<bool> too_late{false};
-        // Ends once, by a call or without one, and in time.
+        // The handler ends once, with or without a call, and before the later service.
         std::shared_ptr<void> handler_lives(nullptr, [&](void*) {
             ++ended;
             too_late = later_service::gone().load();
@@ -519,7 +519,7 @@ ENGINE_TEST(a_context_destroyed_while_its_thread_hands_operations_over_waits_for
 
 namespace {
 
-/// In a child: its file works, and so does a new one.
+/// Called in a child process: 0 if the inherited file and a new file both work.
 int child_works(environment& env, file& f) {
     std::string back(block, '\0');
     outcome again, fresh;
@@ -571,13 +571,13 @@ ENGINE_TEST(what_is_in_flight_at_a_fork_completes_in_parent_and_child) {
     BOOST_TEST((content(env.path()).substr(0, 2 * block) == bytes + bytes));
 }
 
-ENGINE_TEST(a_child_may_destroy_the_context_without_having_been_told_of_the_fork) {
+ENGINE_TEST(a_child_may_destroy_the_context_without_notify_fork) {
     const std::string bytes = pattern(block);
     auto own = std::make_unique<environment>(env.engine);
     file f = own->open();
     outcome done, in_flight;
     f.async_write_some_at(0, asio::buffer(bytes), done.handler());
-    own->run(); // where the pool does it, a worker waits for more
+    own->run(); // if the pool performed the write, an idle worker exists at the fork
     BOOST_TEST(!done.ec);
     f.async_write_some_at(block, asio::buffer(bytes), in_flight.handler());
     own->ctx.poll_one();
@@ -594,8 +594,7 @@ ENGINE_TEST(a_program_started_by_exec_inherits_no_descriptor_of_ours) {
     const std::string bytes = pattern(block);
     BOOST_TEST(!write_at(env, f, 0, {asio::buffer(bytes)}).ec);
     const int status = in_child([&] {
-        // Whatever is open beside standard input, output and error is a leak, but for what this
-        // process was started with.
+        // Counts the eventfds, rings and files of this test that the new program has inherited.
         ::execl(
             "/bin/sh", "sh", "-c",
             "for n in /proc/self/fd/*; do readlink $n; done | grep -cE "
@@ -606,14 +605,14 @@ ENGINE_TEST(a_program_started_by_exec_inherits_no_descriptor_of_ours) {
     BOOST_TEST(status == 1); // grep found none
 }
 
-// --- Signals and threads that leave ---
+// --- Signals and threads that end ---
 
-ENGINE_TEST(a_storm_of_signals_is_never_seen) {
+ENGINE_TEST(a_storm_of_signals_fails_no_operation) {
     static std::atomic<int> signals;
     signals = 0;
     struct sigaction action {
     }, before{};
-    action.sa_handler = [](int) { ++signals; }; // without SA_RESTART: system calls are interrupted
+    action.sa_handler = [](int) { ++signals; }; // without SA_RESTART: interrupts system calls
     BOOST_REQUIRE_EQUAL(::sigaction(SIGALRM, &action, &before), 0);
     const itimerval storm{{0, 1000}, {0, 1000}}; // 1 kHz
     const itimerval calm{};
@@ -668,7 +667,7 @@ ENGINE_TEST(operations_survive_the_thread_that_submitted_them) {
             writes_to.async_write_some_at(
                 i * block, asio::buffer(bytes), results[reads + i].handler());
         }
-        std::thread([&] { env.ctx.poll_one(); }).join(); // runs the flush, and exits
+        std::thread([&] { env.ctx.poll_one(); }).join(); // runs the round that submits, and ends
         env.run();
         for (const outcome& each : results) {
             BOOST_REQUIRE_EQUAL(each.calls, 1);

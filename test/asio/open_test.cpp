@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Opening: flags, permissions, paths, and what cannot be opened.
+// Opening files: flags, permissions, paths and errors.
 #include "results.hpp"
 
 #include <fcntl.h>
@@ -43,7 +43,7 @@ private:
     mode_t before_;
 };
 
-/// Root's power over files is gone for this thread, while it lives.
+/// Takes root's rights over files from this thread until the destructor.
 class without_root {
 public:
     without_root() : before_(::setfsuid(nobody)) {}
@@ -56,7 +56,7 @@ private:
     int before_;
 };
 
-/// No descriptor can be made while it lives: all numbers below the limit are taken.
+/// Uses up all descriptors below the limit until the destructor, so that no descriptor can be made.
 class no_descriptors {
 public:
     no_descriptors() {
@@ -76,17 +76,17 @@ private:
     rlimit before_{};
 };
 
-/// What the descriptors of a program that is started now point to, in order.
+/// The targets of the descriptors that a new program inherits, sorted.
 std::vector<std::string> descriptors_of_a_child() {
-    // The shell's own directory handle is not there: it has expanded the pattern before. One link
-    // at a time, since busybox's readlink takes no more.
+    // The shell expands the pattern first, so its own directory handle is not in the list. The loop
+    // is needed because busybox's readlink takes one path.
     constexpr char each_link[] = "for n in /proc/self/fd/*; do readlink $n; done";
     const std::unique_ptr<FILE, int (*)(FILE*)> out(::popen(each_link, "r"), &::pclose);
     BOOST_REQUIRE(out);
     std::vector<std::string> links;
     char line[4096];
     while (std::fgets(line, sizeof line, out.get()))
-        if (!std::string_view(line).starts_with("pipe:")) // popen's, another one each time
+        if (!std::string_view(line).starts_with("pipe:")) // popen makes a new pipe each time
             links.emplace_back(line);
     std::sort(links.begin(), links.end());
     return links;
@@ -214,7 +214,7 @@ ENGINE_TEST(a_created_file_gets_the_permissions_less_the_umask) {
     BOOST_TEST(!f.open(env.path("with_error_by_default"), create, ec));
     BOOST_TEST(permissions_of(env.path("with_error_by_default")) == 0640u);
     f.close();
-    BOOST_TEST(!f.open(env.path("opened"), create, 0777, ec)); // it exists: nothing changes
+    BOOST_TEST(!f.open(env.path("opened"), create, 0777, ec)); // the file exists: no change
     BOOST_TEST(permissions_of(env.path("opened")) == 0600u);
 }
 
@@ -251,7 +251,7 @@ ENGINE_TEST(a_program_that_is_started_inherits_nothing) {
     BOOST_TEST(descriptors_of_a_child() == before, boost::test_tools::per_element());
 }
 
-// --- What cannot be opened ---
+// --- Opens that fail ---
 
 ENGINE_TEST(a_missing_file_or_folder_is_not_found) {
     expect_refused(env, env.path("missing"), file_base::read_only, errno_code(ENOENT));
@@ -274,7 +274,7 @@ ENGINE_TEST(a_folder_opens_for_reading_only) {
     BOOST_TEST(file(env.ctx, env.folder.path(), file_base::read_only).is_open());
 }
 
-ENGINE_TEST(a_path_that_is_too_long_or_goes_round_in_circles_is_refused) {
+ENGINE_TEST(a_path_that_is_too_long_or_a_loop_of_links_is_refused) {
     expect_refused(
         env, env.path(std::string(300, 'x')), file_base::read_only, errno_code(ENAMETOOLONG));
     std::filesystem::create_symlink(env.path("circle"), env.path("circle"));
@@ -296,7 +296,7 @@ ENGINE_TEST(an_open_file_is_not_opened_again) {
     BOOST_TEST((thrown_by([&] { f.assign(0); }) == asio::error::already_open));
     BOOST_TEST(f.native_handle() == before);
     BOOST_TEST(f.size() == 0u);
-    BOOST_TEST(::fcntl(0, F_GETFD) != -1); // what could not be assigned stays the caller's
+    BOOST_TEST(::fcntl(0, F_GETFD) != -1); // after a failed assign the caller owns the descriptor
 }
 
 ENGINE_TEST(a_refused_open_leaves_no_descriptor_behind) {
@@ -317,7 +317,7 @@ ENGINE_TEST(open_fails_cleanly_without_a_descriptor_and_works_again_with_one) {
         BOOST_TEST(g.open(env.path("other"), create, ec) == errno_code(EMFILE));
         BOOST_TEST(thrown_by([&] { g.open(env.path("other"), create); }) == errno_code(EMFILE));
         BOOST_TEST(!g.is_open());
-        BOOST_TEST(write_at(env, f, 0, {asio::buffer("x", 1)}).bytes == 1u); // open files go on
+        BOOST_TEST(write_at(env, f, 0, {asio::buffer("x", 1)}).bytes == 1u); // f is still open
     }
     BOOST_TEST(count_descriptors() == before);
     g.open(env.path("other"), create);
@@ -338,11 +338,11 @@ ENGINE_TEST(the_first_open_of_a_context_fails_cleanly_without_a_descriptor) {
     BOOST_TEST((f.backend() == serves_buffered(env.engine)));
 }
 
-// --- More than Asio's ---
+// --- Beyond Asio's file ---
 
-ENGINE_TEST(backend_tells_the_engine) {
+ENGINE_TEST(backend_reports_the_engine) {
     file f(env.ctx);
-    BOOST_TEST((f.backend() == backend::thread_pool)); // closed: nothing was chosen yet
+    BOOST_TEST((f.backend() == backend::thread_pool)); // closed: no engine is chosen yet
     f.open(env.path(), create);
     BOOST_TEST((f.backend() == serves_buffered(env.engine)));
     file moved = std::move(f);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What Asio promises about handlers and about run: cases 29 and 33 to 35.
+// Asio's guarantees about handlers and about `run`.
 #include "holding_engine.hpp"
 #include "threads.hpp"
 
@@ -42,8 +42,8 @@ struct way {
 };
 
 constexpr way all_ways[] = {
-    {way::hit, "a read that memory can serve"},
-    {way::miss, "a read of a file that was dropped from memory"},
+    {way::hit, "an inline read"},
+    {way::miss, "a read of a file that is not in memory"},
     {way::write, "a write"},
     {way::end_of_file, "a read at the end of the file"},
     {way::nothing_to_read, "a read of nothing"},
@@ -69,7 +69,7 @@ public:
           moved_from_(executor, env.path("moved"), file_base::read_write | file_base::create),
           moved_to_(std::move(moved_from_)) {
         char first[block];
-        warm_.read_some_at(0, asio::buffer(first)); // into memory
+        warm_.read_some_at(0, asio::buffer(first)); // brings the data into memory
     }
 
     template <typename Token>
@@ -117,14 +117,13 @@ private:
     }
 
     const std::string cold_path_;
-    std::deque<std::string> buffers_; // one for each operation, since they overlap in time
+    std::deque<std::string> buffers_; // one for each operation, because operations overlap
     file_type warm_, cold_, written_, closed_, moved_from_, moved_to_;
 };
 
 // --- Handlers that are ready to run ---
 
-/// From where five results come: from memory, from the engine in one batch, or without any input or
-/// output.
+/// The origin of five results: inline reads, one batch of the engine, or operations without I/O.
 enum class origin { memory, engine, nowhere };
 
 constexpr origin all_origins[] = {origin::memory, origin::engine, origin::nowhere};
@@ -136,7 +135,7 @@ std::ostream& operator<<(std::ostream& out, origin from) {
                                          : "nowhere");
 }
 
-/// A context on which the handlers of five operations are ready, and none has run.
+/// A context on which the handlers of five operations are ready to run.
 class five_ready {
 public:
     static constexpr int count = 5;
@@ -294,7 +293,7 @@ ENGINE_TEST(an_operation_is_outstanding_work_of_its_handlers_executor) {
 
 namespace {
 
-/// Calls where it is, and never elsewhere; counts how often.
+/// An executor that calls each function inside `execute`, and counts the calls.
 class inline_executor {
 public:
     inline_executor(asio::execution_context& context, int& calls) noexcept
@@ -318,7 +317,7 @@ private:
 
 } // namespace
 
-ENGINE_TEST(a_handler_may_be_bound_to_an_executor_that_calls_where_it_is) {
+ENGINE_TEST(a_handler_may_be_bound_to_an_inline_executor) {
     operations<> ops(env, env.ctx.get_executor());
     for (const way& each : all_ways) {
         BOOST_TEST_CONTEXT(each.name) {
@@ -340,7 +339,7 @@ ENGINE_TEST(a_result_at_initiation_goes_through_the_immediate_executor) {
     operations<> ops(env, env.ctx.get_executor());
     for (const way& each : all_ways) {
         if (each.what == way::miss || each.what == way::write || each.what == way::read_only)
-            continue; // known only when the engine has answered
+            continue; // only the engine knows the result
         if (each.what == way::hit || each.what == way::end_of_file)
             continue; // depends on the filesystem
         BOOST_TEST_CONTEXT(each.name) {
@@ -391,7 +390,7 @@ ENGINE_TEST(poll_on_an_idle_context_returns_0_at_once) {
     BOOST_TEST(env.ctx.poll() == 0u);
     BOOST_TEST(read_at(env, f, 0, {asio::mutable_buffer()}).calls == 1);
     env.ctx.restart();
-    const auto guard = asio::make_work_guard(env.ctx); // idle, but not without work
+    const auto guard = asio::make_work_guard(env.ctx); // idle, but not out of work
     BOOST_TEST(env.ctx.poll() == 0u);
     BOOST_TEST(env.ctx.poll_one() == 0u);
 }
@@ -401,7 +400,7 @@ ENGINE_TEST(poll_returns_0_again_when_an_operation_has_ended) {
     BOOST_TEST(write_at(env, f, 0, {asio::buffer("abc", 3)}).bytes == 3u);
     env.ctx.restart();
     const auto guard = asio::make_work_guard(env.ctx);
-    // The engine may wake the loop once more after the loop has found the result by itself.
+    // The engine's event may wake the loop once more after a round has taken the result.
     std::size_t late_wake_ups = 0;
     while (env.ctx.poll() != 0)
         BOOST_REQUIRE(++late_wake_ups <= 1u);
@@ -423,7 +422,7 @@ ENGINE_TEST(poll_while_an_operation_is_in_flight_returns_and_calls_nothing) {
 
 ENGINE_TEST(run_for_returns_while_an_operation_is_in_flight) {
 #ifdef ASIO_AIO_TEST_ASIO_ON_IO_URING
-    return say_skipped("Asio's own run_for is not safe on io_uring: see run_with_deadline");
+    return say_skipped("Asio's own run_for is not safe on io_uring; see run_with_deadline");
 #endif
     hold held(env.ctx, env.engine, hold_at::completion);
     file f = env.open();
@@ -478,7 +477,7 @@ ENGINE_TEST(several_threads_share_the_completions_of_one_batch) {
     hold held(env.ctx, env.engine, hold_at::completion);
     file f = env.open();
     constexpr std::size_t threads = 4;
-    meeting all_at_once(threads); // a handler for each thread, all inside at the same time
+    meeting all_at_once(threads); // one handler on each thread, all at the same time
     std::atomic<std::size_t> met{0};
     for (std::size_t i = 0; i != threads; ++i)
         f.async_write_some_at(i, asio::buffer("x", 1), [&](error_code, std::size_t) {
@@ -490,7 +489,7 @@ ENGINE_TEST(several_threads_share_the_completions_of_one_batch) {
     BOOST_TEST(met == threads);
 }
 
-// --- What keeps run running ---
+// --- When `run` returns ---
 
 ENGINE_TEST(run_returns_when_nothing_is_in_flight_although_a_file_is_open) {
     file f = env.open();
@@ -607,8 +606,8 @@ ENGINE_TEST(a_handler_may_start_operations) {
 
 namespace {
 
-/// Five writes wait in the engine while the handler of another operation does something to their
-/// file.
+/// Calls `by_handler` with the file in a handler, while five writes of that file wait in the
+/// engine.
 template <typename Function>
 void check_that_five_waiting_writes_are_aborted(environment& env, Function by_handler) {
     hold held(env.ctx, env.engine, hold_at::submission);
@@ -632,7 +631,7 @@ void check_that_five_waiting_writes_are_aborted(environment& env, Function by_ha
     BOOST_TEST(content(env.path()).empty());
 }
 
-/// The first of five handlers does something to their file.
+/// Calls `by_handler` with the file in the first of five handlers that are ready.
 template <typename Function>
 void check_that_five_finished_reads_are_delivered(environment& env, Function by_handler) {
     set_content(env.path(), "12345");

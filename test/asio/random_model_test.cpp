@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t seeds = 10;
 #ifdef __SANITIZE_THREAD__
-// ThreadSanitizer makes a step fifteen times as long.
+// ThreadSanitizer makes a step fifteen times slower.
 constexpr std::size_t steps_per_seed = 4'000;
 #else
 constexpr std::size_t steps_per_seed = 10'000;
@@ -25,8 +25,8 @@ constexpr std::size_t max_in_flight = 64;
 // large enough for many operations that do not overlap
 constexpr std::size_t max_file_bytes = 4 << 20;
 
-/// Bytes of the file that an operation reads or changes; without end where it depends on where the
-/// file ends.
+/// The bytes of the file that an operation reads or changes. Has no end if the operation depends on
+/// the size of the file.
 struct range {
     std::size_t begin, end;
 
@@ -94,7 +94,7 @@ private:
             write(kind < 550);
     }
 
-    /// Anywhere in the file; now and then around its end.
+    /// A position in the file; one in 50 is near its end.
     std::size_t random_offset() {
         constexpr std::size_t around = 6000;
         return up_to(49) == 0 ? model_.size() - around + up_to(2 * around) : up_to(model_.size());
@@ -119,7 +119,7 @@ private:
         const std::size_t offset = random_offset();
         const std::size_t size = random_size();
         const bool grows = offset + size > model_.size();
-        // What lies between the old end and the new bytes changes too.
+        // The bytes between the old end and the new bytes change, too.
         const range where = {
             grows ? std::min(offset, model_.size()) : offset, grows ? infinity : offset + size};
         make_room(where, access::exclusive);
@@ -139,7 +139,7 @@ private:
     void start(flight& one, bool now) {
         peak_ = std::max(peak_, in_flight_.size());
         const auto handler = one.result.handler();
-        // In one buffer or, as often, in three.
+        // One buffer or three buffers, with equal probability.
         const std::size_t third = up_to(1) == 0 ? 0 : one.bytes.size() / 3;
         const auto whole = asio::buffer(one.bytes);
         const std::array parts = {
@@ -162,13 +162,13 @@ private:
         BOOST_TEST(file_.size() == size);
     }
 
-    /// After it the file is partly cold: what is not in flight has been written back, and goes.
+    /// Syncs the file and drops its clean pages, so that later reads find it partly cold.
     void sync() {
         file_.sync_data();
         ::posix_fadvise(file_.native_handle(), 0, 0, POSIX_FADV_DONTNEED);
     }
 
-    /// Waits until an operation on this range disturbs nobody and is disturbed by nobody.
+    /// Waits until no operation in flight conflicts with this range.
     void make_room(range where, access how) {
         const auto disturbs = [&](const flight& other) {
             const bool only_reads = how == access::shared && other.how == access::shared;
@@ -179,7 +179,7 @@ private:
             wait();
     }
 
-    /// Waits until one operation or more have ended, and looks at what came of them.
+    /// Waits until at least one operation has ended, and checks the results.
     void wait() {
         env_.ctx.restart();
         const auto has_ended = [](const flight& each) { return each.result.calls != 0; };
@@ -200,7 +200,7 @@ private:
             BOOST_REQUIRE(
                 (one.result.ec ==
                  (one.expected == 0 ? error_code(asio::error::eof) : error_code())));
-            // Nobody has changed these bytes of the model since.
+            // No other operation has changed these bytes of the model since the start.
             if (one.reading) {
                 BOOST_REQUIRE(
                     (one.bytes.compare(
@@ -234,7 +234,7 @@ ENGINE_TEST(a_random_mix_of_operations_does_what_the_model_says) {
 ENGINE_TEST(a_random_mix_of_operations_without_inline_reads_does_what_the_model_says) {
     asio_aio::options opts = env.options();
     opts.inline_read_limit = 0;
-    opts.queue_depth = 16; // fewer than are in flight
+    opts.queue_depth = 16; // less than `max_in_flight`
     asio_aio::configure(env.ctx, opts);
     constexpr unsigned seed = 11;
     BOOST_TEST_CONTEXT("seed " << seed) {

@@ -89,7 +89,7 @@ ENGINE_TEST(nothing_to_transfer_succeeds_through_the_handler) {
         std::vector<asio::mutable_buffer>(2000)};
     for (const auto& buffers : nothing) {
         BOOST_TEST_CONTEXT(buffers.size() << " buffers") {
-            // Behind the end it is no eof: nothing was asked for.
+            // An empty read past the end is not eof, because it asks for no bytes.
             for (const std::uint64_t offset : {0ull, 100ull}) {
                 const outcome read = read_both_ways(env, f, offset, buffers);
                 BOOST_TEST(!read.ec);
@@ -127,7 +127,7 @@ ENGINE_TEST(a_read_sees_what_was_added_since_the_last) {
 }
 
 ENGINE_TEST(every_size_comes_back_warm_and_cold) {
-    // Around a page, the limit of inline reads, and far above it.
+    // Sizes around a page, around the limit of inline reads, and far above that limit.
     for (const std::size_t size :
          {1ul, page - 1, page, page + 1, 64ul << 10, (64ul << 10) + 1, 1ul << 20}) {
         BOOST_TEST_CONTEXT(size << " bytes") {
@@ -152,12 +152,12 @@ ENGINE_TEST(every_size_comes_back_warm_and_cold) {
     }
 }
 
-ENGINE_TEST(a_read_half_of_which_is_in_memory_arrives_whole) {
+ENGINE_TEST(a_read_that_is_half_in_memory_returns_all_bytes) {
     const std::string bytes = pattern(16 * page);
     set_content(env.path(), bytes);
     make_cold(env.path());
     file f = env.open();
-    // Else reading the first pages brings in the others too.
+    // Without this advice, read-ahead brings the other pages into memory, too.
     BOOST_REQUIRE_EQUAL(::posix_fadvise(f.native_handle(), 0, 0, POSIX_FADV_RANDOM), 0);
     std::string back(bytes.size(), '\0');
     BOOST_TEST(f.read_some_at(0, asio::buffer(back, 4 * page)) == 4 * page);
@@ -191,7 +191,7 @@ ENGINE_TEST(an_appending_file_is_written_at_its_end_whatever_the_offset) {
     BOOST_TEST(write_now(f, 3, asio::buffer("A", 1)).bytes == 1u);
     BOOST_TEST(content(env.path()) == "123456789A");
     char back[2];
-    // reads go where they are told
+    // reads use their offset
     BOOST_TEST(read_at(env, f, 3, {asio::buffer(back)}).bytes == 2u);
     BOOST_TEST(std::string(back, 2) == "45");
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Completion tokens and Asio's composed operations: cases 31 and 32.
+// Completion tokens and Asio's composed operations.
 #include "holding_engine.hpp"
 
 #include <boost/asio/append.hpp>
@@ -52,7 +52,7 @@ file text_file(environment& env, std::string_view name = "file") {
     return env.open(name, file_base::read_write);
 }
 
-/// Runs a coroutine to its end and lets its exception out.
+/// Runs a coroutine to its end and rethrows its exception.
 void run_coroutine(environment& env, asio::awaitable<void> body) {
     bool ended = false;
     std::exception_ptr thrown;
@@ -66,7 +66,7 @@ void run_coroutine(environment& env, asio::awaitable<void> body) {
         std::rethrow_exception(thrown);
 }
 
-/// The code of the exception that `call` throws; success where it throws none.
+/// The code of the exception that `call` throws; success if it throws none.
 template <typename Call>
 error_code code_thrown_by(Call call) {
     try {
@@ -98,7 +98,7 @@ ENGINE_TEST(a_callback_may_be_any_function_object) {
     f.async_write_some_at(0, asio::buffer(text), function_object{&calls});
     env.run();
     BOOST_TEST(calls == 3);
-    BOOST_TEST(bool(erased)); // an lvalue is copied
+    BOOST_TEST(bool(erased)); // the function copies an lvalue
     BOOST_TEST(std::string_view(bytes, 11) == text);
 }
 
@@ -426,7 +426,7 @@ ENGINE_TEST(a_parallel_group_cancels_the_rest_when_one_has_ended) {
     hold held(env.ctx, env.engine, hold_at::submission);
     file f = env.open();
     int calls = 0;
-    // What needs no engine ends at once; the other one waits until the group cancels it.
+    // The empty read completes without the engine. The write waits until the group cancels it.
     asio::experimental::make_parallel_group(
         f.async_write_some_at(0, asio::buffer(text), asio::deferred),
         f.async_read_some_at(0, asio::mutable_buffer(), asio::deferred))
@@ -475,7 +475,7 @@ ENGINE_TEST(awaitable_and_waits_for_both) {
     BOOST_TEST(written == text.size());
 }
 
-ENGINE_TEST(awaitable_and_lets_the_error_out_and_cancels_the_other) {
+ENGINE_TEST(awaitable_and_throws_the_error_and_cancels_the_other) {
     hold held(env.ctx, env.engine, hold_at::submission);
     file f = env.open();
     file closed(env.ctx);
@@ -488,7 +488,7 @@ ENGINE_TEST(awaitable_and_lets_the_error_out_and_cancels_the_other) {
     error_code first;
     try {
         run_coroutine(env, body());
-    } catch (const asio::multiple_exceptions& e) { // the cancelled one failed, too
+    } catch (const asio::multiple_exceptions& e) { // the cancelled operation failed, too
         first = code_thrown_by([&] { std::rethrow_exception(e.first_exception()); });
     }
     BOOST_TEST(first == asio::error::bad_descriptor);
@@ -526,7 +526,7 @@ ENGINE_TEST(a_file_whose_default_token_is_deferred_is_awaited_without_a_token) {
 
 namespace {
 
-/// Copies a range inside a file: a composed operation of a user's own.
+/// Copies a range inside a file, as a user's composed operation.
 template <typename Token>
 auto async_copy(
     file& f, std::uint64_t from, std::uint64_t to, asio::mutable_buffer through, Token&& token) {
@@ -588,7 +588,7 @@ namespace {
 
 const std::string block = pattern(100'000);
 
-/// Conditions of a user's own.
+// A user's completion conditions.
 struct at_most_1000_a_time {
     std::size_t operator()(const error_code& ec, std::size_t done) const {
         return ec || done == block.size() ? 0 : std::min<std::size_t>(1000, block.size() - done);
@@ -601,7 +601,7 @@ struct until_5000 {
     }
 };
 
-/// What a transfer of `block` has to end with.
+/// The result that a transfer of `block` must have.
 struct expected {
     std::size_t at_least;
     std::size_t at_most;
@@ -631,7 +631,7 @@ void check_transfer(
     BOOST_TEST((from.substr(0, bytes) == to.substr(0, bytes)));
 }
 
-/// Two buffers, so that a step can end between and inside them.
+/// Two buffers, so that a step can end inside a buffer or between both.
 template <typename Buffer, typename String>
 std::array<Buffer, 2> halves(String& bytes) {
     return {Buffer(bytes.data(), 33'333), Buffer(bytes.data() + 33'333, bytes.size() - 33'333)};
@@ -805,7 +805,7 @@ ENGINE_TEST(read_at_fills_a_streambuf) {
     file f = block_file(env);
     asio::streambuf all, some;
     error_code ec;
-    BOOST_TEST(asio::read_at(f, 0, all, ec) == block.size()); // as far as the file goes
+    BOOST_TEST(asio::read_at(f, 0, all, ec) == block.size()); // up to the end of the file
     BOOST_TEST(ec == asio::error::eof);
     BOOST_TEST((view(all) == block));
     BOOST_TEST(asio::read_at(f, 3, some, asio::transfer_exactly(5000), ec) == 5000u);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Every order of the scheduler's entry points, up to a depth, without threads and clocks.
+// Every order of calls to the scheduler, up to a depth, without threads and without clocks.
 #define BOOST_TEST_MODULE scheduler_steps
 #include "scripted_engine.hpp"
 
@@ -28,7 +28,7 @@ namespace {
 
 constexpr unsigned operation_count = 3;
 
-/// What a broken invariant is reported by: it ends the sequence of steps.
+/// A broken invariant. This exception ends the sequence of steps.
 struct broken : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
@@ -43,7 +43,7 @@ struct tracked_operation final : detail::operation {
 
     const unsigned index;
     bool started = false;
-    bool handed_out = false; ///< In a round's `done`, after `settle`.
+    bool handed_out = false; ///< Is in a round's `done`, after `settle`.
     int delivered = 0, discarded = 0;
 
     bool has_ended() const { return delivered + discarded != 0; }
@@ -59,7 +59,7 @@ private:
     static constexpr fates ends{&complete_it, &discard_it};
 };
 
-/// The owner of a scheduler, as `file_service` is one: performs actions when the script says so.
+/// Owns a scheduler, as `file_service` does. Performs each action as a step of its own.
 class world {
 public:
     enum class what : unsigned char {
@@ -73,7 +73,7 @@ public:
         deliver, ///< Ends the round.
         deliver_and_throw,
         complete,
-        complete_silently, ///< While a round is about to reap: the engine then raises no event.
+        complete_silently, ///< Raises no event, because a round is about to reap.
         pass,
         cancel_one,
         cancel_file,
@@ -127,7 +127,7 @@ public:
         }
     }
 
-    /// The steps that the state allows.
+    /// The steps that are possible now.
     std::vector<step> allowed() const {
         std::vector<step> steps;
         if (started_ != operation_count) {
@@ -209,7 +209,7 @@ public:
         check();
     }
 
-    /// Runs everything to its end, as a loop does, and checks that nothing was lost.
+    /// Runs until no work is left, as a loop does, and checks that no operation was lost.
     void run_to_the_end() {
         for (int turns = 0; turns != 100; ++turns) {
             bool moved = false;
@@ -237,7 +237,7 @@ public:
                 require(
                     op->delivered + op->discarded == 1,
                     "each operation that was started ends exactly once");
-        require(!armed_ || stopped_, "no wait is left that would keep run() from returning");
+        require(!armed_ || stopped_, "no wait is left, which would keep run() from returning");
         require(posted_ == 0 || stopped_, "no round is left");
         require(rounds_.empty(), "every round ends");
     }
@@ -294,7 +294,7 @@ private:
     void perform(const detail::actions& todo, bool here) {
         require(
             int(todo.post_round) + todo.defer_round + todo.run_round_here <= 1,
-            "one round is asked for at most");
+            "at most one round is requested");
         if (todo.arm_wait) {
             require(!armed_, "the wait is armed once");
             armed_ = true;
@@ -302,7 +302,7 @@ private:
         if (todo.run_round_here && here)
             return begin(turn::lone_operation);
         posted_ += todo.post_round || todo.defer_round || todo.run_round_here;
-        require(posted_ <= 1, "one round is posted at most");
+        require(posted_ <= 1, "at most one round is posted");
     }
 
     void begin(turn why) {
@@ -333,7 +333,7 @@ private:
             !lone || one.now.done.empty(),
             "no handler is delivered inside its initiating function");
         one.now.done.for_each([](detail::operation& op) {
-            require(op.state() == op_state::finished, "what is delivered is finished");
+            require(op.state() == op_state::finished, "a delivered operation is finished");
             static_cast<tracked_operation&>(op).handed_out = true;
         });
         perform(std::exchange(one.now.todo, {}), false);
@@ -373,14 +373,14 @@ private:
         detail::op_queue abandoned;
         scheduler_.stop(abandoned);
         stopped_ = true;
-        armed_ = false; // the owner takes the event from its reactor
+        armed_ = false; // the owner removes the event from its reactor
         std::uint64_t left = 0;
         for (const auto& op : operations_)
             left += op->started && !op->has_ended();
         require(abandoned.size() == left, "stop hands out every operation that has not ended");
     }
 
-    /// What holds after every step.
+    /// Checks the invariants that hold after every step.
     void check() const {
         std::uint64_t in_flight = 0;
         bool waits = false;
@@ -392,13 +392,13 @@ private:
         }
         if (stopped_)
             return;
-        require(scheduler_.count().in_flight == in_flight, "statistics count what is in flight");
+        require(scheduler_.count().in_flight == in_flight, "statistics count operations in flight");
         require(
             !waits || posted_ != 0 || armed_ || !rounds_.empty(),
-            "somebody will drive what is in flight");
+            "a wait or a round will follow while operations are in flight");
         require(
             engines_[0]->submissions() + engines_[1]->submissions() <= 2 * operation_count,
-            "nothing is done twice");
+            "no operation is submitted twice to one engine");
     }
 
     std::vector<std::unique_ptr<tracked_operation>> operations_;
@@ -442,7 +442,7 @@ public:
     std::uint64_t sequences() const { return sequences_; }
 
 private:
-    /// A world is not copied: each branch replays the steps that led to it.
+    /// A world cannot be copied, so each branch replays its steps in a new world.
     void walk() {
         std::vector<world::step> next;
         try {

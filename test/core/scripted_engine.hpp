@@ -41,7 +41,7 @@ public:
                 continue;
             }
             take_result(*op, -ECANCELED);
-            done_.push(op); // `reap` follows: no need for the event
+            done_.push(op); // `reap` follows in the same round: no event needed
         }
     }
 
@@ -77,7 +77,7 @@ public:
         return std::find(held_.begin(), held_.end(), &op) != held_.end();
     }
 
-    /// The operation succeeds, or its file is closed. The event is raised if `raises`.
+    /// Completes the operation with 1, or closes its file. Raises the event if `raises`.
     void complete(detail::operation& op, bool raises = true) noexcept {
         forget(op);
         if (op.state() == detail::op_state::to_close)
@@ -89,7 +89,7 @@ public:
             finished_.raise();
     }
 
-    /// The kernel refuses the operation: the pool has to perform it.
+    /// Passes the operation to the pool, as an engine does when the kernel refuses it.
     void pass(detail::operation& op) noexcept {
         forget(op);
         op.pass(detail::pass_reason::refused);

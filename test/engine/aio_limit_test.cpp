@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: BSL-1.0 The system's limit of places for Linux AIO: it is everybody's,
-// so no other test may run meanwhile.
+// SPDX-License-Identifier: BSL-1.0
+// The system's limit of places for Linux AIO (fs.aio-max-nr). All processes share the limit, so no
+// other test may run at the same time.
 #include "child.hpp"
 #include "seccomp.hpp"
 
@@ -26,8 +27,8 @@ long places_in_use() {
     return number_in("/proc/sys/fs/aio-nr");
 }
 
-/// How the number of places in use changes while a context has `depth` of them: at best exactly so;
-/// programs beside this one may come and go, so it is looked for several times.
+/// Whether the object that `open` returns uses exactly `depth` places and gives them back. Other
+/// programs may take places meanwhile, so the check is repeated.
 template <typename Open>
 bool uses_places(long depth, Open open) {
     for (int tries = 20; tries != 0; --tries) {
@@ -41,7 +42,7 @@ bool uses_places(long depth, Open open) {
     return false;
 }
 
-/// Whether this test can run: says so where it cannot.
+/// Whether libaio works here; if not, prints why the test is skipped.
 bool has_libaio() {
     const engine_report found = asio_aio::probe()[std::size_t(backend::libaio)];
     if (!found.available)
@@ -49,7 +50,7 @@ bool has_libaio() {
     return found.available;
 }
 
-/// Takes all places but `left`, as long as this process lives.
+/// Takes all places but `left` until this process ends.
 bool use_up_places(long left) {
     io_context_t context = nullptr;
     const long free_places = number_in("/proc/sys/fs/aio-max-nr") - places_in_use();
@@ -63,7 +64,7 @@ asio_aio::options only_libaio(unsigned depth) {
     return opts;
 }
 
-/// A context with its engine.
+/// A context that has opened a file, and so has its engine.
 std::unique_ptr<asio::io_context> open_context(const std::string& path, unsigned depth) {
     auto ctx = std::make_unique<asio::io_context>();
     asio_aio::configure(*ctx, only_libaio(depth));
@@ -80,7 +81,7 @@ BOOST_AUTO_TEST_CASE(without_places_the_engine_is_refused_with_the_reason_until_
         temporary_directory folder;
         asio::io_context ctx;
         asio_aio::configure(ctx, only_libaio(256));
-        // In a process of its own, which gives the places back by ending.
+        // A second child process: the kernel frees its places when it ends.
         const int inner = in_child([&] {
             if (!use_up_places(0))
                 return could_not;

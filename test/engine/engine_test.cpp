@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Each engine alone, with the pool behind it: no Asio, only poll(2).
+// Each engine with the thread pool behind it: no Asio, only poll(2).
 #include "engine_fixture.hpp"
 
 #include <sys/wait.h>
@@ -15,7 +15,7 @@ using detail::pass_reason;
 
 namespace {
 
-/// Refuses everything, as a kernel's queue does on a filesystem that does not support it.
+/// Passes every operation to the pool, as if the filesystem did not support it.
 class refusing_engine final : public detail::engine {
 public:
     explicit refusing_engine(detail::event& finished) : finished_(finished) {}
@@ -54,9 +54,9 @@ detail::engine_list make_refusing(const asio_aio::options&, detail::event& finis
 
 } // namespace
 
-// --- What the chosen engine refuses ---
+// --- Operations that the chosen engine refuses ---
 
-BOOST_AUTO_TEST_CASE(the_pool_does_what_an_engine_refuses_and_the_file_remembers_it) {
+BOOST_AUTO_TEST_CASE(the_pool_performs_what_an_engine_refuses_and_the_file_remembers_it) {
     engine_fixture fixture{detail::engine_factory(make_refusing)};
     plain_operation sync(op_kind::sync_data);
     fixture.prepare(sync);
@@ -66,7 +66,7 @@ BOOST_AUTO_TEST_CASE(the_pool_does_what_an_engine_refuses_and_the_file_remembers
     BOOST_TEST(fixture.engines.passed(pass_reason::refused) == 1u);
 }
 
-BOOST_AUTO_TEST_CASE(what_the_pool_cannot_do_either_says_nothing_about_the_file) {
+BOOST_AUTO_TEST_CASE(an_operation_that_also_fails_in_the_pool_does_not_mark_the_file_as_refused) {
     engine_fixture fixture{detail::engine_factory(make_refusing)};
     plain_operation wrong(op_kind::allocate);
     fixture.prepare(wrong);
@@ -203,7 +203,7 @@ ENGINE_TEST(what_is_in_flight_at_a_fork_is_done_once_and_delivered_in_both_proce
     op_queue nothing_pending;
     fixture.prepare_fork(nothing_pending);
     BOOST_TEST(content(fixture.folder.file("file")) == "once");
-    set_content(fixture.folder.file("file"), ""); // would be written again
+    set_content(fixture.folder.file("file"), ""); // a second write would fill the file again
     const pid_t child = ::fork();
     const auto both_arrive = [&] {
         op_queue done;
@@ -226,7 +226,7 @@ ENGINE_TEST(what_is_in_flight_at_a_fork_is_done_once_and_delivered_in_both_proce
 }
 
 ENGINE_TEST(the_last_user_of_a_file_closes_it_and_no_loop_waits_for_that) {
-    engine_fixture fixture(env.engine, {}, O_DIRECT); // which libaio serves
+    engine_fixture fixture(env.engine, {}, O_DIRECT); // libaio serves only such files
     const int number = fixture.file->descriptor();
     plain_operation sync(op_kind::sync_data);
     fixture.prepare(sync);

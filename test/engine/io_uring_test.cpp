@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The io_uring engine and its ring: what no other engine has.
+// The io_uring engine and its ring: behaviour that no other engine has.
 #include "child.hpp"
 #include "engine_fixture.hpp"
 #include "seccomp.hpp"
@@ -25,7 +25,7 @@ using detail::op_queue;
 
 namespace {
 
-/// Whether this test can run: says so where it cannot.
+/// Whether io_uring works here with `opts`; if not, prints why the test is skipped.
 bool has_io_uring(const asio_aio::options& opts = {}) {
     const asio_aio::engine_report found = detail::try_io_uring(opts).report;
     if (!found.available)
@@ -55,7 +55,7 @@ struct byte_read : plain_operation {
     iovec iov{&byte, 1};
 };
 
-/// Has a thread submit cold reads and end.
+/// Submits reads of uncached data on a thread that ends at once.
 void leave_in_kernel(engine_fixture& fixture, std::deque<byte_read>& reads) {
     set_content(fixture.folder.file("file"), std::string(1 << 20, 'x'));
     make_cold(fixture.folder.file("file"));
@@ -69,13 +69,14 @@ void leave_in_kernel(engine_fixture& fixture, std::deque<byte_read>& reads) {
     }).join();
 }
 
-// --- Io_uring_enter(2) that fails on demand ---
+// --- Scripted errors of io_uring_enter(2) ---
 
 int answer = 0;
 int answers_left = 0;
 int calls_seen = 0;
 
-/// From now on `answers_left` calls are answered with `error`; false where that cannot be arranged.
+/// From now on io_uring_enter(2) fails with `error` while `answers_left` is not 0. False without
+/// seccomp.
 bool enter_answers(int error) {
     answer = error;
     return trapped_call::set(
@@ -98,7 +99,7 @@ BOOST_AUTO_TEST_CASE(a_ring_that_overflows_loses_no_completion) {
     detail::event finished;
     BOOST_REQUIRE_EQUAL(finished.open(), 0);
     io_uring_ring ring;
-    // 4 places for completions
+    // two entries: the completion queue has four places
     BOOST_REQUIRE(!ring.open({2, 0, false, false}, finished.descriptor()));
     constexpr std::uint64_t count = 100;
     for (std::uint64_t i = 0; i != count; ++i) {
@@ -129,7 +130,7 @@ BOOST_AUTO_TEST_CASE(a_ring_of_four_wraps_around_a_million_times) {
     for (std::size_t started = 0; started != operations; started += at_once) {
         op_queue batch, done;
         for (byte_read& each : reads) {
-            fixture.prepare(each); // the engine let go of the file
+            fixture.prepare(each); // a finished operation has no file
             each.byte = 0;
             if (each.state() == detail::op_state::finished)
                 each.renew();
@@ -157,7 +158,7 @@ BOOST_AUTO_TEST_CASE(a_batch_enters_the_kernel_once) {
     fixture.reap(32);
 }
 
-BOOST_AUTO_TEST_CASE(a_kernel_that_asks_to_try_again_is_asked_again) {
+BOOST_AUTO_TEST_CASE(a_submission_that_the_kernel_refuses_for_a_moment_is_repeated) {
     if (!has_io_uring())
         return;
     for (int error : {EAGAIN, EBUSY, EINTR})
@@ -172,7 +173,7 @@ BOOST_AUTO_TEST_CASE(a_kernel_that_asks_to_try_again_is_asked_again) {
                 answers_left = times;
                 if (fixture.perform(sync) != 0)
                     return 1;
-                answers_left = times; // and while the engine ends
+                answers_left = times; // once more while the engine stops
                 op_queue batch, abandoned;
                 batch.push(&left);
                 fixture.engines.submit(batch);
@@ -186,9 +187,8 @@ BOOST_AUTO_TEST_CASE(a_kernel_that_asks_to_try_again_is_asked_again) {
         }
 }
 
-/// The entries of this process's ring by the length of their map, in whole pages; 0: there is no
-/// ring.
-/** Not by SqMask in /proc/self/fdinfo, which Linux 5.10 lacks. */
+/// The number of submission entries that the map of this process's ring has room for; 0: no ring.
+/** The test cannot use SqMask in /proc/self/fdinfo, which Linux 5.10 lacks. */
 std::size_t mapped_ring_entries() {
     for (const memory_map& each : maps_of("[io_uring]"))
         if (each.offset == IORING_OFF_SQES)
@@ -200,10 +200,10 @@ BOOST_AUTO_TEST_CASE(describe_and_statistics_agree_with_what_the_kernel_sees) {
     if (!has_io_uring())
         return;
     if (asio_on_io_uring)
-        return say_skipped("Asio's own ring enters the kernel, too");
-    // More than a page, so that the map is no larger than the entries.
+        return say_skipped("Asio's own ring enters the kernel as well");
+    // Two pages of entries: the map has whole pages, so it is exactly as large as the entries.
     const auto depth = 2 * unsigned(::sysconf(_SC_PAGESIZE)) / unsigned(sizeof(io_uring_sqe));
-    BOOST_TEST(mapped_ring_entries() == 0u); // what was tried is closed again
+    BOOST_TEST(mapped_ring_entries() == 0u); // the trial has closed its ring
     const int status = in_child([&] {
         temporary_directory folder;
         set_content(folder.file("file"), pattern(32));
@@ -238,7 +238,7 @@ BOOST_AUTO_TEST_CASE(little_lockable_memory_gives_a_smaller_ring_and_none_gives_
     if (!has_io_uring())
         return;
     if (::geteuid() != 0)
-        return say_skipped("only root can become a user who has locked nothing yet");
+        return say_skipped("only root can become a user who has locked no memory yet");
     const int small = in_child([] {
         if (!limit_locked_memory(64 * 1024))
             return could_not;
@@ -250,7 +250,7 @@ BOOST_AUTO_TEST_CASE(little_lockable_memory_gives_a_smaller_ring_and_none_gives_
             return could_not;
         const asio_aio::engine_report found = detail::try_io_uring({}).report;
         if (found.available)
-            return could_not; // this kernel does not charge rings
+            return could_not; // this kernel does not count rings as locked memory
         return found.error == ENOMEM && found.remedy.find("RLIMIT_MEMLOCK") != std::string::npos
             ? 0
             : 1;
@@ -263,17 +263,17 @@ BOOST_AUTO_TEST_CASE(little_lockable_memory_gives_a_smaller_ring_and_none_gives_
 BOOST_AUTO_TEST_CASE(
     contexts_one_after_another_all_get_a_whole_ring_where_little_memory_can_be_locked) {
     if (asio_on_io_uring)
-        return say_skipped("Asio's own ring, of 16 384 entries, does not fit there");
+        return say_skipped("Asio's own ring of 16 384 entries exceeds the limit of this test");
     if (!has_io_uring())
         return;
     if (::geteuid() != 0)
-        return say_skipped("only root can become a user who has locked nothing yet");
+        return say_skipped("only root can become a user who has locked no memory yet");
     const int status = in_child([] {
-        // the kernel counts for each user: no other test has this one
+        // the kernel counts locked memory per user; no other test uses this one
         constexpr uid_t nobody_else = 65531;
         if (!limit_locked_memory(64 * 1024, nobody_else))
             return could_not;
-        // the kernel gives the memory of a closed ring back some milliseconds later
+        // the kernel frees the locked memory of a closed ring some milliseconds later
         for (int i = 0; i != 50; ++i) {
             asio::io_context ctx;
             const file f(ctx, "/dev/null", file_base::read_only);
@@ -289,11 +289,11 @@ BOOST_AUTO_TEST_CASE(
     BOOST_TEST(status == 0);
 }
 
-BOOST_AUTO_TEST_CASE(a_ring_that_never_fitted_is_made_smaller_without_a_wait) {
+BOOST_AUTO_TEST_CASE(a_ring_that_exceeds_the_limit_is_made_smaller_without_a_wait) {
     if (!has_io_uring())
         return;
     if (::geteuid() != 0)
-        return say_skipped("only root can become a user who has locked nothing yet");
+        return say_skipped("only root can become a user who has locked no memory yet");
     const int status = in_child([] {
         constexpr uid_t nobody_else = 65530;
         if (!limit_locked_memory(64 * 1024, nobody_else))
@@ -323,18 +323,18 @@ BOOST_AUTO_TEST_CASE(a_ring_that_never_fitted_is_made_smaller_without_a_wait) {
 
 // --- The kernel's workers ---
 
-/// How many workers the kernel allows the calling thread for reads and writes of files, as another
-/// ring of it sees.
+/// The number of workers that the kernel allows the calling thread for reads and writes of files.
+/// The function asks through a second ring.
 unsigned worker_limit() {
     io_uring other{};
     BOOST_REQUIRE_EQUAL(io_uring_queue_init(2, &other, 0), 0);
-    unsigned limits[2] = {0, 0}; // zeros ask
+    unsigned limits[2] = {0, 0}; // zeros change nothing; the kernel stores the limits here
     BOOST_REQUIRE_EQUAL(io_uring_register_iowq_max_workers(&other, limits), 0);
     io_uring_queue_exit(&other);
     return limits[0];
 }
 
-/// An engine that has submitted something on the calling thread.
+/// An engine that has submitted an operation on the calling thread.
 struct used_engine {
     explicit used_engine(unsigned max_threads)
         : fixture(backend::io_uring, with_threads(max_threads)) {
@@ -367,7 +367,7 @@ BOOST_AUTO_TEST_CASE(a_context_with_few_threads_takes_no_worker_from_another_of_
         BOOST_TEST(worker_limit() == 100u);
         used_engine few_again(2);
         BOOST_TEST(worker_limit() == 100u);
-        std::thread([&] { // which has seen no ring
+        std::thread([&] { // a thread that has not used any ring
             few_again.use();
             BOOST_TEST(worker_limit() >= usual);
             many.use();
@@ -394,8 +394,8 @@ BOOST_AUTO_TEST_CASE(a_registered_buffer_is_named_by_its_index_and_a_child_proce
         return;
     engine_fixture fixture(backend::io_uring);
     set_content(fixture.folder.file("file"), pattern(8192));
-    // On the heap: Linux 5.10 and 6.1 do not register memory that a file is mapped to, as parts of
-    // .bss are.
+    // On the heap: Linux 5.10 and 6.1 do not register memory that maps a file. A part of .bss may
+    // be such memory.
     std::vector<char> first(4096), second(4096);
     const iovec buffers[] = {{first.data(), first.size()}, {second.data(), second.size()}};
     BOOST_REQUIRE_EQUAL(fixture.engines.register_buffers(buffers, 2), 0);
@@ -412,8 +412,8 @@ BOOST_AUTO_TEST_CASE(a_registered_buffer_is_named_by_its_index_and_a_child_proce
             std::string(second.data() + 96, 4000) == pattern(8192).substr(at, 4000);
     };
     BOOST_TEST(reads_into_second(7));
-    // The kernel does not read to where the index does not lie, a thread does: the index is really
-    // used.
+    // The kernel refuses memory outside the buffer of that index, and the pool reads. So the kernel
+    // does use the index.
     plain_operation wrong(op_kind::read);
     fixture.prepare(wrong);
     iovec elsewhere{first.data(), first.size()};
@@ -427,9 +427,9 @@ BOOST_AUTO_TEST_CASE(a_registered_buffer_is_named_by_its_index_and_a_child_proce
     BOOST_TEST(in_child([&] {
                    return fixture.engines.become_child() == 0 && reads_into_second(100) ? 0 : 1;
                }) == 0);
-    // in place of those before
+    // replaces the registered buffers
     BOOST_REQUIRE_EQUAL(fixture.engines.register_buffers(buffers, 1), 0);
-    // by an index that is none: a plain buffer
+    // an index without a registered buffer: the engine uses the address
     BOOST_TEST(reads_into_second(200));
 }
 
@@ -445,8 +445,8 @@ BOOST_AUTO_TEST_CASE(a_child_process_unmaps_the_parents_ring_and_nothing_else) {
     op_queue nothing_pending;
     fixture.prepare_fork(nothing_pending);
     const int status = in_child([&] {
-        // The kernel gives a child process the ring's maps: what it unmaps is the ring, and not
-        // what came there since.
+        // The child process inherits the maps of the ring, so the child unmaps the parent's ring
+        // and not other memory at that address.
         if (maps_of("[io_uring]").size() != maps)
             return 1;
         if (fixture.engines.become_child() != 0 || maps_of("[io_uring]").size() != maps)
@@ -485,9 +485,9 @@ BOOST_AUTO_TEST_CASE(a_child_process_that_only_ends_the_engine_takes_nothing_fro
         BOOST_TEST((each.result == 1 && each.byte == 'x'));
 }
 
-// --- What it cannot do ---
+// --- Files that io_uring does not serve ---
 
-BOOST_AUTO_TEST_CASE(what_is_no_storage_is_read_by_the_pool) {
+BOOST_AUTO_TEST_CASE(the_pool_reads_devices) {
     if (!has_io_uring())
         return;
     asio::io_context ctx;
@@ -505,9 +505,9 @@ BOOST_AUTO_TEST_CASE(what_is_no_storage_is_read_by_the_pool) {
     BOOST_TEST(asio_aio::statistics(ctx).passed_unsupported == 1u);
 }
 
-// --- Modes that a program asks for ---
+// --- Modes of the ring ---
 
-BOOST_AUTO_TEST_CASE(a_thread_of_the_kernels_submits_where_it_is_asked_to) {
+BOOST_AUTO_TEST_CASE(with_sqpoll_a_thread_of_the_kernel_submits) {
     asio_aio::options opts;
     opts.sqpoll = true;
     opts.choice = {backend::io_uring};
@@ -545,14 +545,14 @@ BOOST_AUTO_TEST_CASE(a_context_of_one_thread_may_be_made_on_another) {
     f.async_read_some_at(0, asio::buffer(bytes), result.handler());
     meeting used(1), refused_there(1);
     std::thread one([&] {
-        ctx.run(); // and used there
+        ctx.run(); // the ring is used here
         used.arrive();
         static_cast<void>(refused_there.wait());
     });
     BOOST_TEST(used.wait());
     BOOST_TEST(result.calls == 1);
     BOOST_TEST(bytes == pattern(100));
-    // A second thread is one too many, and is told so.
+    // A second thread breaks the promise of `single_issuer`, and the operation fails.
     outcome refused;
     f.async_read_some_at(0, asio::buffer(bytes), refused.handler());
     run_until_idle(ctx);
@@ -561,7 +561,7 @@ BOOST_AUTO_TEST_CASE(a_context_of_one_thread_may_be_made_on_another) {
     BOOST_TEST(refused.ec.message().find("single_issuer") != std::string::npos);
     refused_there.arrive();
     one.join();
-    // When the one has ended, another may take its place.
+    // After the first thread has ended, another one may use the ring.
     outcome later;
     f.async_read_some_at(0, asio::buffer(bytes), later.handler());
     run_until_idle(ctx);
@@ -574,7 +574,7 @@ BOOST_AUTO_TEST_CASE(another_thread_may_start_right_after_the_one_was_joined) {
     if (!has_io_uring(opts))
         return;
     engine_fixture fixture(backend::io_uring, opts);
-    for (int i = 0; i != 500; ++i) { // the kernel lists each for a moment longer
+    for (int i = 0; i != 500; ++i) { // the kernel removes a thread some time after its join
         plain_operation sync(op_kind::sync_data);
         fixture.prepare(sync);
         std::thread([&] { fixture.perform(sync); }).join();
@@ -582,8 +582,7 @@ BOOST_AUTO_TEST_CASE(another_thread_may_start_right_after_the_one_was_joined) {
     }
 }
 
-/// Has the next thread or process of this namespace get `id`; false where the kernel does not allow
-/// that.
+/// Gives the id `id` to the next thread or process of this namespace; false on failure.
 bool choose_next_id(pid_t id) {
     std::ofstream last("/proc/sys/kernel/ns_last_pid");
     return bool(last << id - 1 << std::flush);
@@ -593,7 +592,7 @@ BOOST_AUTO_TEST_CASE(a_thread_with_the_id_of_the_one_that_ended_is_another_threa
     const asio_aio::options opts = for_one_thread();
     if (!has_io_uring(opts))
         return;
-    // A namespace of its own, so that nobody else takes the id.
+    // A new namespace, so that no other process takes the id.
     const int status = in_child([&] {
         if (::unshare(CLONE_NEWPID) != 0)
             return could_not;
@@ -614,7 +613,7 @@ BOOST_AUTO_TEST_CASE(a_thread_with_the_id_of_the_one_that_ended_is_another_threa
                     return 1;
                 if (got != chosen)
                     return could_not;
-                // else the id is not free yet
+                // until the kernel has removed the thread, its id is not free
                 while (::syscall(SYS_tgkill, ::getpid(), chosen, 0) == 0)
                     std::this_thread::yield();
                 if (fixture.engines.failure())
@@ -628,7 +627,7 @@ BOOST_AUTO_TEST_CASE(a_thread_with_the_id_of_the_one_that_ended_is_another_threa
     BOOST_TEST(status == 0);
 }
 
-BOOST_AUTO_TEST_CASE(what_the_only_thread_left_in_the_kernel_ends_when_another_comes) {
+BOOST_AUTO_TEST_CASE(operations_of_an_ended_thread_complete_after_another_thread_takes_its_place) {
     const asio_aio::options opts = for_one_thread();
     if (!has_io_uring(opts))
         return;
@@ -640,7 +639,7 @@ BOOST_AUTO_TEST_CASE(what_the_only_thread_left_in_the_kernel_ends_when_another_c
         BOOST_TEST((each.result == 1 || each.result == detail::failure::wrong_thread), each.result);
 }
 
-BOOST_AUTO_TEST_CASE(a_fork_before_the_first_operation_makes_nobody_the_only_thread) {
+BOOST_AUTO_TEST_CASE(a_fork_before_the_first_operation_does_not_choose_the_only_thread) {
     const asio_aio::options opts = for_one_thread();
     if (!has_io_uring(opts))
         return;

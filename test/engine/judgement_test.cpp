@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What each engine concludes from each result of the kernel, as a table.
+// How each engine judges each result of the kernel, as a table.
 #define BOOST_TEST_MODULE judgement
 #include "engine/libaio/judge.hpp"
 #include "engine/io_uring/judge.hpp"
@@ -44,7 +44,7 @@ struct plain_operation final : detail::operation {
         [](operation&, operation*& owner) { owner = nullptr; }, [](operation&) noexcept {}};
 };
 
-/// What the judge is given beside the operation's kind and the result.
+/// What the judge gets in addition to the operation's kind and the result.
 enum class circumstances { plain, cancelled, tried_again, short_of_end };
 
 struct row {
@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(io_uring_judges_completions) {
         {open, plain, -EINTR, retry},
         {read, cancelled, -ECANCELED, finished(-ECANCELED)},
         {read, cancelled, -EINTR, finished(-ECANCELED)},
-        // The queue refuses.
+        // The ring refuses the operation.
         {read, plain, -EAGAIN, unsupported},
         {write, plain, -EBUSY, unsupported},
         {read, plain, -EOPNOTSUPP, refused},
@@ -113,7 +113,7 @@ BOOST_AUTO_TEST_CASE(io_uring_judges_completions) {
         {sync_data, plain, -EINVAL, refused},
         {write, cancelled, -EAGAIN, finished(-ECANCELED)},
         {write, cancelled, -EINVAL, finished(-ECANCELED)},
-        // What open and close return is final.
+        // Results of open and close are final.
         {open, plain, -EAGAIN, finished(-EAGAIN)},
         {open, plain, -EBUSY, finished(-EBUSY)},
         {open, plain, -EINVAL, finished(-EINVAL)},

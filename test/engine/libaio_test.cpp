@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The libaio engine and its queue: what no other engine has.
+// The libaio engine and its queue: behaviour that no other engine has.
 #include "child.hpp"
 #include "engine_fixture.hpp"
 #include "seccomp.hpp"
@@ -30,7 +30,7 @@ namespace {
 
 constexpr std::size_t block_bytes = 4096;
 
-/// Memory that direct I/O accepts anywhere.
+/// Memory that is aligned for direct I/O on any device.
 struct alignas(block_bytes) block {
     char bytes[block_bytes] = {};
 
@@ -38,7 +38,7 @@ struct alignas(block_bytes) block {
     void fill(unsigned seed) { std::ranges::copy(pattern(block_bytes, seed), bytes); }
 };
 
-/// Whether this test can run: says so where it cannot.
+/// Whether libaio works here; if not, prints why the test is skipped.
 bool has_libaio() {
     const asio_aio::engine_report found = detail::try_libaio({}).report;
     if (!found.available)
@@ -46,7 +46,7 @@ bool has_libaio() {
     return found.available;
 }
 
-/// The engine and a direct file of so many blocks, each filled with the pattern of its number.
+/// The engine and a direct file of `blocks` blocks, each filled with the pattern of its index.
 struct direct_fixture : engine_fixture {
     explicit direct_fixture(unsigned blocks, asio_aio::options opts = {})
         : engine_fixture(backend::libaio, opts, O_DIRECT) {
@@ -54,7 +54,7 @@ struct direct_fixture : engine_fixture {
         for (unsigned i = 0; i != blocks; ++i)
             all += pattern(block_bytes, i);
         set_content(folder.file("file"), all);
-        // pages in memory would make the kernel wait, to write them back
+        // a direct read waits until cached pages are written back
         make_cold(folder.file("file"));
     }
 };
@@ -116,15 +116,15 @@ bool are_right(const std::deque<block_read>& reads) {
     return std::ranges::all_of(reads, [](const block_read& each) { return each.is_right(); });
 }
 
-// --- Io_submit(2) that fails on demand ---
+// --- Scripted results of io_submit(2) ---
 
 long answer = 0;
 int answers_left = 0;
 int calls_seen = 0;
-// not an answer of the kernel's: it takes one operation of a batch
+// no result of the kernel: `io_submit` then takes one operation of the batch
 constexpr long only_the_first = 0;
 
-/// From now on `answers_left` calls are answered; false where that cannot be arranged.
+/// From now on io_submit(2) returns `with` while `answers_left` is not 0; false without seccomp.
 bool submit_answers(long with) {
     answer = with;
     return trapped_call::set(
@@ -151,12 +151,12 @@ BOOST_AUTO_TEST_CASE(a_queue_of_four_wraps_around_a_million_times) {
     constexpr std::size_t operations = 1'000'000, at_once = 1000;
     std::deque<block_read> reads;
     for (std::size_t i = 0; i != at_once; ++i)
-        reads.emplace_back(fixture, 1); // at the end: the kernel answers without asking the device
+        reads.emplace_back(fixture, 1); // at the end of the file: no I/O of the device
     std::size_t right = 0;
     for (std::size_t started = 0; started != operations; started += at_once) {
         op_queue batch, done;
         for (block_read& each : reads) {
-            fixture.prepare(each); // the engine let go of the file
+            fixture.prepare(each); // a finished operation has no file
             if (each.state() == detail::op_state::finished)
                 each.renew();
             batch.push(&each);
@@ -170,11 +170,11 @@ BOOST_AUTO_TEST_CASE(a_queue_of_four_wraps_around_a_million_times) {
     BOOST_TEST(fixture.engines.passed(pass_reason::would_wait) == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(where_the_kernel_shares_no_ring_it_is_asked) {
+BOOST_AUTO_TEST_CASE(where_the_kernel_shares_no_ring_the_engine_calls_io_getevents) {
     if (!has_libaio())
         return;
     check_in_child([] {
-        // As gVisor does: what lies at the address of the context is no ring.
+        // As on gVisor: the address of the context does not point to a ring.
         const bool trapped = trapped_call::set(
             SYS_io_setup, [](const trapped_call::arguments& a) -> std::optional<long> {
                 const long result = trapped_call::perform(a);
@@ -234,9 +234,9 @@ BOOST_AUTO_TEST_CASE(an_operation_that_io_submit_refuses_stops_no_other) {
         return;
     struct refusal {
         int error;
-        bool of_file; ///< Then the file is the pool's, which could read it.
+        bool of_file; ///< The file stays on the pool, because the pool could read it.
     };
-    // EPERM and EACCES may be a security module's word on one file.
+    // A security module may return EPERM or EACCES for one file.
     for (const refusal& each :
          {refusal{EINVAL, true},
           {EOPNOTSUPP, true},
@@ -263,7 +263,7 @@ BOOST_AUTO_TEST_CASE(an_operation_that_io_submit_refuses_stops_no_other) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(a_filesystem_that_cannot_be_asked_not_to_wait_is_asked_once) {
+BOOST_AUTO_TEST_CASE(a_filesystem_without_rwf_nowait_gets_one_submission) {
     if (!has_libaio())
         return;
     check_in_child([] {
@@ -275,7 +275,7 @@ BOOST_AUTO_TEST_CASE(a_filesystem_that_cannot_be_asked_not_to_wait_is_asked_once
         submit_all(fixture, reads);
         fixture.reap(200);
         const bool all_passed = fixture.engines.passed(pass_reason::refused) == 200;
-        // the second: whether the call is allowed
+        // the second call checks whether io_submit itself is allowed
         return are_right(reads) && all_passed && calls_seen == 2 ? 0 : 1;
     });
 }
@@ -284,13 +284,10 @@ BOOST_AUTO_TEST_CASE(a_kernel_that_stops_taking_operations_leaves_everything_to_
     if (!has_libaio())
         return;
     check_in_child([] {
-        temporary_directory folder;
-        set_content(folder.file("file"), pattern(block_bytes));
-        asio::io_context ctx;
-        asio_aio::options opts;
-        opts.choice = {backend::libaio};
-        asio_aio::configure(ctx, opts);
-        file f(ctx, folder.file("file"), file_base::read_only | file_base::direct);
+        environment env(backend::libaio);
+        asio::io_context& ctx = env.ctx;
+        set_content(env.path(), pattern(block_bytes));
+        file f = env.open("file", file_base::read_only | file_base::direct);
         if (f.backend() != backend::libaio || !asio_aio::describe(ctx).failure.empty())
             return 1;
         if (!refuse_calls({SYS_io_submit}, EPERM))
@@ -309,31 +306,30 @@ BOOST_AUTO_TEST_CASE(a_kernel_that_stops_taking_operations_leaves_everything_to_
         if (!read || !told || f.backend() != backend::thread_pool ||
             memory.text() != pattern(block_bytes))
             return 2;
-        // What was found out before is not believed any more: a strict choice of this engine fails.
+        // The result of the earlier trial is no longer valid: a strict choice of libaio fails.
         asio::io_context next;
-        asio_aio::configure(next, opts);
+        asio_aio::configure(next, env.options());
         file g(next);
         error_code ec;
-        g.open(folder.file("file"), file_base::read_only, ec);
+        g.open(env.path(), file_base::read_only, ec);
         return ec == asio_aio::errc::engine_unavailable ? 0 : 3;
     });
 }
 
-// --- What would wait ---
+// --- Operations that would wait ---
 
 BOOST_AUTO_TEST_CASE(no_buffered_file_is_submitted_and_a_direct_one_is) {
     if (!has_libaio())
         return;
     check_in_child([] {
-        temporary_directory folder;
-        set_content(folder.file("file"), pattern(block_bytes));
-        asio::io_context ctx;
-        asio_aio::options opts;
-        opts.choice = {backend::libaio};
+        environment env(backend::libaio);
+        asio::io_context& ctx = env.ctx;
+        set_content(env.path(), pattern(block_bytes));
+        asio_aio::options opts = env.options();
         opts.inline_read_limit = 0;
         asio_aio::configure(ctx, opts);
-        file buffered(ctx, folder.file("file"), file_base::read_write);
-        file direct(ctx, folder.file("file"), file_base::read_only | file_base::direct);
+        file buffered = env.open("file", file_base::read_write);
+        file direct = env.open("file", file_base::read_only | file_base::direct);
         if (buffered.backend() != backend::thread_pool || direct.backend() != backend::libaio)
             return 1;
         if (!submit_answers(0))
@@ -363,12 +359,12 @@ BOOST_AUTO_TEST_CASE(a_write_that_needs_blocks_is_done_by_the_pool_and_lands) {
     submit_all(fixture, writes);
     fixture.reap(8);
     const std::uint64_t waited = fixture.engines.passed(pass_reason::would_wait);
-    BOOST_TEST(waited >= 1u); // how many, is the filesystem's affair
+    BOOST_TEST(waited >= 1u); // how many depends on the filesystem
     std::string expected = pattern(block_bytes, 0);
     for (unsigned i = 0; i != 8; ++i)
         expected += pattern(block_bytes, 100 + i);
     BOOST_TEST((content(fixture.folder.file("file")) == expected));
-    // That says nothing of its reads.
+    // Refused writes do not affect the reads of the file.
     make_cold(fixture.folder.file("file"));
     block_read read(fixture, 0);
     BOOST_TEST(fixture.perform(read) == int(block_bytes));
@@ -389,8 +385,8 @@ BOOST_AUTO_TEST_CASE(overwriting_is_done_by_the_kernel) {
     for (unsigned i = 0; i != 8; ++i)
         expected += pattern(block_bytes, 50 + i);
     BOOST_TEST((content(fixture.folder.file("file")) == expected));
-    // The map of the file may have to be read first, and XFS may want to note the time (Linux 6.0
-    // to 6.19).
+    // Some writes may wait: the filesystem may have to read the file's block map first, and XFS may
+    // have to update the time stamps (Linux 6.0 to 6.19).
     BOOST_TEST(fixture.engines.passed(pass_reason::would_wait) < 8u);
 }
 
@@ -441,11 +437,11 @@ BOOST_AUTO_TEST_CASE(syncs_are_the_kernels_and_other_kinds_are_the_pools) {
 BOOST_AUTO_TEST_CASE(a_kernel_without_syncs_still_reads) {
     if (!has_libaio())
         return;
-    check_in_child([] { // as before Linux 4.18
+    check_in_child([] { // as on kernels before Linux 4.18
         direct_fixture fixture(1);
         const bool trapped = trapped_call::set(
             SYS_io_submit, [](const trapped_call::arguments& a) -> std::optional<long> {
-                if (a[1] == 0) // whether the call is allowed at all
+                if (a[1] == 0) // an empty batch, which checks whether the call is allowed
                     return std::nullopt;
                 ++calls_seen;
                 const iocb& first = **reinterpret_cast<iocb**>(a[2]);
@@ -471,7 +467,7 @@ BOOST_AUTO_TEST_CASE(a_kernel_without_syncs_still_reads) {
 // --- Cancellation and end ---
 
 BOOST_AUTO_TEST_CASE(
-    what_waits_for_a_place_is_cancelled_at_once_and_what_the_kernel_has_ends_as_it_does) {
+    operations_that_wait_are_cancelled_at_once_and_those_in_the_kernel_keep_their_result) {
     if (!has_libaio())
         return;
     check_in_child([] {
@@ -481,7 +477,7 @@ BOOST_AUTO_TEST_CASE(
         auto reads = reads_of(fixture, 8);
         op_queue batch, done;
         push_all(reads, batch);
-        fixture.engines.submit(batch); // two are with the kernel
+        fixture.engines.submit(batch); // the kernel has two of them
         const std::size_t ended = [&] {
             op_queue early;
             fixture.engines.reap(early);
@@ -490,7 +486,7 @@ BOOST_AUTO_TEST_CASE(
             return count;
         }();
         fixture.cancel(fixture.file);
-        fixture.reap(done, 8); // with those that ended before
+        fixture.reap(done, 8); // including those that ended before
         while (done.pop()) {
         }
         std::size_t cancelled = 0, right = 0;
@@ -502,7 +498,7 @@ BOOST_AUTO_TEST_CASE(
     });
 }
 
-BOOST_AUTO_TEST_CASE(stopping_waits_for_what_the_kernel_has_also_where_it_must_not_be_asked) {
+BOOST_AUTO_TEST_CASE(stopping_waits_for_the_kernel_even_where_its_calls_are_refused) {
     if (!has_libaio())
         return;
     constexpr unsigned depth = 32, blocks = 64;
@@ -519,7 +515,7 @@ BOOST_AUTO_TEST_CASE(stopping_waits_for_what_the_kernel_has_also_where_it_must_n
                 const std::size_t given_back = abandoned.size();
                 while (abandoned.pop()) {
                 }
-                // What the kernel had is there whole: it writes nothing afterwards.
+                // Each block is complete or untouched: the kernel writes nothing afterwards.
                 const auto is_done = [](const block_read& each) { return each.is_right(); };
                 const auto is_untouched = [](const block_read& each) {
                     return each.result != int(block_bytes) && each.memory.text() == block().text();
@@ -552,7 +548,7 @@ BOOST_AUTO_TEST_CASE(a_child_process_gets_a_queue_of_its_own_and_the_parent_keep
     const int status = in_child([&] {
         if (fixture.engines.become_child() != 0)
             return 1;
-        if (count_aio_contexts() != 1) // the parent's is gone, ours is there
+        if (count_aio_contexts() != 1) // the child's context, without the parent's
             return 2;
         return arrives() ? 0 : 3;
     });
@@ -646,14 +642,14 @@ BOOST_AUTO_TEST_CASE(writes_past_the_limit_of_file_sizes_are_an_error_and_no_sig
     BOOST_TEST(status == 0);
 }
 
-// --- A model of everything at once ---
+// --- A model with random operations ---
 
 BOOST_AUTO_TEST_CASE(a_random_mix_of_direct_reads_and_writes_does_what_the_model_says) {
     if (!has_libaio())
         return;
     constexpr unsigned blocks = 256, steps = 20'000, at_once = 64;
     direct_fixture fixture(blocks, with_depth(16));
-    // the seed of each block; beyond `written` there is none
+    // the seed of each block; only the first `written` blocks exist
     std::vector<unsigned> model(2 * blocks);
     for (unsigned i = 0; i != blocks; ++i)
         model[i] = i;
@@ -667,13 +663,13 @@ BOOST_AUTO_TEST_CASE(a_random_mix_of_direct_reads_and_writes_does_what_the_model
         op_queue batch;
         for (unsigned i = 0; i != at_once; ++i) {
             const auto index = unsigned(random() % written);
-            if (taken[index]) // what overlaps has no order
+            if (taken[index]) // overlapping operations have no order
                 continue;
             taken[index] = true;
             if (random() % 3 != 0) {
                 batch.push(&reads.emplace_back(fixture, index));
             } else {
-                // Now and then one more block at the end.
+                // One write in 20 adds a block at the end.
                 const bool grows = random() % 20 == 0 && written != model.size() && !taken[written];
                 const unsigned where = grows ? written : index;
                 taken[where] = true;

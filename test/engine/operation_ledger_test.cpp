@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The ledger of the kernel engines, alone.
+// The ledger of the kernel engines, without an engine.
 #define BOOST_TEST_MODULE operation_ledger
 #include "engine/operation_ledger.hpp"
 
@@ -62,7 +62,7 @@ BOOST_AUTO_TEST_CASE(each_operation_has_a_slot_of_its_own_until_the_slot_is_rele
     BOOST_TEST(a.slot == first);
     BOOST_TEST(!ledger.has_room());
     BOOST_TEST(&ledger.vacate(first) == &a);
-    BOOST_TEST(!ledger.has_room()); // reserved
+    BOOST_TEST(!ledger.has_room()); // the slot stays reserved until it is released
     ledger.release(first);
     BOOST_TEST(ledger.has_room());
     BOOST_TEST(!ledger.all_free());
@@ -119,14 +119,14 @@ BOOST_AUTO_TEST_CASE(cancelling_a_file_finishes_what_waits_for_it_and_nothing_el
     BOOST_TEST(ledger.waiting().pop() == &ops[3]);
 }
 
-BOOST_AUTO_TEST_CASE(cancelling_one_operation_tells_where_it_is) {
+BOOST_AUTO_TEST_CASE(cancelling_one_operation_reports_where_it_is) {
     ledger_type ledger;
     ledger.make_slots(1);
     plain_operation in_slot, waiting, elsewhere;
     ledger.occupy(in_slot);
     ledger.waiting().push(&waiting);
     BOOST_TEST((ledger.cancel(in_slot) == ledger_type::place::in_slot));
-    // though its number of a slot is in use
+    // although its slot number is in use, by another operation
     BOOST_TEST((ledger.cancel(elsewhere) == ledger_type::place::elsewhere));
     BOOST_TEST((ledger.cancel(waiting) == ledger_type::place::waiting));
     BOOST_TEST((ledger.cancel(waiting) == ledger_type::place::elsewhere));

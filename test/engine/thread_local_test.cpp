@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0 A program with much thread-local storage, which the C library
-// takes from the stack of each thread.
+// SPDX-License-Identifier: BSL-1.0
+// A program with much thread-local storage. The C library puts this storage on each thread's stack.
 #include "engine_fixture.hpp"
 
 #include <pthread.h>
@@ -14,7 +14,7 @@ thread_local char storage[249 * 1024];
 
 std::atomic<std::size_t> bytes_left{0};
 
-/// Notes how much of its stack the calling worker may use yet.
+/// Stores how many bytes of stack the calling worker has left.
 int measure_stack(detail::operation& op) noexcept {
     std::memset(storage, 'x', sizeof storage);
     pthread_attr_t attributes;
@@ -42,5 +42,5 @@ BOOST_AUTO_TEST_CASE(thread_local_storage_leaves_the_pools_workers_their_stack) 
     fixture.prepare(op);
     BOOST_TEST(fixture.perform(op) == 0);
     BOOST_TEST(bytes_left >= 200u * 1024);
-    BOOST_TEST(bytes_left <= 2048u * 1024); // which counts under mlockall(2), for each worker
+    BOOST_TEST(bytes_left <= 2048u * 1024); // mlockall(2) locks the whole stack of each worker
 }

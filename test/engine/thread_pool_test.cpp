@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The thread pool as an engine alone: no Asio, only poll(2).
+// The thread pool as the only engine: no Asio, only poll(2).
 #include "child.hpp"
 #include "engine_fixture.hpp"
 
@@ -42,18 +42,24 @@ struct pool_fixture : engine_fixture {
         : pool_fixture(with_threads(max_threads, gated)) {}
 };
 
+/// Submits `count` operations of one kind in one batch.
+std::deque<plain_operation> submit_many(engine_fixture& fixture, op_kind kind, int count) {
+    std::deque<plain_operation> ops;
+    op_queue batch;
+    for (int i = 0; i != count; ++i) {
+        fixture.prepare(ops.emplace_back(kind));
+        batch.push(&ops.back());
+    }
+    fixture.engines.submit(batch);
+    return ops;
+}
+
 } // namespace
 
 BOOST_AUTO_TEST_CASE(never_makes_more_threads_than_allowed) {
     gate stop;
     pool_fixture fixture(3, true);
-    std::deque<plain_operation> ops;
-    op_queue batch;
-    for (int i = 0; i != 20; ++i) {
-        fixture.prepare(ops.emplace_back(op_kind::size));
-        batch.push(&ops.back());
-    }
-    fixture.engines.submit(batch);
+    const auto ops = submit_many(fixture, op_kind::size, 20);
     BOOST_REQUIRE(stop.wait_for_arrivals(3));
     BOOST_TEST(fixture.engines.counters().threads == 3u);
     BOOST_TEST(stop.arrived().size() == 3u);
@@ -65,13 +71,7 @@ BOOST_AUTO_TEST_CASE(never_makes_more_threads_than_allowed) {
 BOOST_AUTO_TEST_CASE(slow_operations_leave_half_of_the_threads_to_reads) {
     gate stop;
     pool_fixture fixture(4, true);
-    std::deque<plain_operation> syncs;
-    op_queue batch;
-    for (int i = 0; i != 8; ++i) {
-        fixture.prepare(syncs.emplace_back(op_kind::sync_data));
-        batch.push(&syncs.back());
-    }
-    fixture.engines.submit(batch);
+    const auto syncs = submit_many(fixture, op_kind::sync_data, 8);
     BOOST_REQUIRE(stop.wait_for_arrivals(2));
     plain_operation first(op_kind::size);
     plain_operation second(op_kind::size);
@@ -108,17 +108,11 @@ BOOST_AUTO_TEST_CASE(neither_slow_nor_fast_operations_starve) {
 BOOST_AUTO_TEST_CASE(many_completions_cost_one_wake_up) {
     gate stop;
     pool_fixture fixture(4, true);
-    std::deque<plain_operation> ops;
-    op_queue batch;
-    for (int i = 0; i != 16; ++i) {
-        fixture.prepare(ops.emplace_back(op_kind::size));
-        batch.push(&ops.back());
-    }
-    fixture.engines.submit(batch);
+    const auto ops = submit_many(fixture, op_kind::size, 16);
     BOOST_REQUIRE(stop.wait_for_arrivals(4));
     stop.open();
     op_queue nothing_pending;
-    fixture.prepare_fork(nothing_pending); // waits until everything is done
+    fixture.prepare_fork(nothing_pending); // waits until all operations are finished
     eventfd_t count = 0;
     BOOST_REQUIRE_EQUAL(::eventfd_read(fixture.engines.finished().descriptor(), &count), 0);
     BOOST_TEST(count == 1u);
@@ -137,7 +131,7 @@ BOOST_AUTO_TEST_CASE(a_queued_operation_is_cancelled_at_once_and_lets_go_of_its_
     fixture.submit({&running, &queued});
     BOOST_REQUIRE(stop.wait_for_arrivals(1));
     fixture.cancel(queued);
-    fixture.reap(1); // while the other is still held
+    fixture.reap(1); // while the gate still holds the other operation
     BOOST_TEST(queued.result == -ECANCELED);
     BOOST_TEST(!queued.file);
     stop.open();
@@ -157,14 +151,14 @@ BOOST_AUTO_TEST_CASE(a_cancellation_closes_no_descriptor_itself) {
     fixture.submit({&running, &queued});
     BOOST_REQUIRE(stop.wait_for_arrivals(1));
     fixture.cancel(queued);
-    BOOST_TEST(::fcntl(fd, F_GETFD) != -1); // close(2) may wait: a thread of the pool is to call it
+    BOOST_TEST(::fcntl(fd, F_GETFD) != -1); // close(2) may wait, so a pool thread calls it
     stop.open();
     fixture.reap(2);
     BOOST_TEST(queued.result == -ECANCELED);
     BOOST_TEST(::fcntl(fd, F_GETFD) == -1);
 }
 
-BOOST_AUTO_TEST_CASE(an_operation_that_is_there_to_have_its_file_closed_keeps_its_result) {
+BOOST_AUTO_TEST_CASE(a_finished_operation_that_waits_for_the_close_of_its_file_keeps_its_result) {
     gate stop;
     pool_fixture fixture(1, true);
     plain_operation running(op_kind::size), written(op_kind::write);
@@ -197,7 +191,7 @@ BOOST_AUTO_TEST_CASE(cancelling_a_file_leaves_other_files_alone) {
     fixture.cancel(fixture.file);
     fixture.reap(1);
     BOOST_TEST(mine.result == -ECANCELED);
-    BOOST_TEST(running.is_cancelled()); // and completes with its result all the same
+    BOOST_TEST(running.is_cancelled()); // it still completes with its result
     stop.open();
     fixture.reap(2);
     BOOST_TEST(running.result == 0);
@@ -230,13 +224,7 @@ BOOST_AUTO_TEST_CASE(idle_threads_end_but_for_one) {
     pool_fixture fixture(settings);
     for (int round = 0; round != 3; ++round) {
         gate stop;
-        std::deque<plain_operation> ops;
-        op_queue batch;
-        for (int i = 0; i != 3; ++i) {
-            fixture.prepare(ops.emplace_back(op_kind::size));
-            batch.push(&ops.back());
-        }
-        fixture.engines.submit(batch);
+        const auto ops = submit_many(fixture, op_kind::size, 3);
         BOOST_REQUIRE(stop.wait_for_arrivals(3));
         BOOST_TEST(fixture.engines.counters().threads == 3u);
         stop.open();
@@ -245,7 +233,7 @@ BOOST_AUTO_TEST_CASE(idle_threads_end_but_for_one) {
             std::this_thread::yield();
     }
     op_queue nothing_pending;
-    fixture.prepare_fork(nothing_pending); // ends that one, too
+    fixture.prepare_fork(nothing_pending); // ends the last thread, too
     BOOST_TEST(count_threads() == threads_before);
 }
 
@@ -267,15 +255,14 @@ BOOST_AUTO_TEST_CASE(its_threads_receive_no_signals) {
     BOOST_TEST(all_blocked);
     sigset_t mask;
     pthread_sigmask(SIG_SETMASK, nullptr, &mask);
-    BOOST_TEST(!sigismember(&mask, SIGUSR1)); // the maker of the thread has its mask back
+    BOOST_TEST(!sigismember(&mask, SIGUSR1)); // this thread has its own mask back
 }
 
-// --- Where no thread can be made ---
+// --- Hosts that refuse threads ---
 
 namespace {
 
-/// From now on this process, a child, can make no thread, or again as many as before; false where
-/// that does not work.
+/// Forbids or allows this process, a child, to make threads from now on; false on failure.
 bool allow_threads(bool allowed) {
     static const rlim_t most = [] {
         rlimit limit{};
@@ -287,8 +274,8 @@ bool allow_threads(bool allowed) {
         (::geteuid() != 0 || ::setresuid(65534, 65534, 65534) == 0);
 }
 
-/// Runs `body(fixture)` in a child process whose pool can have no thread, and fails where the
-/// result is not 0.
+/// Runs `body(fixture)` in a child process whose pool cannot make threads. Fails unless the result
+/// is 0.
 template <typename Body>
 void check_without_threads(std::chrono::milliseconds patience, Body body) {
     detail::thread_pool_settings settings;
@@ -315,7 +302,7 @@ BOOST_AUTO_TEST_CASE(operations_wait_for_the_first_thread) {
             fixture.submit({&op});
         }
         for (int turns = 5; turns != 0; --turns) {
-            if (!fixture.wait_for_event()) // the loop is called again
+            if (!fixture.wait_for_event()) // the pool asks for another turn of the loop
                 return 1;
             fixture.engines.clear_wake_up();
             fixture.engines.reap(done);
@@ -397,7 +384,7 @@ BOOST_AUTO_TEST_CASE(a_pool_that_has_had_a_thread_works_where_no_other_can_be_ma
         if (!allow_threads(false))
             return could_not;
         for (int i = 0; i != 20; ++i) {
-            ::poll(nullptr, 0, 2); // longer than it may be idle
+            ::poll(nullptr, 0, 2); // longer than `idle_time`
             plain_operation op(op_kind::sync_all);
             fixture.prepare(op);
             if (fixture.perform(op) != 0)

@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0 Which engine runs and what a context tells about itself: case
-// 23, and the part of 28 that needs no look into the kernel.
+// SPDX-License-Identifier: BSL-1.0
+// The choice of the engine, and the description and statistics of a context.
 #include "holding_engine.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -19,7 +19,7 @@ using boost::system::system_error;
 
 namespace {
 
-/// An environment variable of this process, as it was before at the end.
+/// Unsets an environment variable of this process; the destructor restores its value.
 class variable {
 public:
     explicit variable(const char* name) : name_(name) {
@@ -39,7 +39,7 @@ private:
     std::optional<std::string> before_;
 };
 
-/// A context, and everything that can say which engine it is to have.
+/// A context, and all sources of its choice: code, environment, file.
 struct choosing {
     std::string path() const { return folder.file("data"); }
     std::string config_path() const { return folder.file("default_backend"); }
@@ -64,7 +64,7 @@ struct choosing {
         return ec;
     }
 
-    /// The text of the exception that opening throws; empty where it throws none.
+    /// The text of the exception that `open` throws; empty if it throws none.
     std::string text_of_failed_open() {
         try {
             f.open(path(), file_base::read_write | file_base::create);
@@ -91,13 +91,13 @@ bool is_available(backend which) {
     return asio_aio::probe().at(std::size_t(which)).available;
 }
 
-/// The first of a list that works here.
+/// The first engine of a list that works here.
 std::optional<backend> first_available(const engines& list) {
     const auto found = std::find_if(list.begin(), list.end(), is_available);
     return found == list.end() ? std::nullopt : std::optional(*found);
 }
 
-/// An engine that does not work here, with the reason.
+/// The report of an engine that does not work here; nothing if all work.
 std::optional<asio_aio::engine_report> unavailable_engine() {
     for (const asio_aio::engine_report& each : asio_aio::probe())
         if (!each.available)
@@ -107,6 +107,14 @@ std::optional<asio_aio::engine_report> unavailable_engine() {
 
 bool contains(std::string_view text, std::string_view part) {
     return text.find(part) != text.npos;
+}
+
+/// Starts `count` adjacent writes of "abc".
+std::vector<outcome> start_writes(file& f, std::size_t count) {
+    std::vector<outcome> results(count);
+    for (std::size_t i = 0; i != count; ++i)
+        f.async_write_some_at(3 * i, asio::buffer("abc", 3), results[i].handler());
+    return results;
 }
 
 void check_names_all_engines(std::string_view text) {
@@ -119,7 +127,7 @@ void check_names_all_engines(std::string_view text) {
 BOOST_TEST_DONT_PRINT_LOG_VALUE(asio_aio::backend)
 BOOST_TEST_DONT_PRINT_LOG_VALUE(asio_aio::choice_source)
 
-// --- Names and probing ---
+// --- Names and reports ---
 
 BOOST_AUTO_TEST_CASE(names_of_engines_go_both_ways) {
     BOOST_TEST(to_string(backend::io_uring) == "io_uring");
@@ -142,7 +150,7 @@ BOOST_AUTO_TEST_CASE(probe_reports_every_engine_in_the_order_of_the_automatic_ch
         if (reports[i].available)
             BOOST_TEST(reports[i].error == 0);
     }
-    BOOST_TEST(reports.back().available); // the thread pool needs nothing
+    BOOST_TEST(reports.back().available); // the thread pool works everywhere
 }
 
 BOOST_AUTO_TEST_CASE(errors_of_the_library_have_a_category_and_words) {
@@ -158,7 +166,7 @@ BOOST_AUTO_TEST_CASE(errors_of_the_library_have_a_category_and_words) {
 
 // --- Which source wins ---
 
-BOOST_AUTO_TEST_CASE(the_first_source_that_says_something_wins) {
+BOOST_AUTO_TEST_CASE(the_first_source_that_contains_a_choice_wins) {
     const engines code{backend::thread_pool};
     const engines environment{backend::libaio, backend::thread_pool};
     const engines in_file{backend::io_uring, backend::thread_pool};
@@ -207,7 +215,7 @@ BOOST_AUTO_TEST_CASE(without_any_source_the_choice_is_automatic) {
     BOOST_TEST((it.f.backend() == serves_buffered(*first_available(all_engines))));
 }
 
-BOOST_AUTO_TEST_CASE(an_empty_environment_variable_is_as_none) {
+BOOST_AUTO_TEST_CASE(an_empty_environment_variable_is_ignored) {
     for (const char* nothing : {"", " ", " \t "}) {
         choosing it;
         it.say_in_environment(nothing);
@@ -217,7 +225,7 @@ BOOST_AUTO_TEST_CASE(an_empty_environment_variable_is_as_none) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(an_empty_name_of_the_configuration_file_is_as_none) {
+BOOST_AUTO_TEST_CASE(an_empty_name_of_the_configuration_file_is_ignored) {
     choosing it;
     it.config_variable.set("");
     BOOST_REQUIRE(!it.open());
@@ -279,7 +287,7 @@ BOOST_AUTO_TEST_CASE(a_configuration_file_may_have_comments_and_blank_lines) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(a_configuration_file_of_comments_alone_says_nothing) {
+BOOST_AUTO_TEST_CASE(a_configuration_file_that_has_only_comments_is_ignored) {
     for (const char* text : {"", "\n", "# io_uring\n", "  # io_uring\n\n#\n"}) {
         choosing it;
         it.say_in_file(text);
@@ -312,7 +320,7 @@ BOOST_AUTO_TEST_CASE(an_unknown_name_in_the_environment_is_quoted_and_the_known_
     }
 }
 
-BOOST_AUTO_TEST_CASE(a_comma_too_many_is_told) {
+BOOST_AUTO_TEST_CASE(a_superfluous_comma_is_reported) {
     for (const char* list : {"thread_pool,", ",thread_pool", "io_uring,,thread_pool"}) {
         choosing it;
         it.say_in_environment(list);
@@ -367,7 +375,7 @@ BOOST_AUTO_TEST_CASE(after_a_choice_that_did_not_work_the_program_can_make_anoth
 
 // --- Engines that are not available ---
 
-BOOST_AUTO_TEST_CASE(an_engine_that_alone_is_asked_for_and_not_available_fails_open) {
+BOOST_AUTO_TEST_CASE(open_fails_where_the_only_engine_of_the_choice_is_not_available) {
     const auto missing = unavailable_engine();
     if (!missing)
         return say_skipped("every engine is available here");
@@ -488,17 +496,17 @@ BOOST_AUTO_TEST_CASE(options_that_cannot_work_are_refused_by_name_and_change_not
 }
 
 BOOST_AUTO_TEST_CASE(a_file_object_alone_makes_no_engine) {
-    choosing it; // which has one
+    choosing it; // has a file object
     BOOST_TEST(!it.describe().chosen);
     BOOST_TEST(it.describe().error.empty());
     BOOST_TEST(!to_string(it.describe()).empty());
     BOOST_TEST((it.f.backend() == backend::thread_pool));
-    it.say_in_code({backend::thread_pool}); // not too late
+    it.say_in_code({backend::thread_pool}); // no file has been opened yet
     BOOST_REQUIRE(!it.open());
     BOOST_TEST((it.describe().chosen == backend::thread_pool));
 }
 
-BOOST_AUTO_TEST_CASE(the_environment_is_looked_at_when_the_first_file_is_opened) {
+BOOST_AUTO_TEST_CASE(the_environment_is_read_when_the_first_file_is_opened) {
     choosing it;
     it.say_in_environment("thread_pool");
     BOOST_REQUIRE(!it.open());
@@ -578,7 +586,7 @@ ENGINE_TEST(statistics_count_reads_with_and_without_an_engine) {
     BOOST_TEST(counted.completed == reads);
     BOOST_TEST(counted.bytes_read == 1000u);
     BOOST_TEST(counted.bytes_written == 0u);
-    // inline reads are not in the histogram
+    // the histogram does not count inline reads
     BOOST_TEST(counted.inline_hits + counted.read.count() == reads);
     if (counted.inline_hits == 0)
         return say_skipped(
@@ -650,9 +658,7 @@ ENGINE_TEST(statistics_count_errors_but_not_the_end_of_the_file) {
 ENGINE_TEST(statistics_count_cancelled_operations_apart_from_failed_ones) {
     hold held(env.ctx, env.engine, hold_at::submission);
     file f = env.open();
-    outcome results[5];
-    for (outcome& each : results)
-        f.async_write_some_at(0, asio::buffer("abc", 3), each.handler());
+    const auto results = start_writes(f, 5);
     held.run_until_held(env.ctx, 5);
     f.cancel();
     env.run();
@@ -668,10 +674,8 @@ ENGINE_TEST(statistics_count_cancelled_operations_apart_from_failed_ones) {
 ENGINE_TEST(statistics_show_what_is_in_flight_and_the_most_that_was) {
     hold held(env.ctx, env.engine, hold_at::completion);
     file f = env.open();
-    outcome results[7];
-    for (outcome& each : results)
-        f.async_write_some_at(0, asio::buffer("abc", 3), each.handler());
-    // already before a thread runs the context
+    const auto results = start_writes(f, 7);
+    // started operations count before a thread runs the context
     BOOST_TEST(asio_aio::statistics(env.ctx).in_flight == 7u);
     held.run_until_held(env.ctx, 7);
     auto counted = asio_aio::statistics(env.ctx);
@@ -691,9 +695,7 @@ ENGINE_TEST(statistics_show_what_is_in_flight_and_the_most_that_was) {
 
 ENGINE_TEST(operations_of_one_turn_are_one_batch) {
     file f = env.open();
-    outcome results[32];
-    for (std::size_t i = 0; i != std::size(results); ++i)
-        f.async_write_some_at(i, asio::buffer("x", 1), results[i].handler());
+    const auto results = start_writes(f, 32);
     env.run();
     auto counted = asio_aio::statistics(env.ctx);
     BOOST_TEST(counted.batches == 1u);
@@ -710,15 +712,13 @@ ENGINE_TEST(the_pool_makes_no_more_threads_than_it_may) {
     options.max_threads = 3;
     asio_aio::configure(env.ctx, options);
     file f = env.open();
-    outcome results[64];
-    for (std::size_t i = 0; i != std::size(results); ++i)
-        f.async_write_some_at(i, asio::buffer("x", 1), results[i].handler());
+    const auto results = start_writes(f, 64);
     env.run();
     const auto counted = asio_aio::statistics(env.ctx);
     BOOST_TEST(counted.completed == 64u);
     BOOST_TEST(counted.threads <= 3u);
     if (env.engine == backend::thread_pool)
-        BOOST_TEST(counted.threads >= 1u); // idle now, but not ended yet
+        BOOST_TEST(counted.threads >= 1u); // idle, and not ended yet
 }
 
 ENGINE_TEST(statistics_of_two_contexts_are_apart) {
@@ -733,10 +733,8 @@ ENGINE_TEST(statistics_of_two_contexts_are_apart) {
 
 ENGINE_TEST(the_latency_histogram_covers_what_was_measured) {
     file f = env.open();
-    outcome results[16];
     const auto begin = std::chrono::steady_clock::now();
-    for (std::size_t i = 0; i != std::size(results); ++i)
-        f.async_write_some_at(i, asio::buffer("x", 1), results[i].handler());
+    const auto results = start_writes(f, 16);
     env.run();
     const auto all = std::chrono::steady_clock::now() - begin;
     const asio_aio::latency_histogram writes = asio_aio::statistics(env.ctx).write;
@@ -747,7 +745,7 @@ ENGINE_TEST(the_latency_histogram_covers_what_was_measured) {
     BOOST_TEST((shortest <= median));
     BOOST_TEST((median <= longest));
     BOOST_TEST(
-        // each took less time than all together; a quantile is the upper bound of a bucket
+        // one write takes less time than all writes; a quantile is the upper bound of a bucket
         (longest / 2 <= all));
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Direct I/O: past the page cache, and aligned.
+// Direct I/O, which is aligned and bypasses the page cache.
 #include "results.hpp"
 
 #include <asio_aio/detail/transfer.hpp>
@@ -16,7 +16,7 @@ using namespace test;
 
 namespace {
 
-/// Memory whose address is a multiple of a page's size, and no multiple of twice that.
+/// Memory whose address is a multiple of the page size, but not of twice the page size.
 class page_memory {
 public:
     static constexpr std::size_t page = 4096;
@@ -34,8 +34,8 @@ private:
     char* data_;
 };
 
-/// An open file for direct I/O; nothing, and a visible skip, where the filesystem of the tests has
-/// none.
+/// A file that is open for direct I/O. If the filesystem has none, prints that the test is skipped,
+/// and returns nothing.
 std::optional<file> open_direct(environment& env) {
     file f(env.ctx);
     error_code ec;
@@ -48,8 +48,8 @@ std::optional<file> open_direct(environment& env) {
     return f;
 }
 
-/// Whether the kernel reports the file's alignment (Linux 6.1). Else `direct_io_alignment` is a
-/// page, and less than that may be allowed.
+/// Whether the kernel reports the file's alignment (since Linux 6.1). If not, `direct_io_alignment`
+/// is a page, and the device may accept less.
 bool is_alignment_reported(file& f) {
     constexpr unsigned dioalign = 0x2000; // STATX_DIOALIGN, which older headers lack
     struct statx status {};
@@ -57,18 +57,18 @@ bool is_alignment_reported(file& f) {
     return (status.stx_mask & dioalign) != 0;
 }
 
-/// A multiple of this is not always an allowed offset.
+/// Half of the smallest block: not every multiple of this is an allowed offset.
 std::size_t half_of_block(file& f) {
     constexpr std::size_t smallest_block = 512; // of any disk
     return (is_alignment_reported(f) ? f.direct_io_alignment().offset : smallest_block) / 2;
 }
 
-/// The same of addresses: memory at any even address may be allowed.
+/// Half of the alignment of memory. If the alignment is unknown, any even address may be allowed.
 std::size_t half_of_memory_alignment(file& f) {
     return is_alignment_reported(f) ? f.direct_io_alignment().memory / 2 : 1;
 }
 
-/// Fails unless read and write, in both forms, are refused.
+/// Fails unless reads and writes, in both forms, are refused.
 void expect_refused(
     environment& env, file& f, std::uint64_t offset, char* memory, std::size_t bytes) {
     const outcome read = read_both_ways(env, f, offset, {asio::buffer(memory, bytes)});
@@ -104,7 +104,7 @@ ENGINE_TEST(aligned_direct_io_moves_the_right_bytes) {
     }
 }
 
-ENGINE_TEST(the_alignment_that_is_told_is_enough) {
+ENGINE_TEST(the_reported_alignment_is_sufficient) {
     auto f = open_direct(env);
     if (!f)
         return;
@@ -188,10 +188,10 @@ ENGINE_TEST(misaligned_memory_is_invalid) {
         return;
     const std::size_t alignment = f->direct_io_alignment().memory;
     if (alignment == 1)
-        return say_skipped("the device takes any memory");
+        return say_skipped("the device accepts memory at any address");
     const std::size_t block = f->direct_io_alignment().offset;
     const page_memory memory((64 << 10) + 4096);
-    // Small transfers count: some kernels let a misaligned one through where it lies in one page.
+    // Small transfers, too: some kernels accept a misaligned transfer that lies within one page.
     for (const std::size_t bytes : {block, std::size_t(4096), std::size_t(64 << 10)})
         for (const std::size_t shift : {std::size_t(1), half_of_memory_alignment(*f)})
             BOOST_TEST_CONTEXT(bytes << " bytes at +" << shift) {
@@ -215,9 +215,9 @@ ENGINE_TEST(one_misaligned_buffer_of_many_makes_the_transfer_invalid) {
 
 // --- Above 2 GiB ---
 
-BOOST_AUTO_TEST_CASE(what_one_transfer_moves_ends_at_a_block) {
+BOOST_AUTO_TEST_CASE(a_transfer_that_is_cut_ends_at_a_block) {
     namespace detail = asio_aio::detail;
-    constexpr std::size_t most = 0x7ffff000; // of one system call
+    constexpr std::size_t most = 0x7ffff000; // bytes of one system call
     void* const anywhere = reinterpret_cast<void*>(std::uintptr_t(1) << 30);
     const asio::mutable_buffer one(anywhere, std::size_t(3) << 30);
     const std::vector<asio::mutable_buffer> many(600, asio::mutable_buffer(anywhere, 4 << 20));

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: BSL-1.0 What goes wrong, and that it is said in the same words on every
-// engine: always through the handler.
+// SPDX-License-Identifier: BSL-1.0
+// Errors of files, limits and devices. Every engine reports the same error. An asynchronous
+// operation reports it to the handler, and never throws.
 #include "results.hpp"
 #include "mounts.hpp"
 
@@ -15,7 +16,7 @@ using namespace test;
 
 namespace {
 
-/// Fails unless reading and writing one byte, in both forms, end with these errors (none: success).
+/// Fails unless reads and writes of one byte, in both forms, report these errors (none: success).
 void expect(environment& env, file& f, error_code of_read, error_code of_write) {
     char c = '#';
     const outcome read = read_both_ways(env, f, 0, {asio::buffer(&c, 1)});
@@ -28,7 +29,7 @@ void expect(environment& env, file& f, error_code of_read, error_code of_write) 
 
 const error_code bad_descriptor = asio::error::bad_descriptor;
 
-/// Fails unless `f` answers everything as a closed file does.
+/// Fails unless every function of `f` reports a closed file.
 void expect_closed(environment& env, file& f) {
     BOOST_TEST(!f.is_open());
     BOOST_TEST(f.native_handle() == -1);
@@ -47,7 +48,7 @@ void expect_closed(environment& env, file& f) {
     BOOST_TEST(thrown_by([&] { f.sync_data(); }) == bad_descriptor);
     ec.clear();
     BOOST_TEST(f.release(ec) == -1);
-    BOOST_TEST(!ec); // as Asio has it
+    BOOST_TEST(!ec); // as in Asio
     BOOST_TEST(f.release() == -1);
     BOOST_TEST(!f.close(ec));
     BOOST_TEST(!thrown_by([&] { f.close(); }));
@@ -69,7 +70,7 @@ private:
     rlimit before_{};
 };
 
-/// A number that no descriptor has.
+/// A number that no descriptor of this process has.
 constexpr int unused_number = 900;
 
 } // namespace
@@ -129,10 +130,10 @@ ENGINE_TEST(a_number_that_is_no_descriptor_is_bad_until_it_is_one) {
     const int good = ::open(env.path().c_str(), O_RDWR | O_CLOEXEC);
     BOOST_REQUIRE_EQUAL(::dup2(good, unused_number), unused_number);
     ::close(good);
-    expect(env, f, {}, {}); // no stale error: neither on this object
+    expect(env, f, {}, {}); // this object keeps no stale error
     BOOST_TEST(f.release() == unused_number);
     file other(env.ctx, unused_number);
-    expect(env, other, {}, {}); // nor on another one
+    expect(env, other, {}, {}); // nor does another object
 }
 
 ENGINE_TEST(close_reports_a_descriptor_that_somebody_else_closed) {
@@ -164,7 +165,7 @@ ENGINE_TEST(a_file_open_for_reading_is_not_resized) {
     set_content(env.path(), "12345");
     file f = env.open("file", file_base::read_only);
     error_code ec;
-    // What ftruncate(2) says of a descriptor that is not open for writing.
+    // The error of ftruncate(2) for a descriptor that is not open for writing.
     BOOST_TEST((f.resize(1, ec) == asio::error::invalid_argument));
     BOOST_TEST((thrown_by([&] { f.resize(1); }) == asio::error::invalid_argument));
     BOOST_TEST(content(env.path()) == "12345");
@@ -306,8 +307,8 @@ ENGINE_TEST(a_sealed_file_is_not_written) {
     expect(env, f, {}, errno_code(EPERM));
 }
 
-/// Whether reads of `path` at `offset` fail with EIO: past the page cache, where nothing is left of
-/// it.
+/// Whether direct reads of `path` at `offset` fail with EIO. The page cache may still have old
+/// data.
 bool fails_with_eio(const std::string& path, std::uint64_t offset) {
     constexpr std::size_t page = 4096;
     alignas(page) static char memory[page];
@@ -318,7 +319,7 @@ bool fails_with_eio(const std::string& path, std::uint64_t offset) {
     return fails;
 }
 
-ENGINE_TEST(a_device_that_fails_says_eio_after_the_bytes_that_it_has) {
+ENGINE_TEST(a_device_that_fails_reports_eio_after_the_bytes_that_it_has) {
     set_content(env.path("disk"), std::string(4 << 20, 'd'));
     if (!may_mount())
         return say_skipped("only root can make a loop device");
@@ -326,10 +327,10 @@ ENGINE_TEST(a_device_that_fails_says_eio_after_the_bytes_that_it_has) {
     if (!device.works())
         return say_skipped("there are no loop devices");
     constexpr std::uint64_t good = 64 << 10;
-    std::filesystem::resize_file(env.path("disk"), good); // the device goes on to say 4 MiB
+    std::filesystem::resize_file(env.path("disk"), good); // the device still reports 4 MiB
     if (!fails_with_eio(device.path(), good))
-        // up to Linux 6.1
-        return say_skipped("this kernel's loop devices read zeros behind the end of their file");
+        // Linux 6.1 and earlier
+        return say_skipped("this kernel's loop devices read zeros after the end of their file");
     file f(env.ctx, device.path(), file_base::read_only);
     std::string back(4096, '#');
     BOOST_TEST(read_both_ways(env, f, 0, {asio::buffer(back)}).bytes == back.size());
@@ -354,9 +355,9 @@ ENGINE_TEST(a_block_device_has_the_size_of_the_device) {
     BOOST_TEST(f.size() == std::uint64_t(1) << 20);
 }
 
-// --- Cancelled ---
+// --- Cancellation ---
 
-ENGINE_TEST(cancelled_before_it_entered_the_kernel_is_aborted_and_nothing_happened) {
+ENGINE_TEST(an_operation_that_is_cancelled_before_its_submission_is_aborted_and_does_nothing) {
     set_content(env.path(), "12345");
     file f = env.open();
     outcome results[3];

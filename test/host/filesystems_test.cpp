@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: BSL-1.0 The data path on filesystems that refuse to read without
-// waiting: tmpfs, and overlayfs, every container's root.
+// SPDX-License-Identifier: BSL-1.0
+// The data path on filesystems that refuse RWF_NOWAIT: tmpfs, and overlayfs, the root of
+// containers.
 #include "results.hpp"
 #include "mounts.hpp"
 
@@ -9,7 +10,7 @@ using namespace test;
 
 void on_tmpfs(environment& env, engine_test body) {
     if (!is_tmpfs("/dev/shm"))
-        return say_skipped("/dev/shm is no tmpfs");
+        return say_skipped("/dev/shm is not a tmpfs");
     environment there(env.engine, "/dev/shm");
     body(there);
 }
@@ -46,12 +47,13 @@ ENGINE_TEST(a_file_of_the_lower_layer_is_read_and_copied_up_by_the_first_write) 
     BOOST_TEST(back == "12345678##");
     BOOST_TEST(content(fs->upper("file")) == "12345678");
     BOOST_TEST(content(fs->lower("file")) == "12345");
-    // Which layer a descriptor from before the copy sees is the kernel's business.
+    // The kernel decides which layer a descriptor from before the copy reads; both have these
+    // bytes.
     BOOST_TEST(read_both_ways(env, reader, 0, {asio::buffer(back.data(), 5)}).bytes == 5u);
     BOOST_TEST(back.substr(0, 5) == "12345");
 }
 
-// The tests of the data path, each once on either filesystem.
+// The tests of the data path, each on both filesystems.
 #undef ENGINE_TEST
 #define ENGINE_TEST(name)                                                                          \
  static void name(::test::environment&);                                                           \

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Errors, short results and hanging calls of a real filesystem, which is the test's own: case 20.
+// Errors, short results and hanging calls of a FUSE filesystem that the test serves.
 #include "results.hpp"
 #include "scripted_filesystem.hpp"
 
@@ -16,7 +16,7 @@ using namespace test;
 
 namespace {
 
-/// Each call that may be told an error, with the request that it makes.
+/// A call that may report an error, and the request that the call makes.
 struct call {
     const char* name;
     request kind;
@@ -50,22 +50,22 @@ const call calls[] = {
      [](environment&, file& f) { return thrown_by([&] { f.resize(10); }); }},
 };
 
-/// Runs the context until this one has come; others may hang.
+/// Runs the context until the operation of `result` is complete; others may hang.
 void run_until_called(environment& env, const outcome& result) {
     env.ctx.restart();
     while (result.calls == 0)
         BOOST_REQUIRE_EQUAL(run_one_with_deadline(env.ctx), 1u);
 }
 
-/// Returns when the operations that were started are in the server's hands, `count` of this kind in
-/// all.
+/// Submits the started operations, and waits until the server has received `count` requests of this
+/// kind in total.
 void hand_over(environment& env, scripted_filesystem& fs, request kind, unsigned count = 1) {
     env.ctx.restart();
     env.ctx.poll();
     fs.await(kind, count);
 }
 
-/// Fails unless it was called once, with the cancellation or with the real result.
+/// Fails unless the handler was called once, with a cancellation or with the real result.
 void expect_aborted_or_done(const outcome& result, std::size_t bytes) {
     BOOST_TEST(result.calls == 1);
     if (result.ec)
@@ -77,7 +77,7 @@ void expect_aborted_or_done(const outcome& result, std::size_t bytes) {
 
 // --- Errors and short results ---
 
-ENGINE_TEST(an_error_of_the_filesystem_is_told_once_and_the_file_goes_on) {
+ENGINE_TEST(an_error_of_the_filesystem_is_reported_once_and_the_file_stays_usable) {
     scripted_filesystem fs(env);
     if (!fs.works_or_skipped())
         return;
@@ -88,13 +88,13 @@ ENGINE_TEST(an_error_of_the_filesystem_is_told_once_and_the_file_goes_on) {
                 const unsigned before = fs.seen(each.kind);
                 fs.script(each.kind, {error});
                 BOOST_TEST(each.run(env, f) == errno_code(error));
-                BOOST_TEST(fs.seen(each.kind) == before + 1); // not tried again
+                BOOST_TEST(fs.seen(each.kind) == before + 1); // not repeated
                 BOOST_TEST(!each.run(env, f));
             }
         }
 }
 
-ENGINE_TEST(transient_errors_of_the_filesystem_are_never_seen) {
+ENGINE_TEST(transient_errors_of_the_filesystem_are_never_reported) {
     scripted_filesystem fs(env);
     if (!fs.works_or_skipped())
         return;
@@ -108,12 +108,12 @@ ENGINE_TEST(transient_errors_of_the_filesystem_are_never_seen) {
                 const unsigned tries = fs.seen(each.kind) - before;
                 BOOST_TEST(tries == 4u);
                 for (unsigned i = tries; i < 4; ++i)
-                    each.run(env, f); // uses up what is left of the script
+                    each.run(env, f); // uses the rest of the script
             }
         }
 }
 
-ENGINE_TEST(a_full_filesystem_takes_what_it_can_then_says_so) {
+ENGINE_TEST(a_full_filesystem_takes_what_it_can_and_then_reports_an_error) {
     scripted_filesystem fs(env, "");
     if (!fs.works_or_skipped())
         return;
@@ -124,7 +124,7 @@ ENGINE_TEST(a_full_filesystem_takes_what_it_can_then_says_so) {
     BOOST_TEST(!first.ec);
     BOOST_TEST(first.bytes == 4096u);
     fs.script(request::write, {ENOSPC}, 3);
-    // three calls
+    // three scripted errors: `write_both_ways` writes three times
     const outcome second = write_both_ways(env, f, 4096, {asio::buffer(bytes) + 4096});
     BOOST_TEST(second.ec == errno_code(ENOSPC));
     BOOST_TEST(second.bytes == 0u);
@@ -148,7 +148,7 @@ ENGINE_TEST(short_results_below_the_end_are_short_transfers_and_no_end) {
     file f = fs.open(env);
     std::string back(1000, '\0');
     fs.script(request::read, {.limit = 7}, 3);
-    BOOST_TEST(read_both_ways(env, f, 100, {asio::buffer(back)}).bytes == 7u); // three calls
+    BOOST_TEST(read_both_ways(env, f, 100, {asio::buffer(back)}).bytes == 7u); // three reads
     BOOST_TEST(back.substr(0, 7) == bytes.substr(100, 7));
 
     fs.script(request::read, {.limit = 10}, 50);
@@ -194,11 +194,11 @@ ENGINE_TEST(errors_of_open_are_those_of_the_filesystem) {
     BOOST_TEST(content(fs.path()) == "abc3456789");
 }
 
-ENGINE_TEST(close_tells_an_error_and_never_an_interruption) {
+ENGINE_TEST(close_reports_an_error_and_never_an_interruption) {
     scripted_filesystem fs(env);
     if (!fs.works_or_skipped())
         return;
-    fs.open(env).close(); // the first open makes the engine, which may have descriptors
+    fs.open(env).close(); // makes the engine, which may open descriptors
     const std::size_t before = count_descriptors();
     for (const int error : {EIO, EDQUOT, EINTR}) {
         file f = fs.open(env);
@@ -295,7 +295,7 @@ ENGINE_TEST(a_file_is_closed_or_destroyed_while_an_operation_hangs) {
         if (closed)
             f->close();
         f.reset();
-        BOOST_TEST(fs.seen(request::release) == 0u); // the kernel's last use of it is to come
+        BOOST_TEST(fs.seen(request::release) == 0u); // the kernel still uses the file
 
         file other = env.open("other");
         other.write_some_at(0, asio::buffer("other", 5));
@@ -307,7 +307,7 @@ ENGINE_TEST(a_file_is_closed_or_destroyed_while_an_operation_hangs) {
         fs.let_go();
         env.run();
         expect_aborted_or_done(written, 3);
-        fs.await(request::release, 1); // and nothing of the library's keeps it open
+        fs.await(request::release, 1); // the library does not keep the file open
         BOOST_TEST(content(fs.path()) == "abc3456789");
         BOOST_TEST(content(env.path("other")) == "other");
     }
@@ -330,7 +330,7 @@ ENGINE_TEST(a_context_is_destroyed_while_operations_hang) {
                 [alive](error_code, std::size_t) { ++*alive; });
         hand_over(*own, fs, request::read, count);
     }
-    fs.start_to_let_go(); // the context waits for that
+    fs.start_to_let_go(); // the end of the context waits for the replies
     own.reset();
     fs.confirm();
     BOOST_TEST(*alive == 0);

@@ -17,7 +17,7 @@ using namespace test;
 
 namespace {
 
-// One system call moves no more (read(2), NOTES): INT_MAX rounded down to a page.
+// The most bytes that one system call moves: INT_MAX rounded down to a page (read(2), NOTES).
 constexpr std::size_t most_bytes = 0x7ffff000;
 
 constexpr auto largest_offset = std::uint64_t(std::numeric_limits<std::int64_t>::max());
@@ -25,13 +25,13 @@ constexpr auto largest_offset = std::uint64_t(std::numeric_limits<std::int64_t>:
 constexpr std::size_t shared_bytes = 4 << 20;
 
 #ifdef __SANITIZE_THREAD__
-constexpr bool notes_every_byte = true; // minutes, for gigabytes
+constexpr bool notes_every_byte = true; // ThreadSanitizer takes minutes for gigabytes
 #else
 constexpr bool notes_every_byte = false;
 #endif
 
-/// One buffer of any size that is the same 4 MiB of memory over and over again: no machine is too
-/// small for it.
+/// One buffer of any size that maps the same 4 MiB of memory again and again, so that any machine
+/// has enough memory.
 class repeated_memory {
 public:
     explicit repeated_memory(std::size_t bytes)
@@ -60,15 +60,15 @@ private:
     void* data_;
 };
 
-/// More than 2 GiB of buffers that are all the same 4 MiB.
+/// A sequence of more than 2 GiB. All its buffers are the same 4 MiB of memory.
 template <typename Buffer>
 std::vector<Buffer> huge_sequence(std::string& memory) {
     memory.resize(shared_bytes);
     return std::vector<Buffer>(600, asio::buffer(memory));
 }
 
-/// A sparse file of more than 2 GiB with a mark at the front, and one on each side of what a single
-/// transfer moves.
+/// Makes a sparse file of more than 2 GiB. There are marks at the front, and before and after the
+/// end of the largest transfer.
 void make_huge(file& f) {
     f.resize(most_bytes + (1u << 20));
     f.write_some_at(0, asio::buffer("first", 5));
@@ -124,7 +124,7 @@ ENGINE_TEST(an_offset_above_the_largest_is_invalid_and_never_the_current_positio
          {largest_offset, largest_offset + 1, std::uint64_t(0) - 4096, std::uint64_t(0) - 2,
           std::uint64_t(0) - 1}) {
         BOOST_TEST_CONTEXT("offset " << offset) {
-            // another one each time: a file remembers where reading inline was refused
+            // a new file each time, because a file remembers that an inline read was refused
             file f = env.open();
             char c = '#';
             const outcome read = read_both_ways(env, f, offset, {asio::buffer(&c, 1)});
@@ -161,14 +161,14 @@ ENGINE_TEST(a_read_of_more_than_2_gib_into_one_buffer_is_short_and_right) {
     BOOST_TEST(!result.ec);
     BOOST_TEST(result.bytes == most_bytes);
     BOOST_TEST(std::string(memory.data() + most_bytes - 4, 4) == "last");
-    // what was there 4 MiB earlier
+    // nothing was read to the memory after the transfer
     BOOST_TEST(std::string(memory.data() + most_bytes, 6) == std::string(6, '\0'));
 }
 
 ENGINE_TEST(a_read_of_more_than_2_gib_into_many_buffers_is_short_and_right) {
     file f = env.open();
     make_huge(f);
-    constexpr std::size_t end = most_bytes % shared_bytes; // in the buffer that all of them are
+    constexpr std::size_t end = most_bytes % shared_bytes; // position in the shared memory
     for (const bool now : {false, true}) {
         BOOST_TEST_CONTEXT((now ? "synchronous" : "asynchronous")) {
             std::string memory;
@@ -189,7 +189,7 @@ ENGINE_TEST(a_read_of_more_than_2_gib_into_many_buffers_is_short_and_right) {
 ENGINE_TEST(a_write_of_more_than_2_gib_is_short) {
     if (notes_every_byte)
         return say_skipped("too slow under ThreadSanitizer");
-    // takes any number of bytes without looking at them
+    // /dev/null takes any number of bytes and does not read the memory
     file f = env.open("/dev/null", file_base::write_only);
     const repeated_memory memory(std::size_t(3) << 30);
     const outcome one =
@@ -222,7 +222,7 @@ ENGINE_TEST(a_length_above_32_bits_is_not_cut) {
 
 ENGINE_TEST(direct_io_above_2_gib_to_large_blocks_is_short_and_works) {
     if (notes_every_byte)
-        return say_skipped("too slow under ThreadSanitizer, which notes every byte");
+        return say_skipped("too slow under ThreadSanitizer");
     constexpr unsigned block = 65536;
     constexpr std::size_t piece = 4 << 20;
     set_content(env.path("disk"), {});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Hosts that refuse engines: by seccomp filters in child processes, and by the limits of a process.
+// Hosts that refuse engines, by seccomp filters in child processes and by limits of a process.
 #include "child.hpp"
 #include "seccomp.hpp"
 
@@ -19,7 +19,7 @@ using asio_aio::engine_report;
 
 namespace {
 
-constexpr uid_t unprivileged = 65533; // whose tasks no other test counts
+constexpr uid_t unprivileged = 65533; // no other test counts the tasks of this user
 constexpr long register_eventfd = 4;  // IORING_REGISTER_EVENTFD
 
 struct host {
@@ -35,7 +35,7 @@ struct host {
     bool refuses(backend which) const { return std::ranges::count(refused, which) != 0; }
 };
 
-/// What is available here, before anything is refused.
+/// Whether the engine is available.
 bool available(backend which) {
     return asio_aio::probe()[std::size_t(which)].available;
 }
@@ -44,8 +44,8 @@ bool contains(const std::string& text, std::string_view part) {
     return text.find(part) != text.npos;
 }
 
-/// Writes and reads a file on a context that chooses by itself: what it chose, or nothing where a
-/// byte is wrong.
+/// Writes and reads a file on a context with the automatic choice. Returns the description of the
+/// context, or an empty one if a byte is wrong.
 description use_a_file(const std::string& path) {
     asio::io_context ctx;
     file f(ctx, path, file_base::read_write | file_base::create | file_base::truncate);
@@ -60,7 +60,7 @@ description use_a_file(const std::string& path) {
                                                                     : description();
 }
 
-/// 0 where reports and choice on this host are as they must be.
+/// 0 if the reports and the choice are right for this host.
 int check_reports(const host& here, const std::array<bool, 3>& outside) {
     backend best = backend::thread_pool;
     for (const engine_report& each : asio_aio::probe()) {
@@ -84,8 +84,8 @@ int check_reports(const host& here, const std::array<bool, 3>& outside) {
     return 0;
 }
 
-/// What `probe` says of an engine where `calls` are refused with EPERM, in a child; an empty
-/// reason: it is available.
+/// Refuses `calls` with EPERM in a child process, and passes the engine's report to `is_right`.
+/// Returns 0 if the report is right and the pool is chosen.
 template <typename Check>
 int where_calls_are_refused(const std::vector<long>& calls, backend which, Check is_right) {
     return in_child([&] {
@@ -103,7 +103,7 @@ int where_calls_are_refused(const std::vector<long>& calls, backend which, Check
 
 } // namespace
 
-BOOST_AUTO_TEST_CASE(whatever_is_refused_and_how_the_best_of_the_rest_is_used_and_the_reason_told) {
+BOOST_AUTO_TEST_CASE(the_best_engine_that_is_not_refused_is_used_and_refusals_are_reported) {
     const std::array<bool, 3> outside = {
         available(backend::io_uring), available(backend::libaio), true};
     for (int error : {ENOSYS, EPERM, EACCES, EAGAIN, ENOMEM})
@@ -113,7 +113,7 @@ BOOST_AUTO_TEST_CASE(whatever_is_refused_and_how_the_best_of_the_rest_is_used_an
               {backend::io_uring, backend::libaio}}) {
             if (std::ranges::any_of(
                     refused, [&](backend each) { return !outside[std::size_t(each)]; })) {
-                say_skipped("an engine to refuse is not available anyway");
+                say_skipped("an engine that is to be refused is not available anyway");
                 continue;
             }
             if (asio_on_io_uring && refused.front() == backend::io_uring) {
@@ -132,7 +132,7 @@ BOOST_AUTO_TEST_CASE(whatever_is_refused_and_how_the_best_of_the_rest_is_used_an
         }
 }
 
-BOOST_AUTO_TEST_CASE(a_sandbox_that_allows_the_set_up_and_forbids_the_rest_is_found_out) {
+BOOST_AUTO_TEST_CASE(a_trial_detects_a_sandbox_that_allows_the_set_up_and_refuses_the_rest) {
     struct forbidden {
         long call;
         backend engine;
@@ -147,7 +147,7 @@ BOOST_AUTO_TEST_CASE(a_sandbox_that_allows_the_set_up_and_forbids_the_rest_is_fo
             say_skipped(std::string(to_string(each.engine)) + " is not available anyway");
             continue;
         }
-        // The other engine is refused, too, so that the pool is what is left.
+        // The other kernel engine is refused, too, so that only the pool is left.
         const std::vector<long> calls = {
             each.call, each.engine == backend::io_uring ? SYS_io_setup : SYS_io_uring_setup};
         const int status =
@@ -162,10 +162,10 @@ BOOST_AUTO_TEST_CASE(a_sandbox_that_allows_the_set_up_and_forbids_the_rest_is_fo
     }
 }
 
-BOOST_AUTO_TEST_CASE(a_sandbox_without_memory_files_is_no_reason_to_do_without_an_engine) {
+BOOST_AUTO_TEST_CASE(a_sandbox_without_memfd_create_refuses_no_engine) {
     const int status = in_child([] {
         const bool uring = available(backend::io_uring), aio = available(backend::libaio);
-        return in_child([&] { // whose trials begin anew
+        return in_child([&] { // a child process tries the engines again
             if (!refuse_calls({SYS_memfd_create}, EPERM))
                 return could_not;
             return available(backend::io_uring) == uring && available(backend::libaio) == aio ? 0
@@ -186,7 +186,7 @@ BOOST_AUTO_TEST_CASE(an_engine_that_was_tried_and_is_refused_later_is_passed_ove
         temporary_directory folder;
         if (use_a_file(folder.file("file")).chosen != backend::io_uring)
             return 1;
-        // a program that locks itself in after its start
+        // as a program that installs a filter after its start
         if (!refuse_calls({SYS_io_uring_setup}, EPERM))
             return could_not;
         const description what = use_a_file(folder.file("file"));
@@ -258,12 +258,12 @@ BOOST_AUTO_TEST_CASE(
             return could_not;
         const rlimit none{0, limit.rlim_max};
         ::setrlimit(RLIMIT_NPROC, &none);
-        // the trial read needs a worker of the kernel's
+        // the trial read needs a worker of the kernel
         const engine_report refused = asio_aio::probe()[0];
         ::setrlimit(RLIMIT_NPROC, &limit);
         if (refused.available)
             return could_not;
-        if ((refused.error != ECANCELED && refused.error != ETIMEDOUT) || // by kernel
+        if ((refused.error != ECANCELED && refused.error != ETIMEDOUT) || // depends on the kernel
             !contains(refused.reason, "a trial read by a worker of the kernel's: ") ||
             !contains(refused.remedy, "RLIMIT_NPROC"))
             return 1;
@@ -274,7 +274,7 @@ BOOST_AUTO_TEST_CASE(
     BOOST_TEST(status == 0);
 }
 
-BOOST_AUTO_TEST_CASE(a_trial_that_no_completion_ends_names_what_was_tried) {
+BOOST_AUTO_TEST_CASE(a_trial_without_a_completion_times_out_and_names_the_operation) {
     struct stalled {
         backend which;
         long call;
@@ -307,7 +307,7 @@ BOOST_AUTO_TEST_CASE(a_trial_that_no_completion_ends_names_what_was_tried) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(only_what_a_kernel_or_a_policy_answers_for_good_is_kept) {
+BOOST_AUTO_TEST_CASE(only_permanent_results_of_a_trial_are_kept) {
     const auto is_kept = [](int error) {
         asio_aio::detail::trial_memory memory;
         memory.keep({backend::io_uring, error == 0, error, {}, {}}, {});

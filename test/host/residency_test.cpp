@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0 Reads of what is in memory where RWF_NOWAIT is refused, tmpfs
-// and overlayfs, and the class that finds out what is.
+// SPDX-License-Identifier: BSL-1.0
+// Inline reads where RWF_NOWAIT is refused (tmpfs and overlayfs), and the class residency_map.
 #include "results.hpp"
 #include "child.hpp"
 #include "engine_support.hpp"
@@ -34,11 +34,11 @@ namespace {
 
 constexpr std::size_t page = 4096;
 constexpr std::uint64_t mib = std::uint64_t(1) << 20;
-// a small file has room for 64 MiB and its own size behind it
+// more than the map of a small file covers: 64 MiB and the size of the file
 constexpr std::uint64_t beyond_room = 80 * mib;
 constexpr uid_t nobody = 65534;
 
-/// A descriptor until the end of its life.
+/// Owns a descriptor and closes it.
 class descriptor {
 public:
     explicit descriptor(int number) : number_(number) { BOOST_REQUIRE(number_ != -1); }
@@ -61,9 +61,9 @@ int make_memfd(std::string_view bytes) {
     return fd;
 }
 
-/// For each page of the file whether it is in memory.
+/// For each page of the file: whether it is in memory.
 std::vector<bool> pages_in_memory(const std::string& path) {
-    const descriptor fd(path, O_RDWR); // mincore(2) answers only who may write
+    const descriptor fd(path, O_RDWR); // mincore(2) needs the right to write (Linux 5.2)
     const auto bytes = std::size_t(std::filesystem::file_size(path));
     void* const begin = ::mmap(nullptr, bytes, PROT_NONE, MAP_SHARED, fd, 0);
     BOOST_REQUIRE(begin != MAP_FAILED);
@@ -76,8 +76,8 @@ std::vector<bool> pages_in_memory(const std::string& path) {
     return found;
 }
 
-/// Whether nothing of the file is in memory any more; says it where the machine does not allow
-/// that.
+/// Drops the file's pages from memory. If some stay, prints that the test is skipped, and returns
+/// false.
 bool made_cold(const std::string& path) {
     make_cold(path);
     const auto pages = pages_in_memory(path);
@@ -87,7 +87,7 @@ bool made_cold(const std::string& path) {
     return false;
 }
 
-/// The same, but for the first page, which is in memory; of a file that has more.
+/// Drops all of the file's pages but the first; otherwise like `made_cold`.
 bool made_cold_but_for_the_first_page(const std::string& path) {
     if (!made_cold(path))
         return false;
@@ -107,17 +107,12 @@ void write_to(const std::string& path, std::uint64_t offset, std::string_view by
     BOOST_REQUIRE(::pwrite(fd, bytes.data(), bytes.size(), off_t(offset)) == ssize_t(bytes.size()));
 }
 
-/// How many mappings of this file the process has.
-std::size_t maps_of(const std::string& path) {
-    const std::string name = path.substr(path.rfind("/test-"));
-    std::ifstream maps("/proc/self/maps");
-    std::size_t found = 0;
-    for (std::string line; std::getline(maps, line);)
-        found += line.find(name) != std::string::npos ? 1 : 0;
-    return found;
+/// The number of mappings of this file in this process.
+std::size_t count_maps_of(const std::string& path) {
+    return maps_of(path.substr(path.rfind("/test-"))).size();
 }
 
-/// What a read brought, and who did it.
+/// The result of a read, and whether it was read inline.
 struct seen {
     error_code ec;
     std::string bytes;
@@ -128,7 +123,7 @@ std::uint64_t inline_hits(asio::io_context& ctx) {
     return asio_aio::statistics(ctx).inline_hits;
 }
 
-/// Starts a read and runs the context; without Boost.Test, so that child processes can do it.
+/// Starts a read and runs the context. Does not use Boost.Test, so child processes may call it.
 seen read_on(asio::io_context& ctx, file& f, std::uint64_t offset, std::size_t bytes) {
     outcome result;
     std::string back(bytes, '#');
@@ -148,7 +143,8 @@ seen read(environment& env, file& f, std::uint64_t offset, std::size_t bytes) {
     return found;
 }
 
-/// Reads until a read is done inline; after a miss some are not tried. Each must bring the same.
+/// Reads until one read is inline, because after a miss some reads are not tried inline. Each read
+/// must return `expected`.
 bool is_inline_in_the_end(
     environment& env, file& f, std::uint64_t offset, const std::string& expected) {
     constexpr int longest_pause = 64;
@@ -161,7 +157,7 @@ bool is_inline_in_the_end(
     return false;
 }
 
-/// The test's engine on a context with other options.
+/// A context with the test's engine and changed options.
 struct context_with {
     context_with(environment& env, const std::function<void(asio_aio::options&)>& change) {
         asio_aio::options opts = env.options();
@@ -172,31 +168,55 @@ struct context_with {
     asio::io_context ctx;
 };
 
-/// A folder for the test on a tmpfs.
+/// An environment whose folder is on a tmpfs; null, and a message, if there is no tmpfs.
 std::unique_ptr<environment> make_tmpfs_environment(environment& env) {
     if (is_tmpfs("/dev/shm"))
         return std::make_unique<environment>(env.engine, "/dev/shm");
-    say_skipped("/dev/shm is no tmpfs");
+    say_skipped("/dev/shm is not a tmpfs");
     return nullptr;
 }
 
-/// A file that is in both, the overlay and its upper layer, and in memory.
+/// A new file in the upper layer of the overlay, whose content is in memory.
 file open_new(environment& env, const overlay& fs, std::string_view bytes) {
     set_content(fs.file("file"), bytes);
     return file(env.ctx, fs.file("file"), file_base::read_write);
 }
 
-/// Whether `size` is one that a sparse file may have there.
+/// A file in the lower layer only, opened for reading.
+file open_lower(environment& env, const overlay& fs, std::string_view bytes) {
+    set_content(fs.lower("file"), bytes);
+    return file(env.ctx, fs.file("file"), file_base::read_only);
+}
+
+/// Fails unless reads of `f`, whose content is `bytes`, are inline, also at and past its end.
+void expect_all_inline(environment& env, file& f, const std::string& bytes) {
+    for (const std::size_t offset :
+         {std::size_t(0), page - 1, page + 1, 3 * page, bytes.size() - 1}) {
+        const seen found = read(env, f, offset, page);
+        BOOST_TEST((found.bytes == bytes.substr(offset, page)));
+        BOOST_TEST(!found.ec);
+        BOOST_TEST(found.was_inline);
+    }
+    for (const std::size_t offset :
+         {bytes.size(), bytes.size() + 1, 4 * page, std::size_t(1) << 40}) {
+        const seen found = read(env, f, offset, page);
+        BOOST_TEST(found.ec == asio::error::eof);
+        BOOST_TEST(found.bytes.empty());
+        BOOST_TEST(found.was_inline);
+    }
+}
+
+/// Sets the size of the file. If the filesystem refuses, prints that and returns false.
 bool extended(const std::string& path, std::uint64_t size) {
     if (::truncate(path.c_str(), off_t(size)) == 0)
         return true;
-    say_skipped("the filesystem has no file of " + std::to_string(size) + " bytes");
+    say_skipped("the filesystem allows no file of " + std::to_string(size) + " bytes");
     return false;
 }
 
 } // namespace
 
-// --- The class ---
+// --- The class residency_map ---
 
 BOOST_AUTO_TEST_CASE(the_map_counts_bytes_in_memory_up_to_the_first_that_is_not) {
     const temporary_directory folder;
@@ -207,7 +227,7 @@ BOOST_AUTO_TEST_CASE(the_map_counts_bytes_in_memory_up_to_the_first_that_is_not)
     BOOST_TEST(map.count(fd, 0, 10).value() == 10u);
     BOOST_TEST(map.count(fd, page - 1, 2).value() == 2u);
     BOOST_TEST(map.count(fd, page + 17, 3 * page).value() == 3 * page);
-    // Whole pages are in memory: it is for others to know where in the last one the file ends.
+    // The map counts whole pages, and does not know where in the last page the file ends.
     BOOST_TEST(map.count(fd, 5 * page, 200).value() == 200u);
     BOOST_TEST(map.count(fd, 5 * page + 50, 2 * page).value() == page - 50);
     BOOST_TEST(map.count(fd, 6 * page, 1).value() == 0u);
@@ -251,12 +271,11 @@ BOOST_AUTO_TEST_CASE(the_map_follows_a_file_that_grows_beyond_its_room_and_shrin
     BOOST_TEST(map.count(fd, 0, page).value() == page);
 }
 
-BOOST_AUTO_TEST_CASE(a_file_that_fills_its_room_is_still_asked) {
+BOOST_AUTO_TEST_CASE(a_file_that_fills_the_room_of_its_map_is_still_counted) {
     const descriptor fd(make_memfd("12345"));
     residency_map map;
     BOOST_TEST(map.count(fd, 0, 5).value() == 5u);
-    // In memory wherever the map may have its page that must not be, without a read that needs a
-    // larger map.
+    // The file has data wherever the map may check a page past the end. No read needs a larger map.
     for (const std::uint64_t offset :
          {64 * mib - page, 64 * mib, 64 * mib + page, 64 * mib + 2 * page})
         BOOST_TEST(::pwrite(fd, "x", 1, off_t(offset)) == 1);
@@ -264,7 +283,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_fills_its_room_is_still_asked) {
         BOOST_TEST_REQUIRE(map.count(fd, 0, page).value_or(0) == page);
 }
 
-BOOST_AUTO_TEST_CASE(a_file_above_the_address_space_is_not_asked) {
+BOOST_AUTO_TEST_CASE(a_file_that_exceeds_the_address_space_is_not_counted) {
     for (const unsigned bits : {46, 47, 48, 55, 60, 61, 62, 63}) {
         BOOST_TEST_CONTEXT("2^" << bits << " bytes") {
             const descriptor fd(make_memfd("12345"));
@@ -272,10 +291,10 @@ BOOST_AUTO_TEST_CASE(a_file_above_the_address_space_is_not_asked) {
             const std::uint64_t size = (std::uint64_t(1) << bits) - (bits == 63 ? 1 : 0);
             const std::uint64_t longest = std::uint64_t(INT64_MAX);
             if (::ftruncate(fd, off_t(size)) != 0) {
-                say_skipped("no file of 2^" + std::to_string(bits) + " bytes");
+                say_skipped("a file cannot have 2^" + std::to_string(bits) + " bytes");
                 continue;
             }
-            // A machine may have the address space for the smaller ones.
+            // The address space may be large enough for the smaller files.
             BOOST_TEST(map.count(fd, 0, 5).value_or(5) == 5u);
             if (bits >= 48)
                 BOOST_TEST(!map.count(fd, 0, 5));
@@ -287,7 +306,7 @@ BOOST_AUTO_TEST_CASE(a_file_above_the_address_space_is_not_asked) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(what_cannot_be_mapped_is_not_asked) {
+BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_mapped_is_not_counted) {
     int ends[2];
     BOOST_REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
     const temporary_directory folder;
@@ -312,13 +331,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_mapped_is_not_asked) {
 BOOST_AUTO_TEST_CASE(maps_have_a_limit_and_leave_nothing) {
     constexpr std::size_t most = 8192;
     const descriptor fd(make_memfd("12345"));
-    const auto mapped = [] {
-        std::ifstream maps("/proc/self/maps");
-        std::size_t found = 0;
-        for (std::string line; std::getline(maps, line);)
-            found += line.find("memfd:residency") != std::string::npos ? 1 : 0;
-        return found;
-    };
+    const auto mapped = [] { return maps_of("memfd:residency").size(); };
     for (int repeated = 0; repeated != 2; ++repeated) {
         std::vector<std::unique_ptr<residency_map>> maps(most);
         for (auto& each : maps) {
@@ -327,8 +340,7 @@ BOOST_AUTO_TEST_CASE(maps_have_a_limit_and_leave_nothing) {
         }
         residency_map one_more;
         BOOST_TEST(!one_more.count(fd, 0, 5));
-        // One that has outgrown its room gets no second mapping, and keeps the process at the
-        // limit.
+        // A file that outgrows its mapping gets no new mapping at the limit.
         BOOST_TEST(::ftruncate(fd, off_t(beyond_room)) == 0);
         BOOST_TEST(!maps[0]->count(fd, beyond_room - page, page));
         BOOST_TEST(mapped() == most);
@@ -338,10 +350,10 @@ BOOST_AUTO_TEST_CASE(maps_have_a_limit_and_leave_nothing) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(a_limited_address_space_is_left_to_the_program) {
+BOOST_AUTO_TEST_CASE(a_process_with_a_limited_address_space_gets_no_map) {
     const descriptor fd(make_memfd("12345"));
     const int status = in_child([&] {
-        // more than there is, and yet a limit
+        // a limit, although larger than the address space
         constexpr rlimit limit{rlim_t(1) << 60, rlim_t(1) << 60};
         residency_map map;
         return ::setrlimit(RLIMIT_AS, &limit) == 0 && !map.count(fd, 0, 5) ? 0 : 1;
@@ -349,7 +361,7 @@ BOOST_AUTO_TEST_CASE(a_limited_address_space_is_left_to_the_program) {
     BOOST_TEST(status == 0);
 }
 
-BOOST_AUTO_TEST_CASE(locked_memory_is_left_to_the_program) {
+BOOST_AUTO_TEST_CASE(a_map_does_not_read_a_file_into_locked_memory) {
     const temporary_directory folder;
     const std::string path = folder.file("file");
     set_content(path, pattern(4 * mib));
@@ -365,22 +377,22 @@ BOOST_AUTO_TEST_CASE(locked_memory_is_left_to_the_program) {
     const descriptor fd(path, O_RDWR);
     const int status = in_child([&] {
         if (::mlockall(MCL_FUTURE) != 0)
-            return 77;
+            return could_not;
         const unsigned long before = locked_kib();
         residency_map map;
         const auto counted = map.count(fd, 0, mib);
         if (locked_kib() > before + 8 * 1024)
             return 2;
-        return counted.value_or(0) == 0 ? 0 : 3; // no answer where so much may not be locked
+        return counted.value_or(0) == 0 ? 0 : 3; // no value if the mapping exceeds RLIMIT_MEMLOCK
     });
-    if (status == 77)
+    if (status == could_not)
         return say_skipped("this process may not lock memory");
     BOOST_TEST(status == 0);
     const auto pages = pages_in_memory(path);
     BOOST_TEST(std::count(pages.begin(), pages.end(), true) == 0);
 }
 
-BOOST_AUTO_TEST_CASE(who_may_not_write_the_file_is_not_lied_to) {
+BOOST_AUTO_TEST_CASE(a_process_that_may_not_write_the_file_gets_no_wrong_count) {
     if (::geteuid() != 0)
         return say_skipped("only root can give up its rights");
     const temporary_directory folder;
@@ -405,7 +417,7 @@ BOOST_AUTO_TEST_CASE(who_may_not_write_the_file_is_not_lied_to) {
     BOOST_TEST(later == 0);
 }
 
-BOOST_AUTO_TEST_CASE(many_threads_ask_while_the_file_grows) {
+BOOST_AUTO_TEST_CASE(many_threads_count_while_the_file_grows) {
     constexpr unsigned threads = 4;
     const descriptor fd(make_memfd("12345"));
     residency_map map;
@@ -418,8 +430,8 @@ BOOST_AUTO_TEST_CASE(many_threads_ask_while_the_file_grows) {
             asking.emplace_back([&, i] {
                 for (std::uint64_t end = 0; end < 2000 * mib;) {
                     end = written.load();
-                    // Another thread may be mapping the file as it was a moment ago: then there is
-                    // less.
+                    // Another thread may just have mapped the smaller file, which has less to
+                    // count.
                     if (map.count(fd, end - page, page).value_or(page + 1) > page ||
                         map.count(fd, end * i / threads, 17).value_or(18) > 17)
                         wrong = true;
@@ -450,19 +462,7 @@ ENGINE_TEST(on_tmpfs_what_was_written_is_read_inline) {
     BOOST_TEST(empty.ec == asio::error::eof);
     BOOST_TEST(empty.was_inline);
     BOOST_TEST(write_at(*there, f, 0, {asio::buffer(bytes)}).bytes == bytes.size());
-    for (const std::size_t offset :
-         {std::size_t(0), page - 1, page + 1, 3 * page, bytes.size() - 1}) {
-        const seen found = read(*there, f, offset, page);
-        BOOST_TEST((found.bytes == bytes.substr(offset, page)));
-        BOOST_TEST(!found.ec);
-        BOOST_TEST(found.was_inline);
-    }
-    for (const std::size_t offset : {bytes.size(), bytes.size() + 1, std::size_t(1) << 40}) {
-        const seen found = read(*there, f, offset, page);
-        BOOST_TEST(found.ec == asio::error::eof);
-        BOOST_TEST(found.bytes.empty());
-        BOOST_TEST(found.was_inline);
-    }
+    expect_all_inline(*there, f, bytes);
     f.resize(10 * mib);
     const seen hole = read(*there, f, 5 * mib + 7, 2 * page);
     BOOST_TEST((hole.bytes == std::string(2 * page, '\0')));
@@ -476,7 +476,7 @@ ENGINE_TEST(a_memfd_is_read_inline) {
     BOOST_TEST(found.was_inline);
 }
 
-ENGINE_TEST(on_tmpfs_a_write_only_file_says_so) {
+ENGINE_TEST(on_tmpfs_a_read_of_a_write_only_file_is_a_bad_descriptor) {
     const auto there = make_tmpfs_environment(env);
     if (!there)
         return;
@@ -486,7 +486,7 @@ ENGINE_TEST(on_tmpfs_a_write_only_file_says_so) {
     BOOST_TEST(!found.was_inline);
 }
 
-ENGINE_TEST(the_option_and_a_limit_of_0_turn_it_off_on_tmpfs_and_overlayfs) {
+ENGINE_TEST(the_option_and_a_limit_of_0_turn_inline_reads_off_on_tmpfs_and_overlayfs) {
     const auto tmpfs = make_tmpfs_environment(env);
     const auto overlayfs = mount_overlay(env);
     std::vector<std::string> paths;
@@ -506,21 +506,21 @@ ENGINE_TEST(the_option_and_a_limit_of_0_turn_it_off_on_tmpfs_and_overlayfs) {
                     BOOST_TEST(found.bytes == "12345");
                     BOOST_TEST(!found.was_inline);
                 }
-                BOOST_TEST(maps_of(path) == 0u);
+                BOOST_TEST(count_maps_of(path) == 0u);
             }
             BOOST_TEST(asio_aio::statistics(limit_of_0.ctx).inline_misses == 0u);
         }
     }
 }
 
-BOOST_AUTO_TEST_CASE(devices_on_a_tmpfs_are_no_files_of_it) {
+BOOST_AUTO_TEST_CASE(devices_on_a_tmpfs_are_not_files_in_memory) {
     const auto test_of = [](const std::string& path) {
         const int fd = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
         BOOST_REQUIRE(fd != -1);
         return file_ref::adopt(fd)->in_memory();
     };
     if (!is_tmpfs("/dev"))
-        say_skipped("/dev is no tmpfs");
+        say_skipped("/dev is not a tmpfs");
     BOOST_TEST((test_of("/dev/zero") == memory_test::no_wait));
     const temporary_directory folder;
     set_content(folder.file("disk"), std::string(mib, 'x'));
@@ -528,9 +528,9 @@ BOOST_AUTO_TEST_CASE(devices_on_a_tmpfs_are_no_files_of_it) {
     if (disk.works())
         BOOST_TEST((test_of(disk.path()) == memory_test::no_wait));
     else
-        say_skipped("no loop device");
+        say_skipped("there are no loop devices");
     if (!is_tmpfs("/dev/shm"))
-        return say_skipped("/dev/shm is no tmpfs");
+        return say_skipped("/dev/shm is not a tmpfs");
     const temporary_directory memory("/dev/shm");
     BOOST_TEST((test_of(memory.path().string()) == memory_test::no_wait));
     BOOST_REQUIRE(::mkfifo(memory.file("fifo").c_str(), 0600) == 0);
@@ -544,7 +544,7 @@ ENGINE_TEST(a_block_device_on_a_tmpfs_is_read_by_the_engine_where_it_is_cold) {
     set_content(env.path("disk"), bytes);
     const loop_device disk(env.path("disk"));
     if (!disk.works())
-        return say_skipped("no loop device");
+        return say_skipped("there are no loop devices");
     make_cold(disk.path());
     file f(env.ctx, disk.path(), file_base::read_only);
     const seen found = read(env, f, 5 * page, page);
@@ -560,20 +560,7 @@ ENGINE_TEST(on_overlayfs_what_is_in_memory_is_read_inline) {
         return;
     const std::string bytes = pattern(3 * page + 100);
     file f = open_new(env, *fs, bytes);
-    for (const std::size_t offset :
-         {std::size_t(0), page - 1, page + 1, 3 * page, bytes.size() - 1}) {
-        const seen found = read(env, f, offset, page);
-        BOOST_TEST((found.bytes == bytes.substr(offset, page)));
-        BOOST_TEST(!found.ec);
-        BOOST_TEST(found.was_inline);
-    }
-    for (const std::size_t offset :
-         {bytes.size(), bytes.size() + 1, 4 * page, std::size_t(1) << 40}) {
-        const seen found = read(env, f, offset, page);
-        BOOST_TEST(found.ec == asio::error::eof);
-        BOOST_TEST(found.bytes.empty());
-        BOOST_TEST(found.was_inline);
-    }
+    expect_all_inline(env, f, bytes);
     BOOST_TEST(asio_aio::statistics(env.ctx).inline_misses == 0u);
 }
 
@@ -592,8 +579,7 @@ ENGINE_TEST(on_overlayfs_what_is_not_in_memory_goes_to_the_engine_once) {
     if (!fs)
         return;
     const std::string bytes = pattern(8 * page);
-    set_content(fs->lower("file"), bytes);
-    file f(env.ctx, fs->file("file"), file_base::read_only);
+    file f = open_lower(env, *fs, bytes);
     const bool cold = made_cold(fs->lower("file"));
     const seen first = read(env, f, page, 2 * page);
     BOOST_TEST((first.bytes == bytes.substr(page, 2 * page)));
@@ -608,8 +594,7 @@ ENGINE_TEST(on_overlayfs_a_read_that_is_in_memory_in_part_goes_to_the_engine) {
     if (!fs)
         return;
     const std::string bytes = pattern(8 * page);
-    set_content(fs->lower("file"), bytes);
-    file f(env.ctx, fs->file("file"), file_base::read_only);
+    file f = open_lower(env, *fs, bytes);
     if (!made_cold_but_for_the_first_page(fs->lower("file")))
         return;
     const seen first = read(env, f, 0, page);
@@ -639,8 +624,9 @@ ENGINE_TEST(on_overlayfs_a_file_grows_within_the_room_of_its_map_and_beyond) {
         BOOST_TEST(is_inline_in_the_end(env, f, end, bytes));
     }
     BOOST_TEST(is_inline_in_the_end(env, f, 0, "12345"));
-    // 64 MiB, then twice the size: of the four sizes two had no room.
-    BOOST_TEST(maps_of(fs->file("file")) <= 3u);
+    // The first mapping has 64 MiB, and a new one has twice the size. Two of the four sizes need
+    // one.
+    BOOST_TEST(count_maps_of(fs->file("file")) <= 3u);
 }
 
 ENGINE_TEST(on_overlayfs_a_mapped_file_shrinks_and_grows_again) {
@@ -668,19 +654,17 @@ ENGINE_TEST(on_overlayfs_a_descriptor_from_before_the_copy_up_sees_what_was_writ
     if (!fs)
         return;
     const std::string bytes = pattern(4 * page);
-    set_content(fs->lower("file"), bytes);
-    file reader(env.ctx, fs->file("file"), file_base::read_only);
+    file reader = open_lower(env, *fs, bytes);
     BOOST_TEST(read(env, reader, 0, page).was_inline);
     file writer(env.ctx, fs->file("file"), file_base::read_write);
     const std::string change = pattern(page, 2);
     BOOST_TEST(write_at(env, writer, page, {asio::buffer(change)}).bytes == page);
     const std::string expected = bytes.substr(0, page) + change + bytes.substr(2 * page);
-    // By the map of the lower file, which both were; the kernel reads from the upper one (Linux
-    // 4.19).
+    // The reader may have mapped the lower file; the kernel reads from the upper one (Linux 4.19).
     BOOST_TEST((read(env, reader, 0, 5 * page).bytes == expected));
     BOOST_TEST((read(env, writer, 0, 5 * page).bytes == expected));
     BOOST_TEST(is_inline_in_the_end(env, writer, page, change));
-    write_to(fs->file("file"), beyond_room, change); // the lower file never had as much
+    write_to(fs->file("file"), beyond_room, change); // the lower file is smaller
     BOOST_TEST((read(env, reader, beyond_room, page).bytes == change));
     BOOST_TEST((read(env, reader, beyond_room - page, page).bytes == std::string(page, '\0')));
     BOOST_TEST(is_inline_in_the_end(env, writer, beyond_room, change));
@@ -695,9 +679,9 @@ ENGINE_TEST(on_overlayfs_two_files_of_one_path_are_mapped_each) {
         file second(env.ctx, fs->file("file"), file_base::read_only);
         BOOST_TEST(read(env, first, 0, 5).was_inline);
         BOOST_TEST(read(env, second, 0, 5).was_inline);
-        BOOST_TEST(maps_of(fs->file("file")) == 2u);
+        BOOST_TEST(count_maps_of(fs->file("file")) == 2u);
     }
-    BOOST_TEST(maps_of(fs->file("file")) == 1u);
+    BOOST_TEST(count_maps_of(fs->file("file")) == 1u);
     BOOST_TEST(write_at(env, first, 5, {asio::buffer("678", 3)}).bytes == 3u);
     BOOST_TEST(read(env, first, 0, 10).bytes == "12345678");
 }
@@ -705,7 +689,7 @@ ENGINE_TEST(on_overlayfs_two_files_of_one_path_are_mapped_each) {
 ENGINE_TEST(on_overlayfs_many_threads_read_a_growing_file) {
     constexpr std::size_t threads = 4;
     constexpr std::size_t blocks = 64;
-    constexpr std::uint64_t stride = 3 * mib; // 189 MiB in the end: the map is made anew
+    constexpr std::uint64_t stride = 3 * mib; // the last block is at 189 MiB: needs a new mapping
     const auto fs = mount_overlay(env);
     if (!fs)
         return;
@@ -717,7 +701,7 @@ ENGINE_TEST(on_overlayfs_many_threads_read_a_growing_file) {
     const descriptor writer(path, O_WRONLY);
     std::atomic<std::size_t> written{0};
     std::atomic<std::size_t> wrong{0};
-    // Each chain of reads takes the block that was written last and any other, until all are
+    // Each chain reads the block that was written last and another one in turn, until all are
     // written.
     struct chain {
         file& f;
@@ -759,9 +743,9 @@ ENGINE_TEST(on_overlayfs_many_threads_read_a_growing_file) {
     BOOST_TEST(is_inline_in_the_end(env, f, (blocks - 1) * stride, bytes.substr(blocks - 1, page)));
 }
 
-// --- Overlayfs: where there is no map ---
+// --- Overlayfs: files without a map ---
 
-ENGINE_TEST(on_overlayfs_a_write_only_file_says_so) {
+ENGINE_TEST(on_overlayfs_a_read_of_a_write_only_file_is_a_bad_descriptor) {
     const auto fs = mount_overlay(env);
     if (!fs)
         return;
@@ -786,11 +770,11 @@ ENGINE_TEST(on_overlayfs_a_direct_file_is_not_mapped) {
     BOOST_TEST(read_at(env, f, 0, {asio::buffer(memory)}).bytes == page);
     BOOST_TEST((std::string(memory, page) == pattern(page)));
     BOOST_TEST(inline_hits(env.ctx) == 0u);
-    BOOST_TEST(maps_of(fs->file("file")) == 0u);
+    BOOST_TEST(count_maps_of(fs->file("file")) == 0u);
 }
 
 ENGINE_TEST(on_overlayfs_a_file_above_the_address_space_is_read_by_the_engine) {
-    const auto there = make_tmpfs_environment(env); // has files of any size
+    const auto there = make_tmpfs_environment(env); // a tmpfs allows files of any size
     const auto fs = there ? mount_overlay(*there) : nullptr;
     if (!fs)
         return;
@@ -807,7 +791,7 @@ ENGINE_TEST(on_overlayfs_a_file_above_the_address_space_is_read_by_the_engine) {
                 BOOST_TEST(read(*there, f, size, 5).ec == asio::error::eof);
             }
             if (bits >= 47)
-                BOOST_TEST(maps_of(fs->file("file")) == 0u);
+                BOOST_TEST(count_maps_of(fs->file("file")) == 0u);
         }
     }
 }
@@ -826,7 +810,7 @@ ENGINE_TEST(on_overlayfs_a_limited_address_space_has_no_map) {
         for (int i = 0; i != 3; ++i) {
             const seen found = read_on(usual.ctx, f, 0, 10);
             if (found.was_inline || found.ec || found.bytes != "12345" ||
-                maps_of(fs->file("file")) != 0)
+                count_maps_of(fs->file("file")) != 0)
                 return 2;
         }
         return 0;
@@ -834,7 +818,7 @@ ENGINE_TEST(on_overlayfs_a_limited_address_space_has_no_map) {
     BOOST_TEST(status == 0);
 }
 
-ENGINE_TEST(on_overlayfs_who_gives_up_the_right_to_write_reads_through_the_engine) {
+ENGINE_TEST(on_overlayfs_a_process_that_gives_up_the_right_to_write_reads_by_the_engine) {
     if (::geteuid() != 0)
         return say_skipped("only root can give up its rights");
     const auto fs = mount_overlay(env);
@@ -866,7 +850,7 @@ ENGINE_TEST(on_overlayfs_who_gives_up_the_right_to_write_reads_through_the_engin
     }
 }
 
-// --- Overlayfs: what is left ---
+// --- Overlayfs: the end of a map ---
 
 ENGINE_TEST(on_overlayfs_a_map_ends_with_its_file) {
     const auto fs = mount_overlay(env);
@@ -874,17 +858,17 @@ ENGINE_TEST(on_overlayfs_a_map_ends_with_its_file) {
         return;
     const std::string path = fs->file("file");
     set_content(path, "12345");
-    file usual(env.ctx, path, file_base::read_only); // the engine is made, whatever it holds
+    file usual(env.ctx, path, file_base::read_only); // makes the engine and its descriptors
     const std::size_t descriptors = count_descriptors();
     const auto open_and_read = [&] {
         file f(env.ctx, path, file_base::read_write);
         BOOST_TEST(read(env, f, 0, 10).was_inline);
-        BOOST_TEST(maps_of(path) == 1u);
+        BOOST_TEST(count_maps_of(path) == 1u);
         BOOST_TEST(count_descriptors() == descriptors + 1);
         return f;
     };
     const auto nothing_is_left = [&] {
-        return maps_of(path) == 0 && count_descriptors() == descriptors;
+        return count_maps_of(path) == 0 && count_descriptors() == descriptors;
     };
     { const file destroyed = open_and_read(); }
     BOOST_TEST(nothing_is_left());
@@ -895,7 +879,7 @@ ENGINE_TEST(on_overlayfs_a_map_ends_with_its_file) {
 
     file released = open_and_read();
     const int given = released.release();
-    BOOST_TEST(maps_of(path) == 0u);
+    BOOST_TEST(count_maps_of(path) == 0u);
     {
         file assigned(env.ctx, given);
         BOOST_TEST(read(env, assigned, 0, 10).was_inline);
@@ -905,9 +889,9 @@ ENGINE_TEST(on_overlayfs_a_map_ends_with_its_file) {
     file from = open_and_read();
     file to = std::move(from);
     BOOST_TEST(read(env, to, 0, 10).was_inline);
-    BOOST_TEST(maps_of(path) == 1u);
+    BOOST_TEST(count_maps_of(path) == 1u);
     to = file(env.ctx);
-    BOOST_TEST(maps_of(path) == 0u);
+    BOOST_TEST(count_maps_of(path) == 0u);
 }
 
 ENGINE_TEST(on_overlayfs_a_map_ends_with_the_context_too) {
@@ -925,9 +909,9 @@ ENGINE_TEST(on_overlayfs_a_map_ends_with_the_context_too) {
         BOOST_TEST(read_on(usual.ctx, *f, 0, page).was_inline);
         make_cold(fs->upper("file"));
         f->async_read_some_at(0, asio::buffer(back), [](error_code, std::size_t) {});
-        f.reset(); // what is in flight has the descriptor, and the map
+        f.reset(); // the read in flight still owns the descriptor and the map
     }
-    BOOST_TEST(maps_of(path) == 0u);
+    BOOST_TEST(count_maps_of(path) == 0u);
     BOOST_TEST(count_descriptors() == descriptors);
 }
 
@@ -955,7 +939,7 @@ ENGINE_TEST(on_overlayfs_parent_and_child_read_a_mapped_file_after_a_fork) {
         if (!found.was_inline || found.bytes != "12345")
             return 1;
         f.close();
-        return maps_of(fs->file("file")) == 0 ? 0 : 2;
+        return count_maps_of(fs->file("file")) == 0 ? 0 : 2;
     });
     env.ctx.notify_fork(asio::execution_context::fork_parent);
     BOOST_TEST(status == 0);
@@ -981,7 +965,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_being_written_is_not_read_inline_on_overlayf
     outcome read_before, written, read_meanwhile, read_after;
     f.async_read_some_at(0, asio::buffer(back), read_before.handler());
     BOOST_TEST(hits() == 1u);
-    // XFS would have the loop wait until the write is done.
+    // On XFS an inline read would wait until the write is finished.
     f.async_write_some_at(page, asio::buffer("b", 1), written.handler());
     f.async_read_some_at(0, asio::buffer(back), read_meanwhile.handler());
     BOOST_TEST(hits() == 1u);
@@ -991,7 +975,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_being_written_is_not_read_inline_on_overlayf
     run_until_idle(ctx);
     BOOST_TEST(written.bytes == 1u);
     BOOST_TEST(read_meanwhile.bytes == page);
-    // The write has ended, and with it that.
+    // After the write, reads are inline again.
     f.async_read_some_at(0, asio::buffer(back), read_after.handler());
     BOOST_TEST(hits() == 2u);
     run_until_idle(ctx);

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: BSL-1.0 An error of write-back: the kernel tells it once per open file,
-// to the user's first sync and to nobody else.
+// SPDX-License-Identifier: BSL-1.0
+// Errors of write-back. The kernel reports such an error once for each open file. The user's first
+// sync must get the error, and no call of the library before.
 #include "results.hpp"
 #include "mounts.hpp"
 
@@ -9,7 +10,7 @@ using namespace test;
 
 namespace {
 
-/// A device of 8 MiB on a filesystem that has room for 2: writing to it succeeds, and writing back
+/// A device of 8 MiB on a filesystem of 2 MiB: writes to the page cache succeed, and write-back
 /// fails.
 struct hollow_device {
     explicit hollow_device(environment& env) : small("tmpfs", env.path("small"), "size=2m") {
@@ -23,7 +24,7 @@ struct hollow_device {
     bool works() const { return loop && loop->works(); }
 
     mounted small;
-    std::optional<loop_device> loop; // after its filesystem
+    std::optional<loop_device> loop; // last member: destroyed before its filesystem
 };
 
 constexpr std::size_t too_much = 6 << 20;
@@ -40,19 +41,19 @@ ENGINE_TEST(a_writeback_error_is_reported_by_the_first_sync_and_not_by_the_secon
     file f(env.ctx, device.loop->path(), file_base::read_write);
     file other(env.ctx, device.loop->path(), file_base::read_write);
     const outcome written = write_at(env, f, 0, {asio::buffer(bytes)});
-    BOOST_TEST(!written.ec); // it is in the page cache
+    BOOST_TEST(!written.ec); // the page cache has the bytes
     BOOST_TEST(written.bytes == too_much);
 
     error_code ec;
     BOOST_TEST(f.sync_data(ec) == errno_code(EIO));
     BOOST_TEST(!f.sync_data(ec));
     BOOST_TEST(!f.sync_all(ec));
-    // Told once per open file: the other one has it to come, unless the library has asked already.
+    // The other open file still has its error, because the library made no sync of its own.
     BOOST_TEST(thrown_by([&] { other.sync_all(); }) == errno_code(EIO));
     BOOST_TEST(!other.sync_all(ec));
 }
 
-ENGINE_TEST(no_operation_but_a_sync_takes_a_writeback_error_away) {
+ENGINE_TEST(only_a_sync_consumes_a_writeback_error) {
     if (!may_mount())
         return say_skipped("only root can make a loop device");
     const hollow_device device(env);
@@ -65,7 +66,7 @@ ENGINE_TEST(no_operation_but_a_sync_takes_a_writeback_error_away) {
     error_code ec;
     BOOST_TEST(other.sync_all(ec) == errno_code(EIO));
 
-    // What everybody does to a file: none of it may ask the kernel for the error of `f`.
+    // None of these calls may consume the error of `f`.
     std::string back(4096, '\0');
     BOOST_TEST(read_at(env, f, 0, {asio::buffer(back)}).bytes == back.size());
     BOOST_TEST(write_at(env, f, 0, {asio::buffer(bytes, 4096)}).bytes == 4096u);

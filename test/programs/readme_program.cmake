@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-# Builds and runs the first ```cpp block of README.md, so that what people copy from there works.
+# Builds and runs the first ```cpp block of README.md, because users copy it.
 set(readme ${PROJECT_SOURCE_DIR}/README.md)
 if(NOT EXISTS ${readme})
     message(WARNING "README.md is missing: its program is not tested")
@@ -20,8 +20,9 @@ file(GENERATE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/readme_program.cpp CONTENT "${p
 
 add_executable(test_readme_program ${CMAKE_CURRENT_BINARY_DIR}/readme_program.cpp)
 target_compile_features(test_readme_program PRIVATE cxx_std_20)
-target_link_libraries(test_readme_program PRIVATE asio_aio::asio_aio asio_aio_test_asio asio_aio_build_options)
+target_link_libraries(test_readme_program PRIVATE
+    asio_aio::asio_aio asio_aio_test_asio asio_aio_build_options)
 set_target_properties(test_readme_program PROPERTIES CXX_EXTENSIONS OFF)
 asio_aio_register_test(readme_program test_readme_program)
-# What the program may read.
+# The file that the program reads.
 file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/data/readme_program/data.bin "The first line of a file.\n")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What a test does to itself in a child process: nothing of it outlives the child.
+// Tests that change their own process run in a child process. The changes end with the child.
 #pragma once
 
 #include "support.hpp"
@@ -12,27 +12,27 @@
 
 namespace test {
 
-/// The exit status of a child that could not do its test.
+/// The exit status of a child that could not run its test.
 constexpr int could_not = 77;
 
-/// The exit status of a child whose test has thrown, as BOOST_REQUIRE does.
+/// The exit status of a child whose test threw an exception. A failed BOOST_REQUIRE throws one.
 constexpr int has_thrown = 78;
 
-/// Runs `body` in a child process and says how it ended: 0 good, `could_not`, `has_thrown`, -1
-/// where it was killed.
-/** The kernel ends a child that takes longer than a half of what a test may. */
+/// Runs `body` in a child process. Returns the result of `body`, `has_thrown` after an exception,
+/// or -1 if a signal ended the child.
+/** An alarm ends a child that runs longer than half of the deadline of a test. */
 template <typename Body>
 int in_child(Body body) {
     const pid_t child = ::fork();
     BOOST_REQUIRE(child != -1);
     if (child == 0) {
-        // Boost.Test has a handler, and the parent's alarm is not inherited
+        // The child inherits Boost.Test's handler of SIGALRM, but not the parent's alarm.
         ::signal(SIGALRM, SIG_DFL);
         ::alarm(deadline_seconds / 2);
         int result = has_thrown;
         try {
             result = body();
-        } catch (...) { // the child must not go on with the parent's tests
+        } catch (...) { // the child must not run the parent's other tests
         }
         ::_exit(result);
     }
@@ -41,8 +41,8 @@ int in_child(Body body) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/// Runs a test in a child process: `body` returns 0 where all is right, and `could_not` where
-/// seccomp does not work.
+/// Runs a test in a child process. `body` returns 0 on success, and `could_not` if seccomp does not
+/// work.
 template <typename Body>
 void check_in_child(Body body, const std::string& where = {}) {
     const int status = in_child(body);
@@ -51,7 +51,7 @@ void check_in_child(Body body, const std::string& where = {}) {
     BOOST_TEST(status == 0, "status " << status << (where.empty() ? "" : " with ") << where);
 }
 
-/// Becomes a user without privileges who may lock `bytes` of memory.
+/// Limits locked memory to `bytes` and switches to an unprivileged user; false on failure.
 inline bool limit_locked_memory(rlim_t bytes, uid_t user = 65534) {
     const rlimit limit{bytes, bytes};
     return ::setrlimit(RLIMIT_MEMLOCK, &limit) == 0 &&

@@ -10,8 +10,8 @@
 
 namespace test {
 
-/// Stands before a real engine and sees every operation, also those that the real engine leaves to
-/// the pool.
+/// Wraps a real engine, and receives every operation, also those that the real engine leaves to the
+/// pool.
 class engine_decorator : public asio_aio::detail::engine {
 protected:
     using event = asio_aio::detail::event;
@@ -44,7 +44,7 @@ public:
     }
 
 protected:
-    /// Gives the real engine what it serves, and hands the rest back for the pool.
+    /// Submits to the real engine what that engine serves, and passes the rest to the pool.
     void submit_to_real(op_queue& batch) noexcept {
         op_queue served, returned;
         while (operation* op = batch.pop()) {

@@ -19,15 +19,15 @@
 #include <utility>
 #include <vector>
 
-/// What tests need below the line: gates for the pool's threads, and engines that misbehave.
+/// Support for tests of engines: a gate for the pool's threads, and engines that inject faults.
 namespace test {
 
 namespace detail = asio_aio::detail;
 
-/// Holds the threads of a pool between taking an operation and its system call, until it is opened.
+/// Blocks the threads of a pool before an operation's system call, until the test opens the gate.
 /**
- * There is one, since the pool's hook is a plain function; each test makes its own, so that it
- * starts closed.
+ * Only one gate may exist at a time, because the pool's hook is a plain function.
+ * Each test makes its own gate, which starts closed.
  */
 class gate {
 public:
@@ -39,7 +39,7 @@ public:
         current() = nullptr;
     }
 
-    /// The pool's `perform`.
+    /// The function for `thread_pool_settings::perform`.
     static int perform(detail::operation& op) noexcept {
         if (gate* self = current())
             self->wait(op);
@@ -52,7 +52,7 @@ public:
         changed_.notify_all();
     }
 
-    /// Returns when `count` operations have come here in all; false after the deadline.
+    /// Waits until `count` operations have arrived in total; false after the deadline.
     bool wait_for_arrivals(std::size_t count) {
         std::unique_lock<std::mutex> held(mutex_);
         return changed_.wait_for(
@@ -83,7 +83,7 @@ private:
     bool open_ = false;
 };
 
-/// Has the files of `ctx` served by a pool whose threads stop at the gate.
+/// Makes `ctx` use a pool whose threads stop at the gate.
 inline void use_gated_pool(asio::io_context& ctx, unsigned max_threads) {
     const auto make = [max_threads](const asio_aio::options&, detail::event& finished) {
         detail::thread_pool_settings settings;
@@ -96,7 +96,7 @@ inline void use_gated_pool(asio::io_context& ctx, unsigned max_threads) {
     asio::use_service<detail::file_service>(ctx).scheduler().use_engines(make);
 }
 
-/// Has the files of `ctx` served by a pool whose threads call `perform`.
+/// Makes `ctx` use a pool whose threads call `perform`.
 inline void use_pool_that_calls(
     asio::io_context& ctx, int (*perform)(detail::operation&) noexcept) {
     const auto make = [perform](const asio_aio::options&, detail::event& finished) {
@@ -109,11 +109,11 @@ inline void use_pool_that_calls(
     asio::use_service<detail::file_service>(ctx).scheduler().use_engines(make);
 }
 
-/// Stands before a real engine and answers some operations itself.
+/// Wraps a real engine, and completes some operations itself with scripted results.
 class faulty_engine final : public engine_decorator {
 public:
-    /// Called for each operation that is submitted. A value is the result: the real engine never
-    /// sees the operation.
+    /// Called for each submitted operation. If it returns a result, the operation completes with
+    /// that result and does not reach the real engine.
     using script = std::function<std::optional<int>(detail::operation&)>;
 
     faulty_engine(std::unique_ptr<detail::engine> real, detail::event& finished, script decide)
@@ -154,7 +154,7 @@ private:
     detail::op_queue done_;
 };
 
-/// Puts a faulty engine before the engine that serves `context`.
+/// Wraps the engine of `context` in a faulty engine.
 inline void use_faulty_engine(
     asio::execution_context& context, backend engine, faulty_engine::script decide) {
     const auto selected =

@@ -16,12 +16,12 @@
 
 namespace test {
 
-/// Where a `hold` stops operations: before the engine under test gets them, or when it has finished
-/// them.
+/// Where a `hold` stops operations: before the engine under test gets them, or after that engine
+/// has finished them.
 enum class hold_at { submission, completion };
 
-/// What a `hold` and its engine share: the engine lives as long as its context, the hold as long as
-/// its test.
+/// What a `hold` and its engine share. The engine lives as long as its context, and the hold as
+/// long as its test.
 class hold_state {
 public:
     explicit hold_state(hold_at where) : where_(where) {}
@@ -30,10 +30,10 @@ public:
 
     std::unique_lock<std::mutex> lock() const { return std::unique_lock(mutex_); }
 
-    /// Under the lock.
+    /// The caller holds the lock.
     bool is_released() const { return released_; }
 
-    /// Under the lock.
+    /// The caller holds the lock.
     void set_held(std::size_t count) {
         held_ = count;
         changed_.notify_all();
@@ -56,7 +56,7 @@ public:
             finished_->raise();
     }
 
-    /// The event of the engine, as long as there is one.
+    /// The event of the engine; null after the end of the engine.
     void set_event(asio_aio::detail::event* finished) {
         const auto locked = lock();
         finished_ = finished;
@@ -71,7 +71,7 @@ private:
     bool released_ = false;
 };
 
-/// Stands before a real engine and keeps operations back until they are released.
+/// Wraps a real engine, and holds operations until the test releases them.
 class holding_engine final : public engine_decorator {
 public:
     holding_engine(std::unique_ptr<engine> real, std::shared_ptr<hold_state> state, event& finished)
@@ -142,11 +142,10 @@ private:
     op_queue cancelled_;
 };
 
-/// Keeps every operation that goes to the engine of a context in flight, until the test releases
-/// them.
+/// Keeps every operation of a context's engine in flight until the test releases the hold.
 class hold {
 public:
-    /// Configures the context for `which`; to be called before its first file is opened.
+    /// Configures the context for `which`. The context must not have opened a file yet.
     hold(asio::execution_context& context, backend which, hold_at where)
         : state_(std::make_shared<hold_state>(where)) {
         namespace detail = asio_aio::detail;
@@ -171,18 +170,19 @@ public:
 
     std::size_t held() const { return state_->held(); }
 
-    /// Waits while other threads run the context; false after the deadline.
+    /// Waits until other threads, which run the context, have `count` operations held. False after
+    /// the deadline.
     [[nodiscard]] bool wait_for(std::size_t count) {
         return state_->wait_for(count, std::chrono::seconds(deadline_seconds / 2));
     }
 
-    /// Runs the context on this thread until so many operations are held.
+    /// Runs the context on this thread until `count` operations are held.
     void run_until_held(asio::io_context& ctx, std::size_t count) {
         while (held() < count)
             BOOST_REQUIRE(run_one_with_deadline(ctx) == 1u);
     }
 
-    /// Lets everything go on, now and later.
+    /// Releases the held operations. Later operations are not held.
     void release() { state_->release(); }
 
 private:

@@ -7,7 +7,7 @@
 #include <csignal>
 
 int main(int argc, char* argv[]) {
-    std::signal(SIGXFSZ, SIG_IGN); // EFBIG is an answer; the default action would end the tests
+    std::signal(SIGXFSZ, SIG_IGN); // tests expect EFBIG; the default action ends the process
     std::signal(SIGPIPE, SIG_IGN);
     const auto add_tests = [] {
         test::add_engine_tests();

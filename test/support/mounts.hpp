@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Filesystems and loop devices that a test makes for itself; root only.
+// Filesystems and loop devices that a test makes; they need root.
 #pragma once
 
 #include "support.hpp"
@@ -22,14 +22,14 @@
 namespace test {
 
 /// Whether this process may mount.
-/** The first call gives it a mount table of its own: whatever happens, nothing is left behind. */
+/** The first call moves the process to a mount namespace of its own, so no mount outlives it. */
 inline bool may_mount() {
     static const bool may = ::unshare(CLONE_NEWNS) == 0 &&
         ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
     return may;
 }
 
-/// A filesystem mounted on `folder`, which it makes, until the end of its life.
+/// Makes `folder` and mounts a filesystem on it; the destructor unmounts the filesystem.
 class mounted {
 public:
     mounted(const char* type, const std::string& folder, const std::string& options)
@@ -79,7 +79,7 @@ private:
     mounted mount_;
 };
 
-/// An overlayfs in the test's folder; null, and a word about it, where there can be none.
+/// An overlayfs in the test's folder. Null if it cannot be mounted; the reason is then printed.
 inline std::unique_ptr<overlay> mount_overlay(environment& env) {
     if (!may_mount()) {
         say_skipped("only root can mount an overlayfs");
@@ -92,14 +92,14 @@ inline std::unique_ptr<overlay> mount_overlay(environment& env) {
     return nullptr;
 }
 
-/// Whether `folder` is on a tmpfs, or inside one.
+/// Whether `folder` is on a tmpfs.
 inline bool is_tmpfs(const char* folder) {
     struct statfs status {};
     return ::statfs(folder, &status) == 0 && status.f_type == TMPFS_MAGIC;
 }
 
-/// A block device over a file, until the end of its life; the kernel ends it too if the process
-/// does.
+/// A loop device over a file. The kernel removes the device when the destructor or the end of the
+/// process closes it.
 class loop_device {
 public:
     /// `block_bytes` is the size of its blocks; 0: 512 bytes.
@@ -107,7 +107,7 @@ public:
         : block_bytes_(block_bytes) {
         const int control = ::open("/dev/loop-control", O_RDWR | O_CLOEXEC);
         const int backing = ::open(backing_file.c_str(), O_RDWR | O_CLOEXEC);
-        // Others take devices too: the free one may be gone when it is to be used.
+        // Another process may take the free device first.
         constexpr int tries = 16;
         for (int i = 0; control != -1 && backing != -1 && i < tries && device_ == -1; ++i)
             take(::ioctl(control, LOOP_CTL_GET_FREE), backing);
@@ -127,7 +127,7 @@ public:
 private:
     void take(int number, int backing) {
         path_ = "/dev/loop" + std::to_string(number);
-        if (number != -1 && ::access(path_.c_str(), F_OK) != 0) // where no daemon makes the node
+        if (number != -1 && ::access(path_.c_str(), F_OK) != 0) // no daemon has made the node
             ::mknod(path_.c_str(), S_IFBLK | 0600, ::makedev(7, unsigned(number)));
         device_ = ::open(path_.c_str(), O_RDWR | O_CLOEXEC);
         if (device_ == -1)
@@ -135,7 +135,7 @@ private:
         const bool taken = ::ioctl(device_, LOOP_SET_FD, backing) == 0;
         if (taken) {
             loop_info64 info{};
-            info.lo_flags = LO_FLAGS_AUTOCLEAR; // ends with the last close
+            info.lo_flags = LO_FLAGS_AUTOCLEAR; // the last close removes the device
             BOOST_TEST(::ioctl(device_, LOOP_SET_STATUS64, &info) == 0);
         }
         if (!taken ||

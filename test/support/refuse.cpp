@@ -1,8 +1,10 @@
-// SPDX-License-Identifier: BSL-1.0 refuse ERRNO CALL[,CALL...] -- PROGRAM...: runs the programs one
-// after another where these system calls fail so.
+// SPDX-License-Identifier: BSL-1.0
+// refuse ERRNO CALL[,CALL...] -- PROGRAM...: runs the programs one after another. The named system
+// calls fail with ERRNO there.
 //
-// The tests' engines learn from ASIO_AIO_TEST_REFUSED that these must not be available. Exit
-// status: that of the first program that fails, else 0; 77 where seccomp does not work.
+// ASIO_AIO_TEST_REFUSED names the engines that must not be available to the programs.
+// Exit status: that of the first program that fails, else 0; 77 if seccomp does not work or every
+// program was skipped.
 #include "seccomp.hpp"
 
 #include <sys/wait.h>

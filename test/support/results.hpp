@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What the synchronous members answer, in the words of support.hpp.
+// Results and exceptions of the synchronous functions of a file.
 #pragma once
 
 #include "support.hpp"
@@ -17,7 +17,7 @@ inline error_code errno_code(int value) {
     return {value, boost::system::system_category()};
 }
 
-/// The error that `call` throws; success where it throws nothing.
+/// The error that `call` throws; success if it throws nothing.
 template <typename Call>
 error_code thrown_by(Call call) {
     try {
@@ -28,7 +28,7 @@ error_code thrown_by(Call call) {
     }
 }
 
-/// The text of what `call` throws; empty where it throws nothing.
+/// The text of the exception that `call` throws; empty if it throws nothing.
 template <typename Call>
 std::string text_thrown_by(Call call) {
     try {
@@ -39,7 +39,7 @@ std::string text_thrown_by(Call call) {
     }
 }
 
-/// A synchronous read; fails the test where the throwing form says something else.
+/// Reads with both synchronous overloads. Fails the test unless they report the same result.
 template <typename Buffers>
 outcome read_now(file& f, std::uint64_t offset, const Buffers& buffers) {
     outcome result;
@@ -51,8 +51,8 @@ outcome read_now(file& f, std::uint64_t offset, const Buffers& buffers) {
     return result;
 }
 
-/// A synchronous write; one that fails is tried once more in the throwing form, which must say the
-/// same.
+/// Writes synchronously. A failed write is repeated with the overload that throws, which must
+/// report the same error.
 template <typename Buffers>
 outcome write_now(file& f, std::uint64_t offset, const Buffers& buffers) {
     outcome result;
@@ -62,7 +62,8 @@ outcome write_now(file& f, std::uint64_t offset, const Buffers& buffers) {
     return result;
 }
 
-/// The same read by both forms, which must agree; returns what the asynchronous one said.
+/// Reads synchronously and then asynchronously. Both results must be equal. Returns the
+/// asynchronous result.
 inline outcome read_both_ways(
     environment& env, file& f, std::uint64_t offset,
     const std::vector<asio::mutable_buffer>& buffers) {
@@ -73,7 +74,8 @@ inline outcome read_both_ways(
     return later;
 }
 
-/// The same write by both forms, which must agree; for writes that can be repeated.
+/// Writes synchronously and then asynchronously. Both results must be equal, so the write must be
+/// repeatable.
 inline outcome write_both_ways(
     environment& env, file& f, std::uint64_t offset,
     const std::vector<asio::const_buffer>& buffers) {

@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0 A filesystem with one file that answers what the test wants:
-// errors, short results, or nothing for a while.
+// SPDX-License-Identifier: BSL-1.0
+// A FUSE filesystem with one file. The test scripts the replies: errors, short results, delays.
 #pragma once
 
 #define FUSE_USE_VERSION 31
@@ -27,31 +27,31 @@ namespace test {
 enum class request : unsigned { lookup, open, resize, read, write, sync, flush, release };
 constexpr std::size_t request_kinds = 8;
 
-/// What becomes of one request.
+/// The reply to one request.
 struct answer {
-    int error = 0;                       ///< Fails with this errno; 0: is done.
-    bool held = false;                   ///< Not before the test says so.
-    std::size_t limit = std::size_t(-1); ///< Moves so many bytes at most.
+    int error = 0;                       ///< The request fails with this errno; 0: it is performed.
+    bool held = false;                   ///< The reply waits for `command::verb::let_go`.
+    std::size_t limit = std::size_t(-1); ///< A read or write moves at most so many bytes.
 };
 
-/// What the test asks of the server, which answers each with the number of requests of `kind` that
-/// have come so far.
+/// A command of the test. The server confirms each one with the number of requests of `kind` that
+/// have arrived so far.
 struct command {
     enum class verb : unsigned { script, await, let_go };
 
     verb what;
     request kind{};
-    answer next{};      ///< script: of the next request that has none yet.
-    unsigned count = 0; ///< await: the answer waits until so many have come.
+    answer next{};      ///< script: for the next request without a scripted reply.
+    unsigned count = 0; ///< await: the server confirms when so many have arrived.
 };
 
 inline const std::string file_name = "file";
 
-/// Longer than anything that works takes, shorter than the test's deadline.
+/// Longer than any request takes, and shorter than the test's deadline.
 constexpr int idle_ms = int(deadline_seconds) * 1000 / 4;
 
-/// Serves one file to the kernel and obeys the test, on one thread: what it holds blocks nobody but
-/// who asked for it.
+/// Serves one file to the kernel and performs the test's commands, on one thread. A held reply
+/// blocks only the thread that made the request.
 class fuse_server {
 public:
     fuse_server(int device, int control, std::string initial)
@@ -83,7 +83,7 @@ public:
         };
         calls.open = [](fuse_req_t req, fuse_ino_t, fuse_file_info* info) {
             self(req).handle(request::open, req, [req, opened = *info](std::size_t) mutable {
-                // no page cache: each read and write of the test comes here as it is
+                // no page cache: each read and write of the test arrives here unchanged
                 opened.direct_io = 1;
                 fuse_reply_open(req, &opened);
             });
@@ -128,7 +128,8 @@ public:
             ::_exit(1);
     }
 
-    /// Until the test ends or kills it. One that is silent for too long hangs: it gets errors then.
+    /// Serves until the test ends or kills the server. A test that is silent for `idle_ms` hangs:
+    /// the server returns, and the test's requests fail.
     void serve() {
         std::array<pollfd, 2> ready{
             {{fuse_session_fd(session_), POLLIN, 0}, {control_, POLLIN, 0}}};
@@ -148,8 +149,7 @@ private:
         return *static_cast<fuse_server*>(fuse_req_userdata(req));
     }
 
-    /// Does what the script says next of this kind of request; `perform(limit)` is what it asks
-    /// for.
+    /// Replies to a request as the script says; `perform(limit)` performs the request and replies.
     void handle(request kind, fuse_req_t req, std::function<void(std::size_t)> perform) {
         ++seen_[std::size_t(kind)];
         answer next;
@@ -183,7 +183,7 @@ private:
 
     void reply_status(fuse_req_t req, fuse_ino_t node) const {
         const struct stat found = status(node);
-        fuse_reply_attr(req, &found, 0); // asked anew each time
+        fuse_reply_attr(req, &found, 0); // 0 s: the kernel caches no attributes
     }
 
     bool obey() {
@@ -199,8 +199,8 @@ private:
         return true;
     }
 
-    /// Answers a command, now or when enough requests have come.
-    void confirm(command wanted) { // a copy: `awaited_` may be what is passed
+    /// Confirms a command, now or when enough requests have arrived.
+    void confirm(command wanted) { // a copy: the caller may pass `awaited_`
         const unsigned seen = seen_[std::size_t(wanted.kind)];
         awaited_.reset();
         if (seen < wanted.count)
@@ -220,7 +220,7 @@ private:
 
 // --- The test's side ---
 
-/// The mounted filesystem and its server. To be made before the test has any thread.
+/// The mounted filesystem and its server. The constructor forks, so the test has no thread yet.
 class scripted_filesystem {
 public:
     explicit scripted_filesystem(environment& env, const std::string& content = "0123456789") {
@@ -232,13 +232,13 @@ public:
                     std::to_string(::getuid()) + ",group_id=" + std::to_string(::getgid()));
         if (works())
             fork_server(device, content);
-        ::close(device); // the server's copy is the only one: with the server ends what it holds
+        ::close(device); // only the server has the device: held requests end with the server
     }
     scripted_filesystem(const scripted_filesystem&) = delete;
     scripted_filesystem& operator=(const scripted_filesystem&) = delete;
     ~scripted_filesystem() { kill_server(); }
 
-    /// Says so if not.
+    /// True if the filesystem is mounted; otherwise prints why the test is skipped.
     bool works_or_skipped() const {
         if (!works())
             say_skipped("there is no /dev/fuse, or no right to mount");
@@ -248,26 +248,26 @@ public:
     std::string path() const { return mount_->file(file_name); }
     file open(environment& env) const { return file(env.ctx, path(), file_base::read_write); }
 
-    /// The next `times` requests of this kind are answered so.
+    /// Scripts the replies to the next `times` requests of this kind.
     void script(request kind, const answer& next, unsigned times = 1) {
         for (; times != 0; --times)
             ask({command::verb::script, kind, next});
     }
 
-    /// Waits until `count` requests of this kind have come.
+    /// Waits until `count` requests of this kind have arrived.
     void await(request kind, unsigned count) { ask({command::verb::await, kind, {}, count}); }
     unsigned seen(request kind) { return ask({command::verb::await, kind}); }
 
-    /// Answers what it holds.
+    /// Sends the held replies.
     void let_go() { ask({command::verb::let_go}); }
 
-    /// The same, at any time from now on, until `confirm`.
+    /// Asks the server to send the held replies, and does not wait. `confirm` waits for it.
     void start_to_let_go() { tell({command::verb::let_go}); }
 
     unsigned confirm() {
         pollfd ready{control_, POLLIN, 0};
         BOOST_REQUIRE_MESSAGE(
-            ::poll(&ready, 1, idle_ms) == 1, "the request did not come, or the server hangs");
+            ::poll(&ready, 1, idle_ms) == 1, "the request did not arrive, or the server hangs");
         unsigned count = 0;
         BOOST_REQUIRE_EQUAL(::recv(control_, &count, sizeof count, 0), ssize_t(sizeof count));
         return count;
@@ -291,8 +291,8 @@ private:
         server_ = ::fork();
         if (server_ == 0) {
             for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL})
-                ::signal(signal, SIG_DFL); // Boost.Test's handlers would go on with the tests
-            ::close(sockets[0]);           // so that the end of the test is the end of the server
+                ::signal(signal, SIG_DFL); // Boost.Test's handlers would run the other tests here
+            ::close(sockets[0]);           // `recv` then fails when the test ends
             fuse_server(device, sockets[1], content).serve();
             ::_exit(0);
         }

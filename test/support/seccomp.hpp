@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: BSL-1.0 System calls that are refused, or that fail on demand: for this
-// thread, and what it makes, for good. In a child!
+// SPDX-License-Identifier: BSL-1.0
+// System calls that fail, or that a test decides on, by seccomp(2). The kernel never removes a
+// filter from a thread or from what that thread creates, so a test installs it in a child process.
 #pragma once
 
 #include <linux/filter.h>
@@ -16,14 +17,14 @@
 
 namespace test {
 
-/// Puts a filter before all system calls; false where that cannot be done.
+/// Installs a filter for all system calls; false if the kernel refuses it.
 inline bool install_filter(std::vector<sock_filter>& program) {
     const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
     return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
-/// From now on each of `calls` fails with `error`, as under a container's seccomp profile.
+/// Makes each of `calls` fail with `error` from now on, as a container's seccomp profile does.
 inline bool refuse_calls(const std::vector<long>& calls, int error) {
     std::vector<sock_filter> program{
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
@@ -36,15 +37,15 @@ inline bool refuse_calls(const std::vector<long>& calls, int error) {
     return install_filter(program);
 }
 
-/// A system call that a function of the test decides on, each time that it is made.
+/// Calls a function of the test in place of one system call.
 class trapped_call {
 public:
     using arguments = long[5];
 
-    /// A value is what the call returns (-errno included), nothing has it done.
+    /// Returns the call's result or -errno; without a value the kernel performs the call.
     using decide_function = std::optional<long> (*)(const arguments&);
 
-    /// Traps call `number` from now on; false where that cannot be arranged.
+    /// Traps the system call `number` from now on; false if the kernel refuses the filter.
     static bool set(long number, decide_function decide) {
         number_ = number;
         decide_ = decide;
@@ -61,14 +62,14 @@ public:
         return ::sigaction(SIGSYS, &action, nullptr) == 0 && install_filter(program);
     }
 
-    /// Does the call itself: its result or -errno.
+    /// Performs the trapped system call. Returns its result or -errno.
     static long perform(const arguments& a) {
         const long result = ::syscall(number_, a[0], a[1], a[2], a[3], a[4], let_through);
         return result == -1 ? -errno : result;
     }
 
 private:
-    // as a sixth argument, which the calls of interest do not look at
+    // The filter lets a call with this sixth argument through. The trapped calls ignore it.
     static constexpr long let_through = 0x7777;
 
     static void on_trap(int, siginfo_t*, void* context) {

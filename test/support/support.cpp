@@ -37,7 +37,7 @@ template <typename Start>
 outcome run_one_operation(environment& env, Start start) {
     outcome result;
     start(result);
-    BOOST_REQUIRE_EQUAL(result.calls, 0); // never from inside the initiating function
+    BOOST_REQUIRE_EQUAL(result.calls, 0); // never inside the initiating function
     env.run();
     BOOST_REQUIRE_EQUAL(result.calls, 1);
     return result;
@@ -144,7 +144,7 @@ std::string pattern(std::size_t bytes, unsigned seed) {
 void make_cold(const std::string& path) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     BOOST_REQUIRE(fd != -1);
-    BOOST_REQUIRE_EQUAL(::fsync(fd), 0); // only clean pages can be dropped
+    BOOST_REQUIRE_EQUAL(::fsync(fd), 0); // the kernel drops only clean pages
     BOOST_REQUIRE_EQUAL(::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
     ::close(fd);
 }
@@ -159,13 +159,13 @@ std::size_t count_descriptors() {
 }
 
 std::size_t count_threads() {
-    // PF_IO_WORKER (Linux 5.12): the name comes only when it runs
+    // PF_IO_WORKER, Linux 5.12; the kernel sets the name of a worker only when the worker runs
     constexpr unsigned long io_worker = 0x10;
-    // PF_EXITING: join returns before the kernel is done with the thread
+    // PF_EXITING: join can return before the kernel has removed the thread
     constexpr unsigned long exiting = 0x4;
     std::size_t count = 0;
     for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
-        std::ifstream stat(task.path() / "stat"); // gone where the thread has ended meanwhile
+        std::ifstream stat(task.path() / "stat"); // missing if the thread has ended
         std::string line;
         if (!std::getline(stat, line))
             continue;
@@ -230,12 +230,12 @@ std::vector<backend> engines_in(const char* variable) {
 std::vector<backend> engines_under_test() {
     std::vector<backend> engines = engines_in("ASIO_AIO_TEST_ENGINES");
     const bool all_that_work = engines.empty();
-    const std::vector<backend> refused = engines_in("ASIO_AIO_TEST_REFUSED"); // by test/refuse
+    const std::vector<backend> refused = engines_in("ASIO_AIO_TEST_REFUSED"); // set by refuse.cpp
     for (const asio_aio::engine_report& each : asio_aio::probe()) {
         const bool is_refused = std::count(refused.begin(), refused.end(), each.which) != 0;
         if (is_refused && each.available)
             throw std::runtime_error(
-                "an engine that is refused here is available: " +
+                "an engine is available, but should be refused here: " +
                 std::string(to_string(each.which)));
         if (is_refused)
             engines.erase(std::remove(engines.begin(), engines.end(), each.which), engines.end());
@@ -250,7 +250,7 @@ engine_test_registration::engine_test_registration(
     registry().push_back({name, body, source, line});
 }
 
-/// For whoever reads the log: a test that could not run on an engine must not go unseen.
+/// Prints the engines under test, so that the log shows which engines were not tested.
 void say_engines(const std::vector<backend>& engines) {
     std::cout << "ENGINES:";
     for (backend each : engines)

@@ -24,21 +24,21 @@ using asio_aio::file_base;
 using boost::system::error_code;
 using file = asio_aio::random_access_file_aio;
 
-/// Asio itself is on io_uring: where the kernel refuses io_uring no io_context works, and each has
-/// a ring of its own.
+/// True if Asio itself uses io_uring. Each io_context then has a ring of its own, and cannot work
+/// where the kernel refuses io_uring.
 #ifdef ASIO_AIO_TEST_ASIO_ON_IO_URING
 constexpr bool asio_on_io_uring = true;
 #else
 constexpr bool asio_on_io_uring = false;
 #endif
 constexpr std::string_view asio_needs_io_uring =
-    "Asio itself is on io_uring, and no context works without it";
+    "Asio itself uses io_uring, and no context works without it";
 
-/// A test that has not ended by then is stopped and fails.
+/// A test that takes longer is stopped and fails.
 constexpr unsigned deadline_seconds = 120;
 
-/// A folder of the test's own, removed at the end: in ASIO_AIO_TEST_DIR, which is on a real disk,
-/// or in `base`.
+/// A new folder, which the destructor removes. The folder is in `base`, or by default in
+/// ASIO_AIO_TEST_DIR, which is on a real disk.
 class temporary_directory {
 public:
     temporary_directory();
@@ -54,8 +54,7 @@ private:
     std::filesystem::path path_;
 };
 
-/// What each test of an engine gets: the engine, a folder, and a context that is configured to use
-/// this engine only.
+/// What each engine test gets: the engine, a folder, and a context that may use only this engine.
 struct environment {
     explicit environment(backend which);
     environment(backend which, const std::filesystem::path& base);
@@ -71,7 +70,7 @@ struct environment {
         std::string_view name = "file",
         file_base::flags flags = file_base::read_write | file_base::create);
 
-    /// Runs `ctx` until nothing is left to do; fails the test where that takes too long.
+    /// Runs `ctx` until it has no work left; fails the test after the deadline.
     void run();
 
     backend engine;
@@ -79,26 +78,25 @@ struct environment {
     asio::io_context ctx;
 };
 
-/// Runs the context, or one handler of it, for the test's deadline at most; returns the number of
-/// handlers that ran.
+/// Runs the context, or one of its handlers, until the deadline. Returns the number of handlers
+/// that ran.
 ///
-/// With Asio itself on io_uring the deadline is that of ctest. Asio of Boost 1.81 gives up the
-/// timer of its `run_for`, which lies on the stack, before the ring has let go of it, and then
-/// takes its completion for an operation (chriskohlhoff/asio issue 1284).
+/// If Asio itself uses io_uring, only ctest's deadline applies. In Boost 1.81 `run_for` abandons a
+/// timer on its stack while the ring still uses the timer. Asio then mistakes the timer's
+/// completion for that of an operation (chriskohlhoff/asio issue 1284).
 std::size_t run_with_deadline(asio::io_context& ctx);
 std::size_t run_one_with_deadline(asio::io_context& ctx);
 
-/// Restarts the context and runs it until nothing is left to do; fails the test after the
-/// deadline.
+/// Restarts the context and runs it until it has no work left; fails the test after the deadline.
 void run_until_idle(asio::io_context& ctx);
 
-/// What a handler of a read or write was called with, and how often.
+/// The arguments of the handler of a read or write, and the number of its calls.
 struct outcome {
     int calls = 0;
     error_code ec;
     std::size_t bytes = 0;
 
-    /// A handler that writes here.
+    /// Returns a handler that stores its arguments here.
     auto handler() {
         return [this](error_code e, std::size_t n) {
             ++calls;
@@ -108,8 +106,8 @@ struct outcome {
     }
 };
 
-/// Starts the operation, runs the context, and returns what came of it; fails unless the handler
-/// was called exactly once, and not inline.
+/// Starts the operation, runs the context, and returns the result. Fails the test unless the
+/// handler is called exactly once, and not inside the initiating function.
 outcome read_at(
     environment& env, file& f, std::uint64_t offset,
     const std::vector<asio::mutable_buffer>& buffers);
@@ -117,28 +115,27 @@ outcome write_at(
     environment& env, file& f, std::uint64_t offset,
     const std::vector<asio::const_buffer>& buffers);
 
-/// The whole content of a file, by the C++ library and not by ours.
+/// Reads or writes a whole file with the C++ library.
 std::string content(const std::string& path);
 void set_content(const std::string& path, std::string_view bytes);
 
 /// Bytes that differ from position to position and from seed to seed.
 std::string pattern(std::size_t bytes, unsigned seed = 1);
 
-/// Writes the file back and drops its pages, so that the next read goes to the device.
+/// Writes the file back and drops its cached pages, so that the next read goes to the device.
 void make_cold(const std::string& path);
 
-/// Says in the output that this test, or a part of it, did not run, and why.
+/// Prints that this test, or a part of it, did not run, and why.
 void say_skipped(std::string_view why);
 
-/// Number of open descriptors, of threads, and of memory maps of this process. io_uring's workers
-/// do not count: the kernel makes them, and ends them some time after their ring. Nor do threads
-/// that have ended.
+/// The numbers of open descriptors, threads and memory maps of this process. Threads that have
+/// ended do not count. Nor do io_uring's workers in the kernel, which end some time after their
+/// ring.
 std::size_t count_descriptors();
 std::size_t count_threads();
 std::size_t count_maps();
 
-/// A memory map of this process: its first address, the one behind it, and where it begins in what
-/// is mapped.
+/// A memory map of this process: its addresses, without `end`, and its offset in the mapped file.
 struct memory_map {
     std::uintptr_t begin = 0;
     std::uintptr_t end = 0;
@@ -148,14 +145,14 @@ struct memory_map {
 /// The maps whose line in /proc/self/maps contains `name`.
 std::vector<memory_map> maps_of(std::string_view name);
 
-/// Number of this process's contexts of Linux AIO, each of which is a map.
+/// The number of Linux AIO contexts of this process. Each context is a memory map.
 std::size_t count_aio_contexts();
 
-/// The engines under test: ASIO_AIO_TEST_ENGINES (comma separated) where it is set, else all that
-/// work here.
+/// The engines under test: those in ASIO_AIO_TEST_ENGINES, separated by commas, or all that work
+/// here if the variable is not set.
 std::vector<backend> engines_under_test();
 
-/// The engine that serves files opened without `direct` where `chosen` is the context's.
+/// The engine that serves files opened without `direct` if `chosen` is the chosen engine.
 constexpr backend serves_buffered(backend chosen) {
     return chosen == backend::libaio ? backend::thread_pool : chosen;
 }
@@ -168,7 +165,7 @@ struct engine_test_registration {
         const char* name, engine_test body, const char* source, std::size_t line);
 };
 
-/// Adds what was registered to Boost.Test's master suite.
+/// Adds the registered tests to Boost.Test's master suite.
 void add_engine_tests();
 
 } // namespace test

@@ -10,8 +10,7 @@
 
 namespace test {
 
-/// Counts arrivals down; whoever waits goes on when all have come, or learns after a deadline that
-/// they have not.
+/// Counts arrivals. `wait` returns true when all have arrived, and false after a deadline.
 class meeting {
 public:
     explicit meeting(std::size_t expected) : missing_(expected) {}
@@ -25,7 +24,7 @@ public:
 
     [[nodiscard]] bool wait() {
         std::unique_lock locked(mutex_);
-        // Shorter than the test's own deadline, so that the test can say what did not happen.
+        // Shorter than the test's deadline, so that the test itself can report the failure.
         const auto deadline = std::chrono::seconds(deadline_seconds / 4);
         return changed_.wait_for(locked, deadline, [this] { return missing_ == 0; });
     }
@@ -41,8 +40,8 @@ private:
     std::size_t missing_;
 };
 
-/// Runs `ctx` on so many threads, the caller's included, until nothing is left to do; fails the
-/// test after a deadline.
+/// Runs `ctx` on `threads` threads, including the caller's, until it has no work left. Fails the
+/// test after the deadline.
 inline void run_on_threads(asio::io_context& ctx, std::size_t threads) {
     ctx.restart();
     bool idle = false;
@@ -52,7 +51,7 @@ inline void run_on_threads(asio::io_context& ctx, std::size_t threads) {
             others.emplace_back([&] { ctx.run(); });
         run_with_deadline(ctx);
         idle = ctx.stopped();
-        ctx.stop(); // the others must end even where a completion was lost
+        ctx.stop(); // ends the other threads even if a completion was lost
     }
     BOOST_REQUIRE_MESSAGE(idle, "run() did not return: a completion was lost");
 }

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: BSL-1.0 The ends: of the context, of the process's single thread of
-// control (a fork), of the thread that owns the ring.
+// SPDX-License-Identifier: BSL-1.0
+// What the io_uring engine does at the end of the context, around a fork, and at the end of the
+// thread that owns the ring.
 #include "engine/io_uring/engine.hpp"
 
 #include <poll.h>

@@ -9,9 +9,7 @@
 #include <asio_aio/detail/core/posix_file.hpp>
 
 #include <poll.h>
-#include <algorithm>
 #include <cerrno>
-#include <new>
 #include <utility>
 
 namespace asio_aio::detail {

@@ -64,16 +64,15 @@ template <typename Function>
 void submit_to_any(
     const boost::asio::any_io_executor& executor, submission how, Function&& function) {
     namespace asio = boost::asio;
-    if (const auto* io = executor.target<asio::io_context::executor_type>())
-        submit_to_concrete(*io, how, std::move(function));
-    else if (const auto* strand = executor.target<asio::strand<asio::io_context::executor_type>>())
-        submit_to_concrete(*strand, how, std::move(function));
-    else if (const auto* strand = executor.target<asio::strand<asio::any_io_executor>>())
-        submit_to_concrete(*strand, how, std::move(function));
-    else if (const auto* strand = executor.target<asio::strand<asio::thread_pool::executor_type>>())
-        submit_to_concrete(*strand, how, std::move(function));
-    else
-        submit_to_concrete(executor, how, std::move(function));
+    if (const auto* one = executor.target<asio::io_context::executor_type>())
+        return submit_to_concrete(*one, how, std::move(function));
+    if (const auto* one = executor.target<asio::strand<asio::io_context::executor_type>>())
+        return submit_to_concrete(*one, how, std::move(function));
+    if (const auto* one = executor.target<asio::strand<asio::any_io_executor>>())
+        return submit_to_concrete(*one, how, std::move(function));
+    if (const auto* one = executor.target<asio::strand<asio::thread_pool::executor_type>>())
+        return submit_to_concrete(*one, how, std::move(function));
+    submit_to_concrete(executor, how, std::move(function));
 }
 
 /// Submits `function`, which has an allocator and no executor of its own. The function never runs

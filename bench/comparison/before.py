@@ -10,7 +10,7 @@ MOST_LOST = 0.02
 
 
 def pairs(cases, build):
-    """One case for each contestant of ours: its current build, and the one in the folder `build`."""
+    """One case for each contestant of ours: its current build and the one in `build`."""
     return [replace(case, name=f"{case.name}: {each.name}", reference_word=BEFORE,
                     contestants=(replace(each, name=NOW), before), reference=before)
             for case in cases for each in case.contestants if each.name.startswith("ours")

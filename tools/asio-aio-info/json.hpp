@@ -31,8 +31,8 @@ namespace info {
  * - `place` is null without PATH. `place.kind` is "file", "folder" or "block_device". With an
  *   `error`, for example of a read-only folder, what was not examined is null.
  * - `taste` is null without PATH, with `--seconds 0`, and with an error in `place`. Reads are
- *   spread over `range_bytes` from the start of the file. The figures are null with an error, and if
- *   another engine serves the file.
+ *   spread over `range_bytes` from the start of the file. The figures are null with an error, and
+ *   if another engine serves the file.
  */
 void print_json(const report& found, std::ostream& out);
 

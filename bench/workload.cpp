@@ -36,7 +36,8 @@ void add_data_options(option_set& options, workload& target) {
 }
 
 void add_workload_options(option_set& options, workload& target) {
-    options.word("operation", target.operation, {"read", "write", "mixed"}, "kind");
+    options.word(
+        "operation", target.operation, {"read", "write", "mixed"}, "kind of the operations");
     options.number(
         "read-percent", target.read_percent, 0, 100, "per cent of reads in a mixed workload");
     options.number("depth", target.depth, 1, 100'000, "operations in flight for each thread");

@@ -21,7 +21,7 @@ constexpr std::size_t small_block = std::size_t{64} * 1024;
 
 struct read_block {
     block_pool::block memory;
-    std::size_t size; // bytes asked for
+    std::size_t size; // requested bytes
     error_code error;
     bool arrived = false;
 };

@@ -104,7 +104,7 @@ reply make_file_reply(const request_head& request, const opened_file& opened) {
     const auto condition = check_preconditions(request, version);
     if (condition == precondition::failed)
         return make_error_reply(
-            request, {status::precondition_failed, "the file is not the version asked for"});
+            request, {status::precondition_failed, "the file is not the requested version"});
     if (condition == precondition::not_modified) {
         reply made = make_reply(request, status::not_modified);
         describe_version(made.head, version);

@@ -79,7 +79,7 @@ void print_choice(const asio_aio::description& choice, page& out) {
 
 std::string io_uring_disabled_words(const std::optional<std::uint64_t>& value) {
     constexpr const char* meanings[] = {
-        "everybody may use io_uring", "only kernel.io_uring_group and privileged processes may",
+        "every process may use io_uring", "only kernel.io_uring_group and privileged processes may",
         "no process may"};
     if (!value || *value >= std::size(meanings))
         return number_or_dash(value);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// This library, with any engine and any of three completion tokens.
+// The contestant asio_aio: this library, with any engine and three kinds of completion tokens.
 #include "asio_worker.hpp"
 
 #include <asio_aio/asio_aio.hpp>
@@ -23,31 +23,35 @@ struct settings {
         asio.add_to(all);
         all.word(
             "engine", engine, {"automatic", "io_uring", "libaio", "thread_pool"},
-            "what does the I/O");
+            "engine that performs the I/O");
         all.number(
             "max-threads", options.max_threads, 1, options.most_threads,
-            "threads of the pool at most");
+            "most threads of the pool");
         all.number(
             "inline-read-limit", options.inline_read_limit, 0, 1u << 30,
-            "bytes of an inline read at most");
+            "largest inline read, in bytes; 0: none");
         all.number(
             "queue-depth", options.queue_depth, 1, options.deepest_queue,
-            "operations in the kernel's queue");
-        all.flag("sqpoll", options.sqpoll, "options::sqpoll");
-        all.flag("single-issuer", options.single_issuer, "options::single_issuer");
+            "most operations that the kernel holds");
+        all.flag("sqpoll", options.sqpoll, "a thread of the kernel submits (options::sqpoll)");
+        all.flag(
+            "single-issuer", options.single_issuer,
+            "one thread runs each context (options::single_issuer)");
     }
 
     void check(const bench::workload& wanted) const {
         if (options.single_issuer &&
             (asio.token == "use_future" || asio.contexts != wanted.threads))
             throw bench::usage_error(
-                "--single-issuer: needs one thread for each context, and no use_future");
+                "--single-issuer: needs as many --contexts as --threads, and a --token other than "
+                "use_future");
         if (options.single_issuer && options.sqpoll)
-            throw bench::usage_error("--single-issuer: not together with --sqpoll");
+            throw bench::usage_error(
+                "--single-issuer and --sqpoll exclude each other; give one of them");
     }
 };
 
-/// Sets the options, and opens one file to see what they come to.
+/// Sets the options and opens one file, so that the context chooses its engine.
 void configure(asio::io_context& context, const settings& wanted, bench::job& task) try {
     asio_aio::options options = wanted.options;
     if (const auto engine = asio_aio::backend_from_string(wanted.engine))
@@ -63,10 +67,10 @@ void configure(asio::io_context& context, const settings& wanted, bench::job& ta
 void run(bench::job& task, const settings& wanted) {
     wanted.check(task.wanted);
     {
-        // ended before the measurement, as are the kernel's threads of its engine
-        asio::io_context probe;
-        configure(probe, wanted, task);
-        task.engine = to_string(*asio_aio::describe(probe).chosen);
+        // A context of its own: its engine and the engine's threads end before the measurement.
+        asio::io_context trial;
+        configure(trial, wanted, task);
+        task.engine = to_string(*asio_aio::describe(trial).chosen);
     }
     task.notes = wanted.asio.token;
     bench::run_asio<file>(

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: BSL-1.0 Asio's own file. Built twice: with epoll beside io_uring, as
-// most programs have it, and for io_uring alone.
+// SPDX-License-Identifier: BSL-1.0
+// The contestant asio::random_access_file. CMake builds this source twice: with epoll for sockets
+// and io_uring for files, as in most programs, and with all of Asio on io_uring.
 #include <boost/asio/random_access_file.hpp>
 
 #include "asio_worker.hpp"
@@ -13,10 +14,10 @@ namespace {
 
 namespace asio = boost::asio;
 
-// Seen with Boost 1.81: of reads started on 1000 objects at once, 128 complete.
+// Boost 1.81: if a program starts reads on 1000 objects at once, 128 of them complete.
 constexpr unsigned most_objects_at_once = 128;
 
-/// Asio makes its ring with the first file, and throws where it is refused.
+/// Asio creates its ring with the first file, and throws if the kernel refuses it.
 void check_ring(asio::io_context& context) try {
     asio::random_access_file file(context);
 } catch (const boost::system::system_error& error) {
@@ -26,7 +27,7 @@ void check_ring(asio::io_context& context) try {
 void run(bench::job& task, const bench::asio_settings& settings) {
     if (std::min(task.wanted.files, task.wanted.depth * task.wanted.threads) > most_objects_at_once)
         throw bench::cannot_run(
-            "asio::random_access_file stalls with operations on more than 128 objects at once");
+            "asio::random_access_file stalls if operations are in flight on more than 128 objects");
 #if defined(BOOST_ASIO_HAS_IO_URING_AS_DEFAULT)
     task.engine = "io_uring alone";
 #else

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: BSL-1.0 What two situations of every file server do to Asio's own file
-// and to ours: the program behind the README's table.
+// SPDX-License-Identifier: BSL-1.0
+// Shows two faults of Asio's own file that any file server can meet, and how asio_aio behaves in
+// the same situations. The README's comparison has these results.
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/random_access_file.hpp>
@@ -32,7 +33,7 @@ std::string read_file(const fs::path& path) {
     return {std::istreambuf_iterator<char>(in), {}};
 }
 
-/// Starts one read on each of many files at once; returns how many complete within the time.
+/// Starts one read on each of many files at once. Returns how many complete within the time.
 template <typename File>
 int read_many_files(const fs::path& folder, int files, std::chrono::seconds time) {
     std::vector<std::string> buffers(std::size_t(files), std::string(block_bytes, '\0'));
@@ -49,7 +50,7 @@ int read_many_files(const fs::path& folder, int files, std::chrono::seconds time
     return completed;
 }
 
-/// Closes a file with writes pending and opens another; returns whether the other was written to.
+/// Closes a file while writes are pending and opens another. True if the writes reach the other.
 template <typename File>
 bool writes_reach_another_file(const fs::path& folder) {
     const std::string other = "the other file";
@@ -72,7 +73,7 @@ void report(const char* name, const fs::path& folder) {
     constexpr auto time = std::chrono::seconds(5);
     std::printf("%s\n", name);
     std::printf(
-        "  %d of %d reads completed that were started at once, one on each file\n",
+        "  %d of %d reads completed (all started at once, one on each file)\n",
         read_many_files<File>(folder, files, time), files);
     std::printf(
         "  writes of a closed file %s\n",
@@ -85,7 +86,7 @@ void report(const char* name, const fs::path& folder) {
 int main() try {
     std::string name = (fs::temp_directory_path() / "asio_file_facts-XXXXXX").string();
     if (!::mkdtemp(name.data()))
-        throw std::runtime_error("cannot make a folder like " + name);
+        throw std::runtime_error("cannot create a folder named like " + name);
     const fs::path folder = name;
     write_file(folder / "data", std::string(block_bytes, 'd'));
     report<asio_aio::random_access_file_aio>("asio_aio::random_access_file_aio", folder);

@@ -22,28 +22,28 @@
 
 namespace bench {
 
-/// How a program that uses Asio would do it.
+/// Options of the contestants that use Asio.
 struct asio_settings {
     std::string token = "callback";
-    unsigned contexts = 1; ///< One that all threads run, or one for each thread.
+    unsigned contexts = 1; ///< 1: all threads run one context. Otherwise one for each thread.
 
     void add_to(option_set& options) {
         options.word(
-            "token", token, {"callback", "use_awaitable", "use_future"},
-            "how completions are delivered");
+            "token", token, {"callback", "use_awaitable", "use_future"}, "completion token");
         options.number(
             "contexts", contexts, 1, 64,
-            "io_contexts: 1, run by all threads, or as many as threads");
+            "io_contexts: 1 that all threads run, or as many as --threads");
     }
 
     void check(const workload& wanted) const {
         if (contexts != 1 && contexts != wanted.threads)
             throw usage_error(
-                "--contexts: must be 1 or as many as --threads: " + std::to_string(wanted.threads));
+                "--contexts: must be 1 or the number of --threads, " +
+                std::to_string(wanted.threads));
     }
 };
 
-/// Drives files of one `io_context`, Asio's own or ours: they have the same members.
+/// Drives the files of one `io_context`. Asio's file and ours have the same members.
 template <typename File>
 class asio_worker final : public worker {
 public:
@@ -77,7 +77,7 @@ public:
 private:
     using error_code = boost::system::error_code;
 
-    /// The operation that `used` has come to.
+    /// Starts the current operation of `used`.
     template <typename Token>
     auto start(place& used, Token&& token) {
         const request& wanted = used.now();
@@ -114,7 +114,7 @@ private:
             used.finish(std::int64_t(co_await start(used, boost::asio::use_awaitable)));
     }
 
-    /// Futures are waited for by a thread that does not run the context: the oldest first.
+    /// Waits for the futures, the oldest first, while other threads run the context.
     void run_futures() {
         auto guard = boost::asio::make_work_guard(context_);
         std::vector<std::thread> others = run_on_others(threads_);

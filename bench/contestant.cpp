@@ -11,7 +11,7 @@ namespace bench {
 
 namespace {
 
-/// The threads of a run: all prepare, then all work, then all end.
+/// The threads of a run. All of them prepare, then all work, then all end.
 class team {
 public:
     team(job& task, unsigned groups, unsigned places, const make_worker& make)
@@ -22,7 +22,7 @@ public:
           done_(groups),
           errors_(groups) {}
 
-    /// What the thread `index` does.
+    /// The function of thread `index`.
     void take_part(unsigned index) noexcept {
         std::unique_ptr<place_group> mine;
         std::unique_ptr<worker> own;

@@ -15,7 +15,7 @@
 
 namespace bench {
 
-/// What a contestant has to work with, and may say about itself.
+/// The task of a contestant, and what the contestant reports about itself.
 struct job {
     explicit job(const workload& given) : wanted(given), files(given), measured(given) {}
 
@@ -26,7 +26,7 @@ struct job {
     std::string notes{};
 };
 
-/// What one thread of a contestant does: its constructor prepares, unmeasured.
+/// The work of one thread of a contestant. Its constructor prepares and is not measured.
 class worker {
 public:
     worker() = default;
@@ -34,17 +34,17 @@ public:
     worker& operator=(const worker&) = delete;
     virtual ~worker() = default;
 
-    /// Does all operations of its places.
+    /// Performs all operations of its places.
     virtual void run() noexcept = 0;
 };
 
 using make_worker = std::function<std::unique_ptr<worker>(std::vector<place>&)>;
 
-/// Makes a worker on each of `groups` threads, with so many places; when all are made, they run.
-/** One group is on the calling thread. What the workers own ends after the measurement. */
+/// Makes a worker with `places` places on each of `groups` threads, then runs all workers.
+/** The calling thread is one of these threads. Workers are destroyed after the measurement. */
 void run_groups(job& task, unsigned groups, unsigned places, const make_worker& make);
 
-/// The same with workers that are made of the job, their places and `arguments`.
+/// Overload that makes each `Worker` from the job, its places and `arguments`.
 template <typename Worker, typename... Arguments>
 void run_groups(job& task, unsigned groups, unsigned places, const Arguments&... arguments) {
     const make_worker make = [&](std::vector<place>& mine) {
@@ -53,10 +53,9 @@ void run_groups(job& task, unsigned groups, unsigned places, const Arguments&...
     run_groups(task, groups, places, make);
 }
 
-/// The `main` of every contestant: parses, prepares, lets `body` run the groups, prints the line.
+/// The `main` of every contestant: parses the options, prepares the files, calls `body` and prints.
 /**
- * Exit status: 0; 1 where something failed; 2 for a wrong option; 77 if the contestant cannot run
- * here.
+ * Exit status: 0 success, 1 failure, 2 a wrong option, 77 the contestant cannot run here.
  */
 int run_contestant(
     int argc, char* argv[], const std::string& name, option_set& options,

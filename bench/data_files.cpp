@@ -23,7 +23,7 @@ constexpr std::size_t chunk_bytes = 1024 * 1024;
     throw std::system_error(errno, std::generic_category(), what);
 }
 
-/// Each of 10 000 files needs a descriptor in each context.
+/// A workload of 10 000 files needs 10 000 descriptors in each context.
 void raise_descriptor_limit() {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
@@ -35,7 +35,7 @@ void raise_descriptor_limit() {
 int open_file(const std::string& path, int flags) {
     const int fd = ::open(path.c_str(), flags | O_CLOEXEC, 0600);
     if (fd == -1 && errno == EINVAL && (flags & O_DIRECT))
-        throw cannot_run("the filesystem of " + path + " knows no O_DIRECT");
+        throw cannot_run("the filesystem of " + path + " does not support O_DIRECT");
     if (fd == -1)
         throw_errno("open " + path);
     return fd;
@@ -56,8 +56,7 @@ void write_file(
     ::close(fd);
 }
 
-/// Writes dirty pages to the device. Not fsync(2), which takes milliseconds for a file that is
-/// clean.
+/// Writes dirty pages to the device. fsync(2) would take milliseconds even for a clean file.
 void write_back(int fd, const std::string& path) {
     constexpr unsigned all =
         SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
@@ -74,9 +73,11 @@ void read_through(int fd, const std::string& path) {
         throw_errno("read " + path);
 }
 
-/// Writes the whole file over, block by block, when none of it is in the page cache: the kernel
-/// then makes a small folio for each block. Reads would make large ones, and a write of 4 KiB into
-/// one takes ext4 ten times as long (Linux 6.18).
+/// Overwrites the whole file block by block. None of the file may be in the page cache.
+/**
+ * The kernel then makes a small folio for each block. Reads would make large folios, and a write of
+ * 4 KiB into a large folio takes ext4 ten times as long (Linux 6.18).
+ */
 void write_over(const std::string& path, const workload& wanted) {
     const int fd = open_file(path, O_WRONLY);
     random_bits random(wanted.seed);
@@ -135,13 +136,15 @@ void data_files::write_back_all() const {
 }
 
 void data_files::create(const fs::path& folder, const workload& wanted) const {
-    // A folder with the final name is complete: the name is given when all is on the device.
+    // The folder gets its final name when all files are on the device. So a folder with that name
+    // is complete.
     const fs::path unfinished = folder.string() + ".part";
     fs::remove_all(unfinished);
     fs::create_directories(unfinished);
     if (fs::space(unfinished).available < wanted.size_mib * 1024 * 1024 * 5 / 4)
         throw cannot_run(
-            "too little space in " + wanted.dir + " for --size " + std::to_string(wanted.size_mib));
+            "too little free space in " + wanted.dir + " for --size " +
+            std::to_string(wanted.size_mib) + " (MiB)");
     std::vector<std::uint64_t> chunk(chunk_bytes / sizeof(std::uint64_t));
     random_bits random(wanted.seed);
     for (unsigned i = 0; i != wanted.files; ++i)

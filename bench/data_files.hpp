@@ -9,7 +9,7 @@
 
 namespace bench {
 
-/// Descriptors that are closed at the end.
+/// Owns open descriptors.
 class descriptors {
 public:
     descriptors() = default;
@@ -24,27 +24,28 @@ private:
     std::vector<int> all_;
 };
 
-/// The files of a workload: made by the first program that needs them, as the workload wants to
-/// find them.
+/// The data files of a workload. The first program that needs them makes them; they are kept.
 class data_files {
 public:
-    /// Makes the files where they are missing. Brings them into the page cache, or out of it for a
-    /// direct workload.
-    /** Each block of a file that is written through the page cache has been written once before. */
+    /// Makes files that are missing, and prepares the page cache.
+    /**
+     * A cached workload finds all data in the page cache, a direct workload none of it. For cached
+     * writes, each block has been written once before.
+     */
     explicit data_files(const workload& wanted);
     data_files(const data_files&) = delete;
     data_files& operator=(const data_files&) = delete;
 
     const std::vector<std::string>& paths() const { return paths_; }
 
-    /// Opens all of them as the workload wants them.
+    /// Opens all files with the flags of the workload.
     descriptors open() const { return {paths_, flags_}; }
 
-    /// Writes back what a workload has written, lest the next program pays for it.
+    /// Writes dirty pages to the device, so that the next program does not wait for them.
     void write_back_all() const;
 
 private:
-    /// Brings one file into the page cache, or out of it.
+    /// Prepares the page cache for one file.
     void settle(const std::string& path, const workload& wanted) const;
     void create(const std::filesystem::path& folder, const workload& wanted) const;
 

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: BSL-1.0 What a cached 4 KiB read costs through the inline path, against
-// a bare pread loop: CPU time per read, in interleaved rounds.
+// SPDX-License-Identifier: BSL-1.0
+// Compares inline reads of cached data with a bare pread loop: CPU time of a 4 KiB read, in
+// interleaved rounds of one process.
 #include <asio_aio/asio_aio.hpp>
 
 #include <boost/asio/awaitable.hpp>
@@ -38,7 +39,7 @@ struct settings {
     int rounds = 15;
 };
 
-/// Positions in the file, the same cheap sequence for every contestant.
+/// Random offsets: the same sequence for every contestant.
 class random_offset {
 public:
     std::uint64_t operator()() {
@@ -152,7 +153,7 @@ double cpu_seconds() {
 struct contestant {
     const char* name;
     std::function<void(const data_file&, std::uint64_t)> run;
-    const contestant* counterpart = nullptr; ///< The same with callbacks.
+    const contestant* counterpart = nullptr; ///< The contestant with callbacks.
     std::vector<double> microseconds{};
 
     double median() const {
@@ -162,7 +163,7 @@ struct contestant {
     }
 };
 
-/// The median over the rounds of one contestant's time divided by another's in the same round.
+/// The median, over all rounds, of the time of `a` divided by the time of `b` in the same round.
 double median_ratio(const contestant& a, const contestant& b) {
     std::vector<double> ratios;
     for (std::size_t i = 0; i != a.microseconds.size(); ++i)
@@ -174,9 +175,10 @@ double median_ratio(const contestant& a, const contestant& b) {
 void usage(const char* program) {
     std::printf(
         "usage: %s [--rounds N] [--reads N]\n"
-        "Cached 4 KiB random reads: CPU time per read of a pread loop and of asio_aio's inline "
-        "path.\n"
-        "  --rounds N  interleaved rounds of all contestants (15); medians are printed\n"
+        "Prints the CPU time of a cached random 4 KiB read: in a pread loop, and as an inline "
+        "read\n"
+        "of asio_aio.\n"
+        "  --rounds N  interleaved rounds of all contestants (15); the table has medians\n"
         "  --reads N   reads of each contestant in a round (200000)\n",
         program);
 }
@@ -186,8 +188,14 @@ bool parse(int argc, char* argv[], settings& wanted) {
         const std::string option = argv[i];
         char* end = nullptr;
         const long long value = i + 1 < argc ? std::strtoll(argv[i + 1], &end, 10) : 0;
-        if ((option != "--rounds" && option != "--reads") || value < 1 || *end != '\0')
+        const bool known = option == "--rounds" || option == "--reads";
+        if (!known || value < 1 || *end != '\0') {
+            if (option != "--help")
+                std::fprintf(
+                    stderr, "bench_inline_read: %s: %s\n", option.c_str(),
+                    known ? "needs a whole number from 1" : "unknown option");
             return false;
+        }
         if (option == "--rounds")
             wanted.rounds = int(value);
         else
@@ -231,6 +239,6 @@ int main(int argc, char* argv[]) try {
     }
     return 0;
 } catch (const std::exception& error) {
-    std::cerr << "inline_read: " << error.what() << '\n';
+    std::cerr << "bench_inline_read: " << error.what() << '\n';
     return 1;
 }

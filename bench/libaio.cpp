@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: BSL-1.0 A bare loop over Linux AIO, one context for each thread:
-// submissions in batches, as the places become free.
+// SPDX-License-Identifier: BSL-1.0
+// The contestant libaio: a bare loop over Linux AIO with one context for each thread. All places
+// that are free are submitted in one batch.
 #include "contestant.hpp"
 
 #include <libaio.h>
@@ -68,7 +69,7 @@ private:
         for (int i = 0; i < n; ++i) {
             const io_event& event = events_[std::size_t(i)];
             auto* const done = static_cast<bench::place*>(event.data);
-            done->finish(std::int64_t(event.res)); // libaio declares it unsigned
+            done->finish(std::int64_t(event.res)); // or -errno: libaio declares the field unsigned
             free_.push_back(event.obj);
             waiting_.push(done);
         }
@@ -86,11 +87,10 @@ private:
 } // namespace
 
 int main(int argc, char* argv[]) {
-    bench::option_set options(
-        "A bare loop over libaio, one context for each thread. Buffered operations block in it.");
+    bench::option_set options("A bare loop over libaio, one context for each thread. io_submit "
+                              "blocks for buffered files.");
     unsigned queue_depth = 256;
-    options.number(
-        "queue-depth", queue_depth, 1, 65536, "operations that the context holds at most");
+    options.number("queue-depth", queue_depth, 1, 65536, "most operations that a context holds");
     return bench::run_contestant(argc, argv, "libaio", options, [&](bench::job& task) {
         task.engine = "libaio";
         bench::run_groups<aio_loop>(task, task.wanted.threads, task.wanted.depth, queue_depth);

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: BSL-1.0 A bare loop over io_uring, one ring for each thread: what the
-// kernel's interface costs without a library above it.
+// SPDX-License-Identifier: BSL-1.0
+// The contestant liburing: a bare loop over io_uring with one ring for each thread. It shows the
+// cost of the kernel's interface without a library above it.
 #include "contestant.hpp"
 
 #include <liburing.h>
@@ -49,8 +50,8 @@ private:
             bench::place* const next = waiting_.pop();
             if (!next)
                 return;
-            // With sqpoll an operation can complete before the kernel's thread says that it has
-            // taken it.
+            // With sqpoll an operation can complete before the kernel's thread has released its
+            // submission entry.
             while (::io_uring_sq_space_left(&ring_) == 0)
                 ::io_uring_sqring_wait(&ring_);
             prepare(*::io_uring_get_sqe(&ring_), *next);
@@ -94,10 +95,11 @@ int main(int argc, char* argv[]) {
     bench::option_set options("A bare loop over liburing, one ring for each thread.");
     settings own;
     options.number(
-        "queue-depth", own.queue_depth, 1, deepest_queue, "operations that the ring holds at most");
-    options.flag("sqpoll", own.sqpoll, "IORING_SETUP_SQPOLL");
+        "queue-depth", own.queue_depth, 1, deepest_queue, "most operations that a ring holds");
+    options.flag("sqpoll", own.sqpoll, "a thread of the kernel submits (IORING_SETUP_SQPOLL)");
     options.flag(
-        "single-issuer", own.single_issuer, "IORING_SETUP_SINGLE_ISSUER and _DEFER_TASKRUN");
+        "single-issuer", own.single_issuer,
+        "one thread uses each ring (IORING_SETUP_SINGLE_ISSUER and _DEFER_TASKRUN)");
     return bench::run_contestant(argc, argv, "liburing", options, [&](bench::job& task) {
         task.engine = "io_uring";
         bench::run_groups<uring_loop>(task, task.wanted.threads, task.wanted.depth, own);

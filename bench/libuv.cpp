@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: BSL-1.0 libuv's file requests, one loop for each thread; its pool of
+// SPDX-License-Identifier: BSL-1.0
+// The contestant libuv: its file requests, with one loop for each thread. One pool of
 // UV_THREADPOOL_SIZE threads serves all loops.
 #include "contestant.hpp"
 
@@ -68,8 +69,9 @@ std::string pool() {
 } // namespace
 
 int main(int argc, char* argv[]) {
-    bench::option_set options("libuv's uv_fs_read and uv_fs_write, one loop for each thread. "
-                              "UV_THREADPOOL_SIZE in the environment: 4.");
+    bench::option_set options(
+        "libuv's uv_fs_read and uv_fs_write, one loop for each thread. "
+        "The environment variable UV_THREADPOOL_SIZE is the size of its pool (4).");
     return bench::run_contestant(argc, argv, "libuv", options, [](bench::job& task) {
         task.engine = "libuv " + std::string(::uv_version_string()) + ", " + pool();
         bench::run_groups<uv_worker>(task, task.wanted.threads, task.wanted.depth);

@@ -64,8 +64,8 @@ measurement::measurement(const workload& wanted)
       one_thread_(wanted.threads == 1) {}
 
 void measurement::set_places(std::uint64_t places, unsigned groups) {
-    // Several at a time where threads would fight for the counter; few enough that all places end
-    // together.
+    // With several threads, a place takes several operations at a time: less contention for the
+    // counter. It takes few, so that all places end together.
     if (!one_thread_)
         batch_ = unsigned(std::clamp<std::uint64_t>(operations_ / places / 64, 1, 16));
     groups_running_ = groups;
@@ -90,7 +90,7 @@ void measurement::group_finished(std::uint64_t completed) noexcept {
 }
 
 measurement::instant measurement::now() noexcept {
-    // User and system time of all threads, as getrusage(2) counts it, but to the nanosecond.
+    // User and system time of all threads, as in getrusage(2), but in nanoseconds.
     timespec cpu{};
     ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
     return {clock::now(), double(cpu.tv_sec) + double(cpu.tv_nsec) * 1e-9};

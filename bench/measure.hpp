@@ -12,7 +12,7 @@
 
 namespace bench {
 
-/// Counts times in buckets that are 1/32 of their value wide: an addition, whatever the time.
+/// A histogram of times. Each bucket is 1/32 of its value wide.
 class histogram {
 public:
     /// Thread-safe.
@@ -20,7 +20,7 @@ public:
 
     std::uint64_t count() const;
 
-    /// The middle of the bucket that the q-quantile is in; the highest time for 1.
+    /// The q-quantile in microseconds: the middle of its bucket. For q = 1 the highest time.
     double quantile_us(double q) const;
 
 private:
@@ -34,19 +34,18 @@ private:
     std::atomic<std::uint64_t> highest_{0};
 };
 
-/// Hands out the operations of a run and measures it: wall clock, CPU time of the process,
-/// latencies.
+/// Hands out the operations of a run. Measures its wall-clock time, CPU time and latencies.
 class measurement {
 public:
     explicit measurement(const workload& wanted);
 
-    /// Takes an operation or a few, numbered from `first`; 0 when none is left.
-    /** Who takes the first behind the warm-up starts the clock. */
+    /// Takes operations, numbered from `first`, and returns how many: 0 if none is left.
+    /** The call that takes the first operation after the warm-up starts the clock. */
     unsigned take(std::uint64_t& first) noexcept;
 
     void set_places(std::uint64_t places, unsigned groups);
 
-    /// Called by each group of places when its operations are done; the last stops the clock.
+    /// Each group of places calls this when its operations are done. The last call stops the clock.
     void group_finished(std::uint64_t completed) noexcept;
 
     bool wants_latency(std::uint64_t ticket) const noexcept {
@@ -54,7 +53,7 @@ public:
     }
     void add_latency(std::chrono::nanoseconds time) noexcept { latencies_.add(time); }
 
-    /// Prints the one line; throws if an operation is missing.
+    /// Prints the result as one line. Throws if an operation is missing.
     void print(
         const std::string& contestant, const workload& wanted, const std::string& engine,
         const std::string& notes) const;
@@ -77,7 +76,7 @@ private:
     std::atomic<std::uint64_t> next_{0};
     std::atomic<std::uint64_t> completed_{0};
     std::atomic<unsigned> groups_running_{0};
-    instant begin_{}; // written by the one thread that takes the first operation behind the warm-up
+    instant begin_{}; // written by the thread that takes the first operation after the warm-up
     instant end_{};
     histogram latencies_;
 };

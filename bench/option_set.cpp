@@ -42,7 +42,7 @@ void option_set::flag(const std::string& name, bool& field, std::string text) {
 }
 
 bool option_set::parse(int argc, char* argv[]) try {
-    described_.add_options()("help", "print this and end");
+    described_.add_options()("help", "print this text");
     po::variables_map found;
     const int style =
         po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
@@ -57,7 +57,7 @@ bool option_set::parse(int argc, char* argv[]) try {
     po::notify(found);
     return true;
 } catch (const po::error& error) {
-    throw usage_error(error.what());
+    throw usage_error(std::string(error.what()) + "; --help lists the options");
 }
 
 std::uint64_t option_set::to_number(

@@ -10,7 +10,7 @@
 
 namespace bench {
 
-/// What a program takes on its command line. A wrong value is answered with its option and what is
+/// The command-line options of a program. An error about a value names its option and what is
 /// allowed.
 class option_set {
 public:
@@ -33,10 +33,10 @@ public:
 
     void text(const std::string& name, std::string& field, std::string text);
 
-    /// True where it is given.
+    /// A switch: true if it is given.
     void flag(const std::string& name, bool& field, std::string text);
 
-    /// Sets all fields. False: help was asked for and is printed.
+    /// Sets all fields. Returns false after `--help`, and has printed the help then.
     bool parse(int argc, char* argv[]);
 
 private:

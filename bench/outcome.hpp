@@ -18,11 +18,10 @@ struct cannot_run : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-/// Ends the program, from whatever thread and with whatever in flight: a benchmark of failed calls
-/// measures nothing.
+/// Ends the program with status 1 from any thread: figures of failed calls mean nothing.
 [[noreturn]] void fail(std::string_view call, std::string_view reason) noexcept;
 
-/// Calls `body` and turns what it throws into a line on stderr and an exit status.
+/// Calls `body`. Turns an exception into a line on stderr and an exit status.
 int guarded(const std::string& name, const std::function<void()>& body);
 
 } // namespace bench

@@ -12,7 +12,7 @@ namespace bench {
 
 namespace {
 
-// A page: what O_DIRECT wants on any disk, and what a program's own pool of buffers would give.
+// A page: enough for O_DIRECT on any disk, and the usual alignment of a pool of buffers.
 constexpr std::size_t alignment = 4096;
 
 std::size_t stride(std::size_t block) {
@@ -37,8 +37,8 @@ place_group::place_group(
     memory_.reset(static_cast<char*>(std::aligned_alloc(alignment, each * count)));
     if (!memory_)
         throw std::bad_alloc();
-    // Touched, so that no operation meets a page fault; random, so that what is written stays
-    // incompressible.
+    // Fills the memory, so that no operation causes a page fault. Random data cannot be compressed
+    // when it is written.
     random_bits random(first_number + 1);
     for (std::size_t i = 0; i != each * count; i += sizeof(std::uint64_t)) {
         const std::uint64_t bits = random();

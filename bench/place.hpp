@@ -14,13 +14,13 @@
 
 namespace bench {
 
-/// A place in flight: a buffer, and the sequence of operations that use it one after another.
+/// A place in flight: a buffer, and operations that use the buffer one after another.
 class place {
 public:
     place(measurement& measured, const workload& wanted, std::uint64_t number, char* buffer)
         : measured_(&measured), requests_(wanted, number), buffer_(buffer), block_(wanted.block) {}
 
-    /// Goes on to the next operation; false if there is none.
+    /// Begins the next operation; false if there is none.
     bool next() noexcept {
         if (left_ == 0 && (left_ = measured_->take(ticket_)) == 0)
             return false;
@@ -32,7 +32,7 @@ public:
         return true;
     }
 
-    /// The operation is done: with this number of bytes, or a negative errno.
+    /// Ends the operation. `result` is a number of bytes or a negative errno.
     void finish(std::int64_t result) noexcept {
         if (timed_)
             measured_->add_latency(std::chrono::steady_clock::now() - begin_);
@@ -79,8 +79,8 @@ private:
     std::vector<place> places_;
 };
 
-/// Places that wait for room in a queue of the kernel, in order. It never holds more than it began
-/// with.
+/// A first-in-first-out queue of places that wait for room in a queue of the kernel.
+/** It never holds more places than it began with. */
 class place_queue {
 public:
     explicit place_queue(std::vector<place>& all) : count_(all.size()) {
@@ -90,7 +90,7 @@ public:
 
     void push(place* last) noexcept { slots_[(first_ + count_++) % slots_.size()] = last; }
 
-    /// The first that has something to do, its next operation begun; null where none has.
+    /// The first place that has another operation, which is begun. Null if none has.
     place* pop() noexcept {
         while (count_ != 0) {
             place* const next = slots_[first_];

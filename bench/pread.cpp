@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// A loop of pread and pwrite on each thread: what a program pays that waits for each operation.
+// The contestant pread: a loop of pread and pwrite on each thread that waits for each operation.
 #include "contestant.hpp"
 
 #include <unistd.h>
@@ -31,8 +31,8 @@ private:
 } // namespace
 
 int main(int argc, char* argv[]) {
-    bench::option_set options(
-        "A loop of pread and pwrite on each thread; one operation in flight, whatever --depth.");
+    bench::option_set options("A loop of pread and pwrite on each thread. It ignores --depth: one "
+                              "operation is in flight.");
     return bench::run_contestant(argc, argv, "pread", options, [](bench::job& task) {
         task.engine = "none";
         bench::run_groups<pread_loop>(task, task.wanted.threads, 1);

@@ -7,7 +7,7 @@
 
 namespace bench {
 
-/// splitmix64: a few instructions for 64 good bits.
+/// The random number generator splitmix64: a few instructions for 64 bits.
 class random_bits {
 public:
     explicit random_bits(std::uint64_t seed) : state_(seed) {}
@@ -23,7 +23,7 @@ private:
     std::uint64_t state_;
 };
 
-/// One operation that is to be done.
+/// One operation of a workload.
 struct request {
     std::uint64_t offset = 0;
     std::uint32_t file = 0;
@@ -59,7 +59,7 @@ private:
         return wanted.writes() ? 0 : always;
     }
 
-    /// From 0 to `below` - 1, without a division.
+    /// Scales random bits to 0 … `below` - 1 without a division.
     static std::uint64_t scale(std::uint32_t bits, std::uint32_t below) {
         return std::uint64_t(bits) * below >> 32;
     }

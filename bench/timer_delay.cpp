@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: BSL-1.0 How late a 1 ms timer fires: in an idle loop, beside threads
-// that write, and in a loop whose files are written to.
+// SPDX-License-Identifier: BSL-1.0
+// Measures how late a 1 ms timer fires: in an idle loop, beside threads that write, and in a loop
+// that writes to files itself.
 #include "contestant.hpp"
 #include "timer_load.hpp"
 
@@ -19,7 +20,7 @@ using std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds period(1);
 
-/// Fires every millisecond and notes how late it is, until the time is over.
+/// Fires every millisecond until the time is over, and records each delay.
 class late_timer {
 public:
     late_timer(
@@ -56,9 +57,8 @@ struct settings {
     }
 
     void add_to(bench::option_set& all) {
-        all.word(
-            "load", which, {"all", "idle", "threads", "asio_aio"}, "what is done beside the timer");
-        all.number("seconds", seconds, 1, 3600, "time of each load");
+        all.word("load", which, {"all", "idle", "threads", "asio_aio"}, "load beside the timer");
+        all.number("seconds", seconds, 1, 3600, "seconds that each load takes");
         load.add_to(all);
         add_data_options(all, files);
     }

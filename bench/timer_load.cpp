@@ -28,7 +28,7 @@ namespace {
 
 using file = asio_aio::random_access_file_aio;
 
-/// Counts, and says when the next sync is due.
+/// The numbers of writes and syncs.
 class tally {
 public:
     std::uint64_t writes() const { return writes_; }
@@ -45,7 +45,7 @@ bool sync_is_due(unsigned& written, unsigned every) {
     return every != 0 && ++written % every == 0;
 }
 
-/// Plain threads that call pwrite and fdatasync and know nothing of the loop.
+/// Threads that call pwrite and fdatasync, without the loop.
 class thread_load final : public timer_load {
 public:
     thread_load(const timer_settings& wanted, const workload& given, const data_files& files)
@@ -94,7 +94,7 @@ private:
     std::vector<std::thread> threads_;
 };
 
-/// Writes of our files in the timer's own loop.
+/// Writes of asio_aio files in the loop of the timer.
 class loop_load final : public timer_load {
 public:
     loop_load(
@@ -147,7 +147,7 @@ private:
         }
 
     private:
-        /// The library's sync blocks its caller: a program gives it to a pool of its own.
+        /// `sync_data` blocks its caller. The pool calls it, as a program would arrange it.
         void sync(file& target) {
             auto back = asio::make_work_guard(owner_.context_);
             asio::post(owner_.pool_, [this, &target, back = std::move(back)] {
@@ -170,7 +170,7 @@ private:
     tally tally_;
     std::vector<file> files_;
     std::deque<chain> chains_;
-    asio::thread_pool pool_; // last: its threads use all the rest
+    asio::thread_pool pool_; // the last member: its threads use the others
 };
 
 } // namespace
@@ -178,13 +178,14 @@ private:
 void timer_settings::add_to(option_set& options) {
     options.number("writes", writes, 1, 1024, "writes and syncs in flight");
     options.number(
-        "sync-every", sync_every, 0, 1'000'000, "each so many writes, one sync; 0: none");
+        "sync-every", sync_every, 0, 1'000'000,
+        "writes of a place before each of its syncs; 0: no syncs");
     options.word(
         "engine", engine, {"automatic", "io_uring", "libaio", "thread_pool"},
-        "of the load asio_aio");
+        "engine of the load asio_aio");
     options.number(
         "max-threads", max_threads, 1, asio_aio::options::most_threads,
-        "of asio_aio's pool at most");
+        "most threads of the pool of asio_aio");
 }
 
 std::unique_ptr<timer_load> make_timer_load(

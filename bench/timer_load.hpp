@@ -15,7 +15,7 @@ namespace bench {
 
 struct timer_settings {
     unsigned writes = 64; ///< Writes and syncs in flight.
-    /// Every so many writes of a place are followed by a sync; 0: no syncs.
+    /// Writes of a place before each of its syncs; 0: no syncs.
     unsigned sync_every = 16;
     std::string engine = "automatic";
     unsigned max_threads = 32;
@@ -23,7 +23,7 @@ struct timer_settings {
     void add_to(option_set& options);
 };
 
-/// What is done while the timer runs. Ends with the loop.
+/// The load beside the timer.
 class timer_load {
 public:
     timer_load() = default;
@@ -32,7 +32,7 @@ public:
     virtual ~timer_load() = default;
 
     virtual void start() {}
-    /// Nothing new is started; what is in flight ends soon.
+    /// Starts no further operation. The operations in flight complete.
     virtual void stop() {}
 
     virtual std::uint64_t writes() const { return 0; }
@@ -40,7 +40,7 @@ public:
     virtual std::string engine() const { return "none"; }
 };
 
-/// `name`: idle, threads or asio_aio.
+/// Makes the load with this name: idle, threads or asio_aio.
 std::unique_ptr<timer_load> make_timer_load(
     const std::string& name, boost::asio::io_context& context, const timer_settings& wanted,
     const workload& given, const data_files& files);

@@ -9,7 +9,7 @@ namespace bench {
 
 namespace {
 
-// Logical sectors of disks are 512 bytes or 4 KiB: O_DIRECT takes no other sizes.
+// The smallest logical sector of disks: O_DIRECT needs lengths that are a multiple of it.
 constexpr std::size_t sector = 512;
 constexpr std::uint64_t page = 4096;
 
@@ -24,21 +24,22 @@ int workload::open_flags() const {
 }
 
 void add_data_options(option_set& options, workload& target) {
-    options.text("dir", target.dir, "folder of the data files; made once, then kept");
+    options.text("dir", target.dir, "folder of the data files, which are made once and kept");
     options.number("size", target.size_mib, 1, 1024 * 1024, "MiB of all files together");
-    options.number("files", target.files, 1, 10'000, "files to choose from");
+    options.number("files", target.files, 1, 10'000, "number of files");
     options.number(
         "block", target.block, sector, 16 * 1024 * 1024,
         "bytes of one operation, a multiple of 512");
-    options.number("seed", target.seed, 0, UINT64_MAX, "of the random offsets");
+    options.number("seed", target.seed, 0, UINT64_MAX, "seed of the random offsets");
     options.flag("direct", target.direct, "open the files with O_DIRECT");
     options.flag("json", target.json, "print a JSON object instead of text");
 }
 
 void add_workload_options(option_set& options, workload& target) {
-    options.word("operation", target.operation, {"read", "write", "mixed"}, "what to do");
+    options.word(
+        "operation", target.operation, {"read", "write", "mixed"}, "kind of the operations");
     options.number(
-        "read-percent", target.read_percent, 0, 100, "how much of a mixed workload reads");
+        "read-percent", target.read_percent, 0, 100, "per cent of reads in a mixed workload");
     options.number("depth", target.depth, 1, 100'000, "operations in flight for each thread");
     options.number("threads", target.threads, 1, 64, "threads that start operations");
     options.number(
@@ -46,10 +47,10 @@ void add_workload_options(option_set& options, workload& target) {
         "operations of all threads together");
     options.number(
         "warm-up", target.warm_up_percent, 0, 90,
-        "per cent of the operations before the clock starts");
+        "per cent of the operations that are not measured, at the start");
     options.flag(
         "latency", target.latency,
-        "measure each operation: two readings of the clock, which cost time");
+        "also measure the latency of each operation, which costs two clock readings");
     add_data_options(options, target);
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-# asio_aio_build_options: warnings and sanitizers of this project's own targets. Never installed.
+# asio_aio_build_options: warnings and sanitizers for the targets of this project. Not installed.
 add_library(asio_aio_build_options INTERFACE)
 
 target_compile_options(asio_aio_build_options INTERFACE
@@ -14,7 +14,7 @@ if(ASIO_AIO_SANITIZE)
     target_compile_options(asio_aio_build_options INTERFACE ${asio_aio_sanitizer_flags} -fno-omit-frame-pointer)
     target_link_options(asio_aio_build_options INTERFACE ${asio_aio_sanitizer_flags})
     if("thread" IN_LIST ASIO_AIO_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-        # GCC warns about each atomic_thread_fence, and Asio's headers have some.
+        # GCC warns about each atomic_thread_fence, which Asio's headers contain.
         target_compile_options(asio_aio_build_options INTERFACE -Wno-tsan)
     endif()
 endif()

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSL-1.0
-# The libraries of the kernel's engines as targets: for the build, and for whoever links an installed static asio_aio.
+# Targets for liburing and libaio: for the build, and for projects that link an installed static
+# asio_aio.
 
-# asio_aio_find_engine_library(<name> <header> <static>): target asio_aio::lib<name>, where it is found.
+# asio_aio_find_engine_library(<name> <header> <static>)
+# Defines the target asio_aio::lib<name> if the library is found.
 function(asio_aio_find_engine_library name header static)
     if(TARGET asio_aio::lib${name})
         return()
@@ -24,7 +26,8 @@ function(asio_aio_find_engine_library name header static)
     endif()
 endfunction()
 
-# asio_aio_describe_engine_library(<name> <header> <static> <result>): what is looked for, for messages.
+# asio_aio_describe_engine_library(<name> <header> <static> <result>)
+# Sets <result> to a description of the library for messages.
 function(asio_aio_describe_engine_library name header static result)
     if(static)
         set(file lib${name}.a)

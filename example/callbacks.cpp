@@ -28,7 +28,7 @@ public:
                 if (!ec)
                     start();
                 else if (ec != asio::error::eof)
-                    throw boost::system::system_error(ec, "read"); // leaves ctx.run()
+                    throw boost::system::system_error(ec, "read"); // ends ctx.run()
             });
     }
 

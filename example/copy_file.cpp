@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: BSL-1.0 Copies a file with many blocks in flight: as many coroutines,
-// each of which reads a block, writes it, takes the next.
+// SPDX-License-Identifier: BSL-1.0
+// Copies a file with many blocks in flight. There is one coroutine for each block in flight: it
+// reads a block, writes it and takes the next one.
 #include <asio_aio/asio_aio.hpp>
 
 #include <boost/asio/awaitable.hpp>
@@ -65,14 +66,14 @@ public:
         for (unsigned i = 0; i != wanted.in_flight; ++i)
             asio::co_spawn(ctx, copy_blocks(), [this](std::exception_ptr error) {
                 if (error) {
-                    next_ = size_; // the others finish what they have in hand
+                    next_ = size_; // the other coroutines finish their current block
                     std::rethrow_exception(error);
                 }
             });
     }
 
-    /// To be called when nothing is in flight any more: cuts off what direct I/O wrote beyond the
-    /// end.
+    /// Truncates the target to the source's size, because direct I/O writes whole blocks.
+    /** Call this when no operation is in flight. */
     void finish(bool sync) {
         target_.resize(size_);
         if (sync)
@@ -88,7 +89,7 @@ private:
         return wanted.direct ? file_base::direct : file_base::flags(0);
     }
 
-    /// Before TARGET is touched: what cannot be copied leaves it as it is.
+    /// Opens and checks SOURCE. Called before TARGET is opened: an error does not change TARGET.
     static file open_source(asio::io_context& ctx, const settings& wanted) {
         file source(ctx, wanted.source, file_base::read_only | extra_flags(wanted));
         char byte;
@@ -96,7 +97,8 @@ private:
         if (!std::filesystem::is_regular_file(wanted.source))
             throw std::runtime_error("SOURCE \"" + wanted.source + "\" is not a regular file");
         if (source.size() == 0 && source.read_some_at(0, asio::buffer(&byte, 1), ec) != 0)
-            throw std::runtime_error("SOURCE \"" + wanted.source + "\" does not tell its size");
+            throw std::runtime_error(
+                "SOURCE \"" + wanted.source + "\" has data but reports the size 0");
         return source;
     }
 
@@ -111,7 +113,7 @@ private:
     }
 
     asio::awaitable<void> copy_blocks() {
-        // aligned_alloc wants a multiple of it, and every device is content with it
+        // The alignment: enough for every device. aligned_alloc needs a multiple of it as size.
         const std::size_t page = 4096;
         const aligned_block block(
             static_cast<char*>(std::aligned_alloc(page, (block_bytes_ + page - 1) / page * page)));
@@ -128,7 +130,7 @@ private:
     }
 
     asio::awaitable<void> read(std::uint64_t offset, char* to, std::size_t bytes) {
-        // A direct read asks for whole sectors, and is short where the file ends.
+        // A direct read requests whole blocks, and is short at the end of the file.
         for (std::size_t done = 0; done < bytes;)
             done += co_await source_.async_read_some_at(
                 offset + done, asio::buffer(to + done, aligned(bytes) - done), asio::use_awaitable);
@@ -149,7 +151,7 @@ private:
     std::uint64_t copied_ = 0;
 };
 
-/// A bar on standard error, ten times a second, while the copy runs.
+/// Draws a progress bar on standard error ten times a second while the copy runs.
 class progress_bar {
 public:
     progress_bar(asio::io_context& ctx, const copier& copy) : timer_(ctx), copy_(copy) { draw(); }
@@ -181,13 +183,13 @@ settings parse(int argc, char* argv[]) {
     settings wanted;
     po::options_description visible("Copies SOURCE to TARGET with many blocks in flight.\n\nusage: "
                                     "copy_file [options] SOURCE TARGET");
-    visible.add_options()("help", "this text")(
+    visible.add_options()("help", "print this text")(
         "block-size", po::value(&wanted.block_kib)->default_value(1024)->value_name("KIB"),
-        "KiB of a block")(
+        "size of a block in KiB, 1 to 1048576")(
         "in-flight", po::value(&wanted.in_flight)->default_value(16)->value_name("N"),
-        "blocks read or written at the same time")(
+        "blocks that are read or written at the same time, 1 to 4096")(
         "direct", po::bool_switch(&wanted.direct), "bypass the page cache (O_DIRECT)")(
-        "sync", po::bool_switch(&wanted.sync), "end when the copy is on the device");
+        "sync", po::bool_switch(&wanted.sync), "end only when the copy is on the device");
     po::options_description hidden;
     hidden.add_options()("source", po::value(&wanted.source)->required())(
         "target", po::value(&wanted.target)->required());
@@ -202,9 +204,11 @@ settings parse(int argc, char* argv[]) {
         std::exit(0);
     }
     po::notify(values);
-    if (wanted.block_kib == 0 || wanted.block_kib > 1024 * 1024 || wanted.in_flight == 0 ||
-        wanted.in_flight > 4096)
-        throw po::error("--block-size must be 1 to 1048576 KiB, --in-flight 1 to 4096");
+    if (wanted.block_kib == 0 || wanted.block_kib > 1024 * 1024)
+        throw po::error(
+            "--block-size: " + std::to_string(wanted.block_kib) + " is not 1 to 1048576 (KiB)");
+    if (wanted.in_flight == 0 || wanted.in_flight > 4096)
+        throw po::error("--in-flight: " + std::to_string(wanted.in_flight) + " is not 1 to 4096");
     std::error_code ignored;
     if (std::filesystem::equivalent(wanted.source, wanted.target, ignored))
         throw po::error("SOURCE and TARGET are the same file");

@@ -45,7 +45,7 @@ int main(int argc, char* argv[]) try {
     asio::io_context ctx;
     asio::co_spawn(ctx, count_lines(argv[1]), [](std::exception_ptr error) {
         if (error)
-            std::rethrow_exception(error); // leaves ctx.run()
+            std::rethrow_exception(error); // ends ctx.run()
     });
     ctx.run();
     return 0;

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: BSL-1.0 Counts the lines of a file with futures: a thread pool runs the
-// context, and the main thread waits.
+// SPDX-License-Identifier: BSL-1.0
+// Counts the lines of a file with futures. A thread of the asio::thread_pool runs the completions,
+// and the main thread waits for the futures.
 #include <asio_aio/asio_aio.hpp>
 
 #include <boost/asio/buffer.hpp>
@@ -23,8 +24,8 @@ int main(int argc, char* argv[]) try {
         return 2;
     }
     constexpr std::size_t block_bytes = 64 * 1024;
-    // Before the context: if an exception ends this function, the context goes first, and every
-    // read into them with it.
+    // Declared before the context: if an exception ends this function, the context is destroyed
+    // first, which ends all reads into these blocks.
     std::array<std::vector<char>, 2> blocks{
         std::vector<char>(block_bytes), std::vector<char>(block_bytes)};
     asio::thread_pool context(1);
@@ -43,11 +44,11 @@ int main(int argc, char* argv[]) try {
         std::future<std::size_t> current = std::move(next);
         if (offset + block_bytes < bytes)
             next = read(offset + block_bytes);
-        std::size_t n = current.get(); // throws what the read failed with
+        std::size_t n = current.get(); // throws if the read failed
         const auto& block = blocks[offset / block_bytes % 2];
         lines += std::uint64_t(std::count(block.begin(), block.begin() + std::ptrdiff_t(n), '\n'));
         if (n != std::min<std::uint64_t>(block_bytes, bytes - offset))
-            throw std::runtime_error("the file was cut while it was read");
+            throw std::runtime_error("the file became shorter while it was read");
     }
     std::cout << lines << " lines, " << bytes << " bytes\n";
     return 0;

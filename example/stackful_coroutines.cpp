@@ -42,7 +42,7 @@ int main(int argc, char* argv[]) try {
     asio::io_context ctx;
     const auto rethrow = [](std::exception_ptr error) {
         if (error)
-            std::rethrow_exception(error); // leaves ctx.run()
+            std::rethrow_exception(error); // ends ctx.run()
     };
     asio::spawn(
         ctx, [path = argv[1]](asio::yield_context yield) { count_lines(path, yield); }, rethrow);

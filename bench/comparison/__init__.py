@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSL-1.0
-"""What bench/compare is made of."""
+"""The modules of bench/compare."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-"""This library against a build of itself from another tree."""
+"""Compares this library with its build in another tree."""
 from dataclasses import replace
 
 from .figures import CPU, RATE, ratio
@@ -10,7 +10,7 @@ MOST_LOST = 0.02
 
 
 def pairs(cases, build):
-    """For each of our own contestants a case of its own, beside itself from the other build folder."""
+    """One case for each contestant of ours: its current build and the one in `build`."""
     return [replace(case, name=f"{case.name}: {each.name}", reference_word=BEFORE,
                     contestants=(replace(each, name=NOW), before), reference=before)
             for case in cases for each in case.contestants if each.name.startswith("ours")
@@ -18,7 +18,7 @@ def pairs(cases, build):
 
 
 def print_verdict(cases, results, paint):
-    """The cases that lost more than the limit, or that none did."""
+    """Prints the cases that became slower by more than the limit, or that there is none."""
     lost = [line for case in cases for line in _losses(results[case.name], case)]
     limit = f"{MOST_LOST:.0%}"
     print()

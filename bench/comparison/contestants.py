@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-"""Who is compared: a program of the build folder, or fio, with options of its own."""
+"""The contestants. Each is a program of the build folder, or fio, with its own options."""
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ class Contestant:
     program: str  # bench_<program>, or fio
     options: dict = field(default_factory=dict)
     environment: dict = field(default_factory=dict)
-    # The share of a case's operations that it does: less for those that would take many times as long.
+    # The share of a case's operations: below 1 for a contestant that would take many times as long.
     pace: float = 1.0
     build: Path | None = None  # a build folder of another tree
 
@@ -49,7 +49,7 @@ OURS = (URING, URING_AWAITABLE, URING_FUTURE, URING_SINGLE, LIBAIO, POOL, POOL_A
 OTHERS = (ASIO_FILE, ASIO_FILE_URING, BARE_URING, BARE_URING_SINGLE, BARE_LIBAIO, LIBUV, LIBUV_32)
 FIO = (FIO_URING, FIO_LIBAIO)
 
-# The loop that the timer waits in is idle, or beside it threads write, or its own files are written to.
+# The loop of the timer is idle, runs beside threads that write, or writes to files itself.
 TIMER_IDLE = Contestant("idle loop", "timer_delay", {"load": "idle"})
 TIMER_THREADS = Contestant("threads beside the loop", "timer_delay", {"load": "threads"})
 TIMER_URING = Contestant("ours, io_uring", "timer_delay", {"load": "asio_aio", "engine": "io_uring"})

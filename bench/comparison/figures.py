@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-"""Medians, and ratios inside a round."""
+"""Medians, and ratios of runs of the same round."""
 from statistics import median
 
 RATE = "rate"
@@ -16,7 +16,7 @@ def value(result, key):
 
 
 def summary(result, reference):
-    """What the table shows of a contestant, for the JSON."""
+    """The figures of a contestant for the JSON: medians and ratios."""
     keys = sorted({key for run in result["runs"] + result["latency_runs"] for key, what in run.items()
                    if isinstance(what, (int, float))})
     return {"median": {key: value(result, key) for key in keys},
@@ -24,7 +24,7 @@ def summary(result, reference):
 
 
 def ratio(result, reference, key):
-    """The median of the ratios that two contestants have in the same round; None without a common round."""
+    """The median, over the rounds, of the ratio of two contestants; None without a common round."""
     pairs = [(run[key], other[key]) for run, other in zip(result["runs"], reference["runs"])
              if key in run and other.get(key)]
     return median(a / b for a, b in pairs) if pairs else None

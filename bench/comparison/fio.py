@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-"""fio as a contestant: the same job, its JSON in our words."""
+"""fio as a contestant: the command for the same job, and the conversion of its JSON."""
 import json
 import shutil
 
@@ -25,11 +25,11 @@ def command(settings, options):
 
 
 def parse(done):
-    """The result of a finished fio, with the names that our programs use."""
+    """Converts the result of a finished fio to the names that our programs use."""
     if done.returncode != 0:
         raise NotRun((done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[0])
     try:
-        # It prints notes before the object.
+        # fio prints notes before the object.
         job = json.loads(done.stdout[done.stdout.index("{"):])["jobs"][0]
     except (ValueError, LookupError) as error:
         raise Failed(f"fio printed no result: {error}") from error

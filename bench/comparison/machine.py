@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-"""Where and with what a comparison was run."""
+"""Describes the machine, compilers and libraries of a comparison."""
 import datetime
 import os
 import platform

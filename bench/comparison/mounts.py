@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSL-1.0
-"""A filesystem for one run: mounted over the data folder, in a mount namespace that ends with the run's program."""
+"""Mounts a filesystem over the data folder for one run.
+
+The mount is in a mount namespace that ends with the program of the run.
+"""
 import os
 import subprocess
 
@@ -7,25 +10,32 @@ from .outcome import NotRun
 
 TMPFS, OVERLAYFS = "tmpfs", "overlayfs"
 
-# Without the table in /etc (-n): the mounts are nobody else's.
+# mount -n does not write to /etc/mtab: no other process sees these mounts.
 _MOUNTS = {
     TMPFS: 'mount -n -t tmpfs tmpfs "$folder"',
-    # As a container's root: the files are in the layer below, and the one that takes writes is empty. It is in memory,
-    # over the data folder; the shell is still in the folder underneath, "." is the way there.
+    # Like the root of a container: the data files are in the lower layer, and the upper layer is
+    # empty. The upper layer is in a tmpfs over the data folder. The shell's current directory is
+    # still the data folder below that tmpfs, so "." names the folder.
     OVERLAYFS: 'cd "$folder"; mount -n -t tmpfs tmpfs "$folder"; mkdir "$folder/upper" "$folder/work"; '
                'mount -n -t overlay -o "lowerdir=.,upperdir=$folder/upper,workdir=$folder/work" overlay "$folder"',
 }
 
 
 def command(filesystem, folder, inner):
-    """`inner` with such a filesystem at `folder`. All of it is one process: who kills that ends the mounts, too."""
+    """The command that runs `inner` with that filesystem at `folder`.
+
+    All of it is one process. When it ends or is killed, the kernel removes the mounts.
+    """
     root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     script = f'folder=$1; shift; {_MOUNTS[filesystem]}; exec "$@"'
     return ["unshare", *root, "--mount", "--propagation", "private", "sh", "-ec", script, "sh", str(folder), *inner]
 
 
 def check(filesystem, folder):
-    """Mounts it once, as a run does. NotRun where that is refused: in containers it mostly is."""
+    """Mounts the filesystem once, as a run does. Raises NotRun if the kernel refuses that.
+
+    Most containers do not allow mounts.
+    """
     try:
         done = subprocess.run(command(filesystem, folder, ["true"]), capture_output=True, text=True, check=False)
     except FileNotFoundError as error:

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSL-1.0
-"""What a run can end in, besides a result."""
+"""Exceptions for runs that end without a result."""
 
 
 class NotRun(Exception):
-    """A contestant that cannot run on this machine, and why."""
+    """The contestant cannot run on this machine."""
 
-    key = "not_run"  # of a result that has this instead of figures
+    key = "not_run"  # the key of the reason in the results
 
 
 class Failed(Exception):
-    """A contestant that should run and does not."""
+    """The contestant should run, and failed."""
 
     key = "failed"

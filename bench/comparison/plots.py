@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSL-1.0
-"""Draws the sweep over the depth as SVG, with gnuplot."""
+"""Draws the workload `depths` as SVG files with gnuplot."""
 import subprocess
 
 from .contestants import ASIO_FILE, ASIO_FILE_URING, BARE_LIBAIO, BARE_URING, LIBAIO, LIBUV, POOL, URING
 from .figures import CPU, RATE, value
 
-# Okabe and Ito's colours: told apart with any kind of colour vision; the marks differ as well. One for each contestant,
-# the same in every plot.
+# Each contestant has one colour and one mark, the same in every plot. These are the colours of
+# Okabe and Ito, which people with any kind of colour vision can distinguish.
 _STYLES = {
     URING.name: ("#0072B2", 7), POOL.name: ("#56B4E9", 5), LIBAIO.name: ("#CC79A7", 9),
     ASIO_FILE.name: ("#D55E00", 6), ASIO_FILE_URING.name: ("#E69F00", 4),
@@ -20,7 +20,7 @@ _PLOTS = (
 
 
 def _series(cases, all_results, figure):
-    """{contestant: [(depth, value)]}, of those that ran."""
+    """{contestant: [(depth, value)]} for the contestants that ran."""
     series = {}
     for case in cases:
         for contestant in case.contestants:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-"""Runs contestants round by round."""
+"""Runs the contestants, round by round."""
 import json
 import os
 import subprocess
@@ -13,7 +13,7 @@ CANNOT_RUN = 77
 
 
 def _complaint(done):
-    """The last line that a program wrote, without its name."""
+    """The last line that a program wrote to standard error, without the name of the program."""
     line = (done.stderr.strip().splitlines() or ["no message"])[-1]
     return line.split(": ", 1)[-1]
 
@@ -28,7 +28,7 @@ def _arguments(options):
     return arguments
 
 
-# Not every program knows them, and a case may give them to all.
+# Options that a case gives to all contestants, and the programs that know them.
 _OPTIONS_OF_SOME = {"queue-depth": ("asio_aio", "liburing", "libaio")}
 
 
@@ -41,7 +41,7 @@ def _command(settings, case, contestant, latency):
         return fio.command(settings, options)
     program = (contestant.build or settings.build) / "bench" / f"bench_{contestant.program}"
     if not program.exists():
-        raise NotRun(f"{program.name} was not built: its library was not found")
+        raise NotRun(f"{program.name} was not built; CMake leaves it out if its library is not installed")
     command = [str(program), "--json", *_arguments(options), *(["--latency"] if latency else [])]
     return mounts.command(case.mounted, settings.data, command) if case.mounted else command
 
@@ -52,7 +52,7 @@ def _environment(contestant):
 
 
 def run_once(settings, case, contestant, latency):
-    """One run of one contestant: the object that its program prints."""
+    """Runs a contestant once; returns the object that its program prints."""
     command = _command(settings, case, contestant, latency)
     try:
         done = subprocess.run(command, capture_output=True, text=True, env=_environment(contestant), check=False,
@@ -71,12 +71,12 @@ def run_once(settings, case, contestant, latency):
 def _prepare_mounts(settings, case):
     mounts.check(case.mounted, settings.data)
     if case.mounted == mounts.OVERLAYFS:
-        # A run that made the files itself would make them in the upper layer.
+        # Makes the data files before the mount: a run would make them in the upper layer.
         run_once(settings, replace(case, mounted=""), PREAD, latency=False)
 
 
 def run_case(settings, case, progress):
-    """All rounds of a case: for each contestant its runs, or why there are none."""
+    """Runs all rounds of a case; returns the runs of each contestant, or why it has none."""
     results = {each.name: {"runs": [], "latency_runs": []} for each in case.contestants}
     running = list(case.contestants)
     if case.mounted:
@@ -85,7 +85,7 @@ def run_case(settings, case, progress):
         except (NotRun, Failed) as reason:
             return {name: {**result, reason.key: str(reason)} for name, result in results.items()}
     for round_number in range(settings.rounds):
-        # Another one begins each round, so that nobody always comes after the same neighbour.
+        # Each round begins with another contestant.
         first = round_number % len(case.contestants)
         for contestant in case.contestants[first:] + case.contestants[:first]:
             if contestant not in running:
@@ -102,7 +102,7 @@ def run_case(settings, case, progress):
 def _run_in_round(settings, case, contestant, round_number, result):
     result["runs"].append(run_once(settings, case, contestant, latency=False))
     if case.latency and not case.timer and round_number < settings.latency_rounds:
-        # fio measures latencies always.
+        # fio measures latencies in every run.
         own = contestant.program != "fio"
         result["latency_runs"].append(
             run_once(settings, case, contestant, latency=True) if own else result["runs"][-1])

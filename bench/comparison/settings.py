@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-"""How a comparison is run."""
+"""The settings of a comparison, and the options of each run."""
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ class Settings:
         return count
 
     def options(self, case, contestant):
-        """The options of one run, those of the contestant last."""
+        """The options of one run. Those of the contestant override those of the case."""
         options = {**case.options, **contestant.options, "dir": str(self.data)}
         options["size"] = min(self.size_mib, case.options.get("size", self.size_mib))
         if self.quick and "files" in case.options:
@@ -36,7 +36,7 @@ class Settings:
 
     @property
     def latency_rounds(self):
-        """Latencies are measured in runs of their own, since that takes time of each operation."""
+        """Latencies come from runs of their own, because measuring them slows each operation."""
         return max(1, self.rounds // 2)
 
     @property

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSL-1.0
-"""Tables for people."""
+"""Prints the tables."""
 import sys
 
 from .figures import CPU, RATE, ratio, value
 
 
 class Paint:
-    """Colours, on a terminal only."""
+    """Colours text if the stream is a terminal."""
 
     def __init__(self, stream=sys.stdout):
         self._on = stream.isatty()
@@ -28,7 +28,7 @@ class Paint:
 
 
 def number(what):
-    """Three digits that count, or more before the point."""
+    """The number with at least three significant digits."""
     if what is None:
         return "–"
     digits = 0 if what >= 100 else 1 if what >= 10 else 2
@@ -36,7 +36,7 @@ def number(what):
 
 
 def print_table(headings, rows, paint, bold_row=None):
-    """The first column and remarks to the left, figures to the right. A row of two is a name and a remark."""
+    """Aligns the first column to the left, figures to the right. A row of two has a remark."""
     figures = [row for row in [headings, *rows] if len(row) > 2]
     widths = [max(len(row[i]) for row in (figures if i else [headings, *rows])) for i in range(len(headings))]
 
@@ -57,7 +57,7 @@ _TIMER_FIGURES = (("p50 µs late", "p50_us"), ("p99 µs late", "p99_us"), ("max 
 
 
 def reference_of(case, results):
-    """Who is 1.00: where it cannot run, the first of ours that can."""
+    """The contestant of ratio 1.00: the reference of the case, else the first of ours that ran."""
     ours = [each for each in case.contestants if each.name.startswith("ours")]
     ran = [each for each in (case.reference, *ours) if results[each.name]["runs"]]
     return ran[0] if ran else case.reference

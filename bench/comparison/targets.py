@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-"""What the library is to reach, and whether it did."""
+"""The performance targets of the library, and the check of each."""
 from dataclasses import dataclass
 
 from .contestants import (
@@ -79,7 +79,7 @@ def _why_not(results, target):
 
 
 def judge(target, results):
-    """(measured ratio or None, verdict)."""
+    """Returns the measured ratio, or None, and the verdict."""
     reason = _why_not(results, target)
     if reason:
         return None, "not run: " + reason
@@ -90,7 +90,7 @@ def judge(target, results):
 
 
 def print_targets(all_results, paint):
-    """Prints each target whose case was run; returns what is printed, for the JSON."""
+    """Prints each target whose case was run; returns the same for the JSON."""
     judged = [(each, *judge(each, all_results[each.case])) for each in TARGETS if each.case in all_results]
     paints = {"ok": paint.good, "short": paint.bad}
     width = max(len(str(each)) for each in TARGETS)

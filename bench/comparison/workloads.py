@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-"""What is compared: the table of named workloads, each of one case or more."""
+"""The table of named workloads. Each has one case or more."""
 from dataclasses import dataclass, field
 
 from .contestants import (
@@ -15,23 +15,23 @@ class Case:
     operations: int
     options: dict
     contestants: tuple
-    reference: object = URING  # what "× ours" refers to
+    reference: object = URING  # the contestant of ratio 1.00
     reference_word: str = "ours"
     timer: bool = False
     latency: bool = True
-    # Of a plot over the depth: which plots it is a point of.
+    # The plots that have a point for this case: "cached" or "direct"; empty for none.
     series: str = ""
-    mounted: str = ""  # over the data folder, for each run; nothing: as it is
+    mounted: str = ""  # the filesystem that each run mounts over the data folder; empty for none
 
 
 def _case(name, about, operations, contestants, **options):
     return Case(name, about, operations, options, tuple(contestants))
 
 
-# Each run fills its own, in memory.
+# Each run fills a tmpfs of its own, in memory.
 _TMPFS_MIB = 256
 
-# Few enough that each block is written several times in a run, and is soon written back after it.
+# Small, so that a run writes each block several times, and is soon written back.
 _CACHED_WRITE_MIB = 256
 
 
@@ -39,7 +39,8 @@ def _mounted(filesystem, depth):
     options = {"depth": depth, **({"size": _TMPFS_MIB} if filesystem == TMPFS else {})}
     operations, bare, libuv = 400_000, BARE_URING, LIBUV
     if depth == 1:
-        # The bare ring gives each read to a thread of the kernel, libuv to one of its own: 30 times as long as a pread.
+        # The bare ring passes each read to a thread of the kernel, libuv to one of its own threads.
+        # That takes 30 times as long as a pread.
         operations, bare, libuv = 200_000, BARE_URING.at_pace(0.05), LIBUV.at_pace(0.05)
     about = f"cached random 4 KiB reads on {filesystem}, {depth} in flight"
     contestants = (URING, URING_AWAITABLE, LIBAIO, POOL, bare, PREAD, libuv)
@@ -110,5 +111,5 @@ WORKLOADS = {
     "depths": [_depth(depth, direct) for direct in (False, True) for depth in (1, 4, 16, 32, 64, 128, 256)],
 }
 
-# What runs when nothing is named: the two sweeps take longer than all the rest.
+# The workloads of a run without --workload. The other two take longer than all of these together.
 DEFAULT = [name for name in WORKLOADS if name not in ("blocks", "depths")]

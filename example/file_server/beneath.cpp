@@ -22,17 +22,17 @@
 namespace file_server {
 namespace {
 
-// Without O_NONBLOCK the open of a FIFO waits for a writer, and that of a terminal for its line.
+// Without O_NONBLOCK, opening a FIFO waits for a writer, and opening a serial line for its carrier.
 constexpr int open_flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 
-/// openat2(2), Linux 5.6.
+/// Opens with openat2(2), which Linux has since 5.6.
 int open_by_kernel([[maybe_unused]] int root, [[maybe_unused]] const char* relative) {
 #ifdef FILE_SERVER_HAS_OPENAT2
     open_how how{};
     how.flags = open_flags;
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-    // EAGAIN: a rename elsewhere kept the kernel from being sure that ".." stays beneath. The
-    // manual asks to try again.
+    // EAGAIN: during a rename elsewhere the kernel cannot verify that ".." stays beneath the root.
+    // openat2(2) recommends to retry.
     constexpr int attempts = 16;
     int result = -EAGAIN;
     for (int attempt = 0; attempt < attempts && result == -EAGAIN; ++attempt) {
@@ -50,8 +50,8 @@ int open_at(int directory, const char* name, int flags) {
     return fd < 0 ? -errno : fd;
 }
 
-/// Resolves a path one component at a time. No component is followed by the kernel, so no race can
-/// lead outside.
+/// Resolves a path one component at a time. The kernel follows no symbolic link on the way, so no
+/// race can lead outside of the root.
 class path_walker {
 public:
     explicit path_walker(const folder& root) : root_(root) {}
@@ -70,7 +70,7 @@ public:
 private:
     int here() const { return directories_.empty() ? root_.descriptor : directories_.back().get(); }
 
-    /// `names_` is a stack: the first component has to be on top.
+    /// Pushes the components in reverse: `names_` is a stack whose top is the next component.
     void add_components(std::string_view path) {
         while (!path.empty()) {
             const auto slash = path.rfind('/');
@@ -81,7 +81,7 @@ private:
         }
     }
 
-    /// The result of the walk when it ends here.
+    /// Resolves one component. Returns the result of the walk if the walk ends here.
     std::optional<int> step(const std::string& name) {
         if (name == "..")
             return leave_directory();
@@ -139,17 +139,16 @@ private:
 
     const folder& root_;
     std::vector<std::string> names_;      // still to resolve
-    std::vector<descriptor> directories_; // from the root, which is not among them, to here
-    int links_left_ = 40;                 // as many as the kernel follows: path_resolution(7)
+    std::vector<descriptor> directories_; // from below the root to here
+    int links_left_ = 40;                 // the limit of the kernel: path_resolution(7)
 };
 
 } // namespace
 
 int open_beneath(const folder& root, const std::string& relative) {
     const int fd = open_by_kernel(root.descriptor, relative.empty() ? "." : relative.c_str());
-    // ENOSYS: an old kernel; EPERM: a seccomp profile that does not know the call; EXDEV: also for
-    // absolute links that point back into the folder, which the kernel does not look at any
-    // further.
+    // ENOSYS: an old kernel. EPERM: a seccomp profile that does not know the call. EXDEV: a link
+    // leaves the folder, or an absolute link points back into it, which the kernel refuses as well.
     if (fd == -ENOSYS || fd == -EPERM || fd == -EXDEV)
         return path_walker{root}.open(relative);
     return fd;

@@ -5,18 +5,17 @@
 
 namespace file_server {
 
-/// A folder that nothing outside can be opened through.
+/// A folder; `open_beneath` opens no file outside of it.
 struct folder {
     int descriptor = -1;
-    /// Absolute and free of symbolic links: what an absolute link is compared with.
+    /// The absolute path without symbolic links, to which absolute links are compared.
     std::string canonical_path;
 };
 
-/// Opens `relative` beneath `root` for reading, without waiting for the other end of a FIFO. A
-/// descriptor, or -errno.
+/// Opens `relative` beneath `root` for reading. Returns a descriptor or -errno.
 /**
- * Symbolic links are followed as long as they stay in the folder; -EXDEV when one leaves it. No
- * rename or link that is made at the same time can make it leave.
+ * Follows symbolic links that stay in the folder, and fails with EXDEV if a link leaves the folder.
+ * This holds while other processes rename files or make links. Does not wait for a FIFO's writer.
  */
 int open_beneath(const folder& root, const std::string& relative);
 

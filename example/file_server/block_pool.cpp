@@ -13,8 +13,8 @@
 namespace file_server {
 namespace {
 
-// What a busy server takes and releases all the time: to fault these pages in again would cost more
-// than they do.
+// Free blocks that keep their memory. A busy server takes and releases blocks all the time, and
+// page faults would cost more than this memory.
 constexpr std::size_t most_kept_bytes = std::size_t{8} * 1024 * 1024;
 
 std::size_t whole_pages(std::size_t size) {
@@ -30,7 +30,7 @@ std::byte* map_region(std::size_t size) {
         throw std::system_error(
             error, std::generic_category(), "no address space for --buffer-memory");
     }
-    // A huge page would hold the memory of several blocks, and free ones could not be given back.
+    // A huge page could hold several blocks, and then a free one could not be given back alone.
     ::madvise(region, size, MADV_NOHUGEPAGE);
     return static_cast<std::byte*>(region);
 }
@@ -44,7 +44,7 @@ block_pool::block_pool(std::size_t block_size, std::size_t block_count)
       most_kept_(std::max<std::size_t>(most_kept_bytes / stride_, 1)),
       region_(map_region(stride_ * count_)),
       free_(count_) {
-    // release() must not fail. Memory behind a reservation is taken when it is first used.
+    // release() must not allocate. The system provides reserved memory when it is first used.
     kept_.reserve(std::min(most_kept_, count_));
     emptied_.reserve(count_);
 }
@@ -67,7 +67,7 @@ asio::awaitable<block_pool::block> block_pool::take(
     co_return leave_queue(here);
 }
 
-/// The mutex is held, and there is a free block.
+/// Takes a free block, of which there is one. The caller holds the mutex.
 std::byte* block_pool::pop_free() {
     --free_;
     for (auto* const list : {&kept_, &emptied_}) {
@@ -80,7 +80,7 @@ std::byte* block_pool::pop_free() {
     return region_ + stride_ * never_used_++;
 }
 
-/// A block at once, if one is free: nobody waits then.
+/// Returns a block if one is free; otherwise puts the caller into the queue.
 block_pool::block block_pool::join_queue(const std::shared_ptr<place>& here) {
     place_list mine{here}; // allocated before the mutex is taken
     const std::lock_guard lock{mutex_};
@@ -102,12 +102,12 @@ block_pool::block block_pool::leave_queue(const std::shared_ptr<place>& here) {
 void block_pool::release(std::byte* memory) noexcept {
     if (hand_on(memory, kept_, most_kept_))
         return;
-    // Not under the mutex: this call is the expensive part.
+    // Outside of the mutex, because this call is expensive.
     ::madvise(memory, stride_, MADV_DONTNEED);
     hand_on(memory, emptied_, count_);
 }
 
-/// Gives the block to the first in the queue, or puts it on `list`; false when the list is full.
+/// Gives the block to the first waiting caller, or else puts it on `list`. False if that is full.
 bool block_pool::hand_on(std::byte* memory, std::vector<std::byte*>& list, std::size_t most) {
     place_list next;
     {

@@ -14,13 +14,12 @@
 
 namespace file_server {
 
-/// The memory that all connections read files into: a fixed number of blocks of one size.
+/// The buffers of all connections: a fixed number of blocks of one size.
 /**
- * A caller that finds no free block waits, and the callers that wait get blocks in the order in
- * which they came. The pool gives the memory of free blocks back to the system, apart from a few
- * that it keeps for the next callers.
+ * A caller that finds no free block waits. Waiting callers get blocks in the order of their calls.
+ * The pool gives the memory of free blocks back to the system, but keeps that of a few blocks.
  *
- * Thread-safe. The pool has to outlive its blocks.
+ * Thread-safe. The pool must outlive its blocks.
  */
 class block_pool {
 public:
@@ -32,7 +31,7 @@ public:
     /// A block; its destruction gives the block back to the pool.
     using block = std::unique_ptr<std::byte, give_back>;
 
-    /// A place in the queue for one block. Used on the strand of the connection that waits.
+    /// A place in the queue for a block. The connection uses it on its strand.
     class place {
     public:
         explicit place(const strand& executor) : wakes_(executor) {}
@@ -42,11 +41,11 @@ public:
 
     private:
         friend class block_pool;
-        asio::steady_timer wakes_; // cancelled when the block is there
+        asio::steady_timer wakes_; // cancelled when `granted_` is set
         block granted_;            // guarded by the pool's mutex
     };
 
-    /// @throws std::system_error when the system has no such address range.
+    /// @throws std::system_error if the system has no address range of that size.
     block_pool(std::size_t block_size, std::size_t block_count);
     block_pool(const block_pool&) = delete;
     block_pool& operator=(const block_pool&) = delete;
@@ -54,15 +53,15 @@ public:
 
     std::size_t block_size() const { return block_size_; }
 
-    /// A block for a caller that has one already; null while less than half of the pool is free.
+    /// Takes a block for a connection that already has one. Null unless more than half are free.
     /**
-     * The other half is for those that have none: read-ahead of some connections must not stop the
-     * rest.
+     * The other half is for connections that have no block, so that the read-ahead of some
+     * connections does not stop the others.
      */
     block try_take();
 
-    /// A block for a caller that has none; null when the wait was cancelled or none was free within
-    /// `limit`.
+    /// Takes a block for a connection that has none. Waits for `limit` at most.
+    /** Null if no block became free in that time, or if the wait was cancelled. */
     asio::awaitable<block> take(std::shared_ptr<place> here, std::chrono::seconds limit);
 
 private:
@@ -80,11 +79,11 @@ private:
     const std::size_t most_kept_; // free blocks that keep their memory
     std::byte* const region_;
 
-    std::mutex mutex_; // guards all below
+    std::mutex mutex_; // guards the members below
     std::size_t free_;
-    std::size_t never_used_ = 0;      // index of the first block that nobody has had yet
-    std::vector<std::byte*> kept_;    // free, with memory behind them
-    std::vector<std::byte*> emptied_; // free, their memory given back to the system
+    std::size_t never_used_ = 0;      // index of the first block that was never taken
+    std::vector<std::byte*> kept_;    // free blocks that have memory
+    std::vector<std::byte*> emptied_; // free blocks without memory
     place_list queue_;                // empty while a block is free
 };
 

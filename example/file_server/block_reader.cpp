@@ -15,21 +15,20 @@
 namespace file_server {
 namespace {
 
-// What a client that never reads costs. Its kernel takes more than that from us, so a slow start is
-// not noticed.
+// The memory that a client costs that never reads. The client's kernel buffers more than that, so
+// a client that reads does not notice the small first blocks.
 constexpr std::size_t small_block = std::size_t{64} * 1024;
 
 struct read_block {
     block_pool::block memory;
-    std::size_t size; // bytes asked for
+    std::size_t size; // requested bytes
     error_code error;
     bool arrived = false;
 };
 
 } // namespace
 
-/// Shared by the reader and each of its reads in flight, so that buffers and descriptor outlive the
-/// last of them.
+/// Shared by the reader and its reads in flight, so that buffers and descriptor outlive the reads.
 struct block_reader::state : std::enable_shared_from_this<state> {
     state(
         const strand& executor, asio::io_context& closing, block_pool& blocks, byte_range range,
@@ -55,7 +54,7 @@ struct block_reader::state : std::enable_shared_from_this<state> {
         const auto most =
             pace == client_pace::reads ? plan.block_size : std::min(plan.block_size, small_block);
         const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(remaining, most));
-        // A deque keeps its elements in place while others come at its end and go at its front.
+        // A deque does not move its elements when it grows at its end or shrinks at its front.
         read_block& into = reads.emplace_back(read_block{std::move(memory), size, {}});
         const auto buffer = asio::buffer(into.memory.get(), size);
         asio::async_read_at(

@@ -14,8 +14,8 @@ enum class comparison {
     weak,
 };
 
-/// Whether `list` ("*" or entity tags between commas) has the strong tag `etag`.
-/** What follows a malformed tag is not read. */
+/// True if `list`, which is "*" or entity tags separated by commas, contains the strong tag `etag`.
+/** Ignores everything after a malformed tag. */
 bool contains(std::string_view list, std::string_view etag, comparison how) {
     if (list == "*")
         return true;
@@ -84,8 +84,8 @@ bool if_range_holds(const http::fields& request, const validators& file, std::ti
     const auto value = joined(request, http::field::if_range);
     if (value.starts_with('"') || value.starts_with("W/"))
         return value == file.etag;
-    // A date of whole seconds identifies one version only when that second is over: RFC 9110
-    // §8.8.2.2.
+    // A date in seconds identifies one version only after that second has ended (RFC 9110
+    // §8.8.2.2).
     const auto date = parse_http_date(value);
     return date && *date == file.last_modified && file.last_modified < now;
 }

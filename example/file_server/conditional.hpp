@@ -11,13 +11,13 @@
 
 namespace file_server {
 
-/// What the client is told of a file's version, and may ask about in a conditional request.
+/// The version of a file: response fields, with which conditional requests are compared.
 struct validators {
     std::string etag;
     std::time_t last_modified = 0;
 };
 
-/// The entity tag is made of the size and the time of the last change in nanoseconds.
+/// Makes the entity tag of the size and the time of the last change in nanoseconds.
 validators make_validators(const struct stat& status);
 
 enum class precondition {
@@ -30,11 +30,10 @@ enum class precondition {
 /// 9110 §13.2.2.
 precondition check_preconditions(const http::fields& request, const validators& file);
 
-/// False when an If-Range field names another version than `file`, so that a Range field has to be
-/// ignored.
+/// False if an If-Range field names another version than `file`: the caller ignores Range then.
 bool if_range_holds(const http::fields& request, const validators& file, std::time_t now);
 
-/// The values of all fields called `name`, joined by commas as RFC 9110 §5.3 has it.
+/// The values of all fields with this name, joined by commas (RFC 9110 §5.3).
 std::string joined(const http::fields& fields, http::field name);
 
 } // namespace file_server

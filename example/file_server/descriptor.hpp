@@ -35,8 +35,8 @@ private:
     int fd_ = -1;
 };
 
-/// Closes `file` on a thread that runs `context`: close(2) waits for the server on FUSE and network
-/// filesystems.
+/// Closes `file` on a thread that runs `context`, because close(2) may wait for a server on
+/// FUSE and network filesystems.
 inline void close_on(boost::asio::io_context& context, descriptor file) {
     if (file)
         boost::asio::post(context, [file = std::move(file)]() mutable { file.reset(); });

@@ -3,12 +3,12 @@
 
 #include <boost/beast/http/status.hpp>
 
-#include <ostream> // used by Boost 1.81's string_view, which does not include it
+#include <ostream> // Boost 1.81's string_view needs it and does not include it
 #include <string>
 
 namespace file_server {
 
-/// A request that ends in an error response: the status, and for the body what is wrong in words.
+/// A request that gets an error response: its status, and the reason for its body.
 struct failure {
     boost::beast::http::status status = boost::beast::http::status::internal_server_error;
     std::string reason;

@@ -5,8 +5,7 @@
 
 #include <time.h>
 
-// strftime and strptime use the names of days and months of the C locale, because the program never
-// calls setlocale.
+// The program never calls setlocale, so strftime and strptime use the names of the C locale.
 
 namespace file_server {
 

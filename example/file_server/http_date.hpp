@@ -8,11 +8,10 @@
 
 namespace file_server {
 
-/// "Sun, 06 Nov 1994 08:49:37 GMT".
+/// Formats a date like "Sun, 06 Nov 1994 08:49:37 GMT".
 std::string format_http_date(std::time_t time);
 
-/// Reads any of the three forms that RFC 9110 §5.6.7 obliges a server to accept; empty for anything
-/// else.
+/// Parses the three date formats of RFC 9110 §5.6.7. Empty for any other text.
 std::optional<std::time_t> parse_http_date(std::string_view text);
 
 } // namespace file_server

@@ -11,8 +11,7 @@
 namespace file_server {
 namespace {
 
-/// A position of any number of digits; one that is too large for the type is as good as its largest
-/// value.
+/// Parses a position of any number of digits. A larger one than the type holds becomes its maximum.
 std::optional<std::uint64_t> parse_position(std::string_view digits) {
     std::uint64_t value = 0;
     const char* end = digits.data() + digits.size();
@@ -29,7 +28,7 @@ range_request last_bytes(std::string_view digits, std::uint64_t size) {
         return {};
     if (*count == 0)
         return {range_kind::unsatisfiable, {}};
-    // Any suffix of an empty file is all of it, and no Content-Range can say so.
+    // A suffix of an empty file is the whole file, which Content-Range cannot express.
     if (size == 0)
         return {};
     const auto length = std::min(*count, size);

@@ -12,9 +12,9 @@ struct byte_range {
 };
 
 enum class range_kind {
-    whole,         ///< No range that this server serves: send the file whole.
+    whole,         ///< No range that this server supports: send the whole file.
     part,          ///< One range: 206.
-    unsatisfiable, ///< The range begins behind the end: 416.
+    unsatisfiable, ///< The range begins after the end: 416.
 };
 
 struct range_request {
@@ -22,10 +22,10 @@ struct range_request {
     byte_range range;
 };
 
-/// Reads the value of a Range field for a file of `size` bytes.
+/// Parses the value of a Range field for a file of `size` bytes.
 /**
- * One range in the unit `bytes` is served. Several ranges, another unit and a malformed value count
- * as no range at all, which RFC 9110 §14.2 allows: the client gets the whole file.
+ * Supports one range in the unit `bytes`. Several ranges, another unit and a malformed value are
+ * ignored, which RFC 9110 §14.2 allows: the client gets the whole file.
  */
 range_request parse_range(std::string_view field, std::uint64_t size);
 

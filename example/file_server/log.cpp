@@ -11,7 +11,7 @@
 namespace file_server {
 namespace {
 
-/// "2024-05-06T07:08:09.123Z".
+/// The time in UTC, like "2024-05-06T07:08:09.123Z".
 std::string timestamp() {
     std::timespec now{};
     std::timespec_get(&now, TIME_UTC);
@@ -30,8 +30,8 @@ void log_line(std::string_view text) {
     std::string line = timestamp();
     line += ' ';
     line += text;
-    // A write to a pipe is atomic up to PIPE_BUF bytes; longer lines could be torn by another
-    // thread's.
+    // A write to a pipe is atomic up to PIPE_BUF bytes; lines of other threads could split a longer
+    // one.
     if (line.size() >= PIPE_BUF)
         line.resize(PIPE_BUF - 1);
     line += '\n';

@@ -6,11 +6,11 @@
 
 namespace file_server {
 
-/// Writes "<time> <text>" and a newline to standard output, in one system call: lines of several
-/// threads stay whole.
+/// Writes "<time> <text>" and a newline to standard output.
+/** One system call writes the whole line, so lines of several threads do not mix. */
 void log_line(std::string_view text);
 
-/// `text` from a stranger, made safe for a log: one line, printable ASCII, of bounded length.
+/// A client's `text` in a form that is safe for a log: one short line of printable ASCII.
 std::string escaped(std::string_view text);
 
 } // namespace file_server

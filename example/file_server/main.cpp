@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// An HTTP/1.1 server for the files of a folder. Every read goes through asio_aio, several of them
-// ahead of the socket.
+// An HTTP/1.1 server for the files of a folder. asio_aio performs every read, and reads several
+// blocks ahead of the socket.
 
 #include "options.hpp"
 #include "server.hpp"
@@ -17,8 +17,8 @@ namespace {
 constexpr int exit_failure = 1;
 constexpr int exit_usage = 2;
 
-/// A connection takes two descriptors, and the usual soft limit of 1024 is for programs that call
-/// select(2).
+/// Raises the soft limit of descriptors. A connection takes two of them.
+/** The usual soft limit of 1024 exists for programs that call select(2). */
 void allow_many_descriptors() {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
@@ -40,7 +40,7 @@ int run(int argc, const char* const* argv) {
 } // namespace
 
 int main(int argc, char** argv) {
-    // A log that nobody reads any more must not end the server.
+    // The server goes on if the reader of its log has ended.
     std::signal(SIGPIPE, SIG_IGN);
     allow_many_descriptors();
     try {

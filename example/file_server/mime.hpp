@@ -5,8 +5,8 @@
 
 namespace file_server {
 
-/// The media type for a file's name, by its extension; `application/octet-stream` when it is not
-/// known.
+/// The media type for the extension of a file name.
+/** `application/octet-stream` if the extension is unknown. */
 std::string_view content_type(std::string_view path);
 
 } // namespace file_server

@@ -24,8 +24,7 @@ namespace http = boost::beast::http;
 using boost::system::error_code;
 using tcp = asio::ip::tcp;
 
-/// Each connection has a strand: its socket, its file and its timers never run on two threads at
-/// once.
+/// Each connection has a strand, so no two threads use its socket, its file or its timers at once.
 using strand = asio::strand<asio::io_context::executor_type>;
 using tcp_socket = asio::basic_stream_socket<tcp, strand>;
 using tcp_stream = beast::basic_stream<tcp, strand>;
@@ -33,11 +32,11 @@ using tcp_stream = beast::basic_stream<tcp, strand>;
 using request_head = http::request<http::empty_body>;
 using response_head = http::response<http::empty_body>;
 
-/// Errors come back as values: for a server a lost connection is no exception.
+/// Returns errors as values: a server expects lost connections.
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 
-/// Calls `function` on a thread that runs `context` and resumes the caller on its own executor with
-/// the result.
+/// Calls `function` on a thread that runs `context`, and resumes the caller on its own executor.
+/** Returns the result of `function`. */
 template <class Function>
 asio::awaitable<std::invoke_result_t<Function&>> run_on(
     asio::io_context& context, Function function) {

@@ -65,10 +65,10 @@ std::size_t bytes_option(
     if (shift != 0)
         digits.remove_suffix(1);
     const auto number = to_number(digits);
-    // The first comparison keeps the shift from losing bits.
+    // The first comparison excludes numbers that the shift would overflow.
     if (!number || *number > allowed.most || *number << shift < allowed.least ||
         *number << shift > allowed.most)
-        refuse(option, text, "a number of bytes from " + right + " (K and M are understood)");
+        refuse(option, text, "a number of bytes from " + right + ", for example 4096, 256K or 1M");
     return static_cast<std::size_t>(*number << shift);
 }
 
@@ -92,7 +92,8 @@ std::vector<asio_aio::backend> backend_option(const po::variables_map& values) {
         const auto backend = asio_aio::backend_from_string(rest.substr(0, comma));
         if (!backend)
             refuse(
-                "backend", text, "a list of io_uring, libaio and thread_pool, with commas between");
+                "backend", text,
+                "a list of engines, separated by commas: io_uring, libaio, thread_pool");
         choice.push_back(*backend);
         more = comma != rest.npos;
         rest.remove_prefix(more ? comma + 1 : rest.size());
@@ -109,24 +110,24 @@ po::options_description describe_options() {
         "Serves the files of a folder over HTTP/1.1.\n\nfile_server [options] [DIR]");
     auto add = all.add_options();
     add("help,h", "print this text");
-    add("root", text("."), "the folder to serve; DIR without an option means the same");
-    add("address", text("127.0.0.1"), "the address to listen on; 0.0.0.0 or :: for all");
-    add("port", text("8080"), "the port to listen on; 0 for any that is free");
+    add("root", text("."), "the folder to serve; the argument DIR sets it as well");
+    add("address", text("127.0.0.1"), "the address to listen on; 0.0.0.0 or ::, all addresses");
+    add("port", text("8080"), "the port to listen on; 0: any free port");
     add("threads", text(std::to_string(processors).c_str()), "threads that serve connections");
-    add("block-size", text("256K"), "bytes of one read of a file; K and M are understood");
-    add("read-ahead", text("4"), "reads of one file in flight ahead of the socket");
+    add("block-size", text("256K"), "bytes of one read of a file, for example 4096, 256K or 1M");
+    add("read-ahead", text("4"), "reads in flight of one file, ahead of the socket");
     add("buffer-memory", text("256M"),
-        "bytes of file data that all connections hold at most; K and M are understood");
+        "most bytes of file data that all connections hold together");
     add("backend", po::value<std::string>(),
-        "engines for the files, best first: io_uring,libaio,thread_pool");
-    add("max-threads", po::value<std::string>(), "threads of the engine thread_pool at most");
-    add("max-connections", text("1024"), "connections at the same time; more wait to be accepted");
+        "engines to try, best first, for example io_uring,libaio,thread_pool");
+    add("max-threads", po::value<std::string>(), "most threads of the engine thread_pool");
+    add("max-connections", text("1024"), "connections at the same time; further ones wait");
     add("timeout", text("60"),
-        "seconds until an idle connection, or one that takes no data, is closed");
-    add("header-timeout", text("30"), "seconds that the header of a request may take");
+        "seconds after which the server closes a connection that is idle or takes no data");
+    add("header-timeout", text("30"), "seconds for the header of a request");
     add("drain-seconds", text("10"),
-        "seconds that running transfers have after SIGTERM or SIGINT; 0 for none");
-    add("quiet,q", "no line for each request");
+        "seconds for running transfers to end after SIGTERM or SIGINT");
+    add("quiet,q", "log no requests");
     return all;
 }
 

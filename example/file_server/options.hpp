@@ -27,13 +27,13 @@ struct server_options {
     asio_aio::options files;
 };
 
-/// A command line that cannot be run; what() names the option and what would be right.
+/// A wrong command line. what() names the option and says what would be right.
 struct usage_error : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-/// Reads the command line. Empty after `--help`, which it answers on standard output. Throws
-/// `usage_error`.
+/// Parses the command line. Empty after `--help`, whose text it prints to standard output.
+/** @throws usage_error for a wrong command line. */
 std::optional<server_options> parse_options(int argc, const char* const* argv);
 
 } // namespace file_server

@@ -18,7 +18,7 @@ using http::status;
 
 reply make_reply(const request_head& request, status result) {
     reply made;
-    // A request that could not be parsed has no version worth repeating.
+    // A request that could not be parsed may have any version.
     made.head.version(request.version() == 10 ? 10 : 11);
     made.head.result(result);
     made.head.set(field::server, "asio_aio file_server");
@@ -65,7 +65,7 @@ std::optional<reply> check_request(const request_head& request) {
     if (request.version() != 10 && request.version() != 11)
         return make_error_reply(
             request, {status::http_version_not_supported, "this server speaks HTTP/1.1"});
-    // RFC 9112 §6.1: where such a body ends depends on codings that this server does not know.
+    // RFC 9112 §6.1: the end of such a body depends on codings that this server does not know.
     if (request.count(field::transfer_encoding) != 0)
         return make_error_reply(
             request, {status::not_implemented, "this server takes no transfer codings"});
@@ -74,7 +74,7 @@ std::optional<reply> check_request(const request_head& request) {
         return make_error_reply(request, {status::bad_request, "the request needs one Host field"});
     if (request.method() != http::verb::get && request.method() != http::verb::head)
         return make_error_reply(
-            request, {status::method_not_allowed, "this server only sends files: GET and HEAD"});
+            request, {status::method_not_allowed, "this server allows only GET and HEAD"});
     return std::nullopt;
 }
 
@@ -104,7 +104,7 @@ reply make_file_reply(const request_head& request, const opened_file& opened) {
     const auto condition = check_preconditions(request, version);
     if (condition == precondition::failed)
         return make_error_reply(
-            request, {status::precondition_failed, "the file is not the version asked for"});
+            request, {status::precondition_failed, "the file is not the requested version"});
     if (condition == precondition::not_modified) {
         reply made = make_reply(request, status::not_modified);
         describe_version(made.head, version);

@@ -12,26 +12,25 @@
 
 namespace file_server {
 
-/// A response without its body: the header, and what the body is to be made of.
+/// The header of a response, and the source of its body.
 struct reply {
     response_head head;
-    std::string text; ///< The body when no file is sent.
-    byte_range range; ///< The part of the file that is the body; empty when no file is sent.
+    std::string text; ///< The body if no file is sent.
+    byte_range range; ///< The part of the file that is the body; empty if no file is sent.
 };
 
-/// What is wrong with `request` before its target is looked at; nothing for a request that can be
-/// served.
+/// Checks everything in `request` but its target. Empty if the server can respond to the request.
 std::optional<reply> check_request(const request_head& request);
 
 reply make_error_reply(const request_head& request, const failure& what);
 
-/// 301 to the same path with a slash at its end.
+/// A 301 response to the same path with a slash at its end.
 reply make_directory_redirect(const request_head& request, const request_path& path);
 
-/// 200, 206, 304, 412 or 416, as the request's conditions and range say.
+/// A 200, 206, 304, 412 or 416 response, depending on the request's conditions and range.
 reply make_file_reply(const request_head& request, const opened_file& opened);
 
-/// The header as it goes over the wire.
+/// The header as bytes for the socket.
 std::string to_wire(response_head& head);
 
 } // namespace file_server

@@ -21,7 +21,7 @@ std::optional<char> decode_hex(std::string_view digits) {
     return static_cast<char>(value);
 }
 
-/// One component of a path. The slashes are split off before: an encoded one is part of no name.
+/// Decodes one component of a path. An encoded slash is an error: no name contains a slash.
 std::variant<std::string, failure> decode_component(std::string_view encoded) {
     std::string name;
     for (std::size_t i = 0; i < encoded.size(); ++i) {
@@ -46,7 +46,7 @@ std::variant<std::string, failure> decode_component(std::string_view encoded) {
     return name;
 }
 
-/// What follows the authority of an absolute form; an origin form unchanged.
+/// The path and query of a target in absolute form; a target in origin form unchanged.
 std::string_view without_authority(std::string_view target) {
     for (const std::string_view scheme : {"http://", "https://"}) {
         if (!iequals(target.substr(0, scheme.size()), scheme))

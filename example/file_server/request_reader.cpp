@@ -10,10 +10,10 @@
 namespace file_server {
 namespace {
 
-// Browsers and proxies stay below 8 KiB, with large cookies below 16.
+// Headers of browsers and proxies are below 8 KiB, with large cookies below 16 KiB.
 constexpr std::uint32_t longest_header = 16 * 1024; // bytes
 
-// RFC 9112 §2.2 asks for one at least: old clients end the body of a POST with it.
+// RFC 9112 §2.2: a server should ignore at least one. Old clients send one after a POST body.
 constexpr unsigned most_empty_lines = 4;
 
 std::string_view text(const beast::flat_buffer& input) {
@@ -21,8 +21,8 @@ std::string_view text(const beast::flat_buffer& input) {
     return {static_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// A field on more than one line. Proxies do not agree on what such a field says, so RFC 9112 §5.2
-/// has it refused.
+/// True if a field has more than one line. Proxies interpret such a field differently, so RFC 9112
+/// §5.2 requires to refuse the request.
 bool has_folded_line(std::string_view header) {
     return header.find("\r\n ") != header.npos || header.find("\r\n\t") != header.npos;
 }
@@ -31,8 +31,8 @@ bool has_folded_line(std::string_view header) {
 
 bool ends_with_header(const request_parser& parser) {
     const auto& head = parser.get();
-    // The parser takes a request for one without a body when it does not know the transfer coding.
-    // After a CONNECT, the client may have begun to send what is meant for another server.
+    // If the parser does not know the transfer coding, it treats the request as one without a body.
+    // After a CONNECT, the client may already send data for another server.
     return parser.is_done() && head.count(http::field::transfer_encoding) == 0 &&
         head.method() != http::verb::connect;
 }
@@ -47,7 +47,7 @@ asio::awaitable<bool> request_reader::wait(std::chrono::seconds limit) {
     co_return !stopped_;
 }
 
-/// True if a request has begun.
+/// Skips empty lines, and counts `left` down. True if a request has begun.
 bool request_reader::skip_empty_lines(unsigned& left) {
     for (; left != 0 && text(input_).starts_with("\r\n"); --left)
         input_.consume(2);
@@ -68,7 +68,7 @@ asio::awaitable<error_code> request_reader::read(
         header_size += used;
         if (folded)
             co_return http::error::bad_obs_fold;
-        // The parser's own limit is for what it gets at once.
+        // The parser applies its own limit only to the bytes of one call.
         if (header_size > longest_header)
             co_return http::error::header_limit;
         if (error == http::error::need_more)

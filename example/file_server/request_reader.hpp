@@ -15,20 +15,19 @@ using request_parser = http::request_parser<http::empty_body>;
 /// True if the bytes that follow the header are the next request, and not part of this one.
 bool ends_with_header(const request_parser& parser);
 
-/// Reads the headers of requests, one after another, from one connection. Used on the connection's
-/// strand.
+/// Reads the headers of the requests of one connection. Used on the strand of the connection.
 class request_reader {
 public:
     explicit request_reader(tcp_stream& stream) : stream_(stream) {}
 
-    /// Waits until a request begins; false when none will.
+    /// Waits until a request begins. False if the connection ends first.
     asio::awaitable<bool> wait(std::chrono::seconds limit);
 
-    /// Reads the header of the request that has begun. Errors of the category of `http::error` are
-    /// the client's.
+    /// Reads the header of the request that has begun.
+    /** An error in the category of `http::error` is a mistake of the client. */
     asio::awaitable<error_code> read(request_parser& parser, std::chrono::seconds limit);
 
-    /// Ends what is being read, and all later calls, with an error.
+    /// The current and all later reads fail.
     void stop();
 
 private:

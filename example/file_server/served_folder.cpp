@@ -38,7 +38,7 @@ failure refusal(int error) {
     case EMFILE:
     case ENFILE:
     case ENOMEM:
-    case EAGAIN: return {status::service_unavailable, "the server has too much to do"};
+    case EAGAIN: return {status::service_unavailable, "the server is out of memory or descriptors"};
     default:
         return {
             status::internal_server_error,
@@ -46,8 +46,7 @@ failure refusal(int error) {
     }
 }
 
-/// Opens and examines `relative`; `failure` or `opened_file`, which may be a directory or a device
-/// as yet.
+/// Opens `relative` and gets its status. The opened file may be a directory or a device.
 open_result open_any(const folder& root, const std::string& relative) {
     const int fd = open_beneath(root, relative);
     if (fd < 0)
@@ -63,7 +62,7 @@ open_result open_any(const folder& root, const std::string& relative) {
 open_result only_regular(opened_file opened) {
     if (!S_ISREG(opened.status.st_mode))
         return failure{status::forbidden, "this is not a regular file"};
-    // The flag was for the open only: a read must wait for the data, not fail with EAGAIN.
+    // O_NONBLOCK was for the open only: a read must wait for data and not fail with EAGAIN.
     const int fd = opened.file.get();
     const int flags = ::fcntl(fd, F_GETFL);
     if (flags < 0 || ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0)
@@ -94,8 +93,8 @@ open_result served_folder::open(const request_path& path) const {
 }
 
 open_result served_folder::open_index(const request_path& directory) const {
-    // From the root again, not from the open directory: a link in it may lead anywhere within the
-    // root.
+    // Starts at the root, not at the open directory, because index.html may be a link to any place
+    // within the root.
     const auto index =
         directory.relative.empty() ? "index.html" : directory.relative + "/index.html";
     auto result = open_any(root_, index);

@@ -17,24 +17,22 @@ namespace file_server {
 struct opened_file {
     descriptor file;
     struct stat status {};
-    std::string name; ///< Decides the content type: index.html where a directory was asked for.
+    std::string name; ///< Determines the content type. For a directory: index.html.
 };
 
-/// The client asked for a directory without the slash at its end; relative links in its page would
-/// go wrong.
+/// The request names a directory without a slash at its end: relative links would not work.
 struct slash_is_missing {};
 
 using open_result = std::variant<failure, slash_is_missing, opened_file>;
 
-/// The folder that is served. Its functions may wait for the disk and are safe to call from several
-/// threads at once.
+/// The folder that is served. Its functions may wait for the disk, and are thread-safe.
 class served_folder {
 public:
-    /// @throws std::system_error when `path` is not a folder that can be opened.
+    /// @throws std::system_error if `path` is not a folder that can be opened.
     explicit served_folder(const std::string& path);
 
-    /// Opens what a request names: a regular file, or the index.html of a directory.
-    /** Never waits for a FIFO or a device. */
+    /// Opens the regular file that `path` names, or the index.html of a directory.
+    /** Does not wait for a FIFO or a device. */
     open_result open(const request_path& path) const;
 
     const std::string& path() const { return root_.canonical_path; }

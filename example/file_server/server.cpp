@@ -22,10 +22,10 @@
 namespace file_server {
 namespace {
 
-// Opening waits for a disk, not for a processor: a few slow ones must not hold up the rest.
+// These threads wait for disks, not for processors: a few slow opens must not delay the others.
 constexpr std::size_t file_thread_count = 8;
 
-/// A server that has stopped accepting connections must not look as if it ran.
+/// Ends the server if its accept loop has failed.
 void rethrow(const std::exception_ptr& failed) {
     if (failed)
         std::rethrow_exception(failed);
@@ -43,12 +43,12 @@ served_folder open_root(const std::string& path) {
 
 void give_up(int) {
     constexpr std::string_view words =
-        "file_server: a file does not answer, and the server ends without it\n";
+        "file_server: a call for a file does not end; the server ends without it\n";
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, words.data(), words.size());
     std::_Exit(EXIT_FAILURE);
 }
 
-/// Ends the process even if a file on a network that is gone keeps a thread for good.
+/// Ends the process after `limit`, even if a lost network filesystem blocks a thread for good.
 void give_up_after(std::chrono::seconds limit) {
     std::signal(SIGALRM, give_up);
     ::alarm(static_cast<unsigned>(limit.count()));
@@ -77,8 +77,8 @@ server::server(const server_options& options)
 void server::start_engine(const asio_aio::options& options) {
     try {
         asio_aio::configure(context_, options);
-        // The engine is chosen when the first file is opened: here, where a choice that does not
-        // work can be told to the person who made it.
+        // The context chooses its engine when its first file is opened. Opening one here reports a
+        // choice that does not work at start.
         asio_aio::random_access_file_aio first(
             context_, "/proc/self/exe", asio_aio::file_base::read_only);
     } catch (const std::exception& error) {
@@ -121,18 +121,17 @@ void server::run() {
     asio::co_spawn(control_, accept_connections(), rethrow);
     asio::co_spawn(control_, wait_for_signals(), rethrow);
     other_threads_.finish();
-    // noexcept: what got past the connections is a defect, and a server with a thread less would
-    // hide it.
+    // noexcept: an exception here is a defect, which a server with one thread less would hide.
     [this]() noexcept { context_.run(); }();
     other_threads_.join();
-    // A second signal ends the process, whatever the last calls wait for.
+    // From here on a signal ends the process at once.
     signals_.clear();
     file_threads_.join();
 }
 
 asio::awaitable<void> server::accept_connections() {
     constexpr auto retry = std::chrono::milliseconds{100};
-    error_code last_error; // one line in the log for a time of trouble, not ten a second
+    error_code last_error; // logs a repeated error once
     while (!stopping_) {
         if (sessions_.size() >= max_connections_) {
             pause_.expires_at(asio::steady_timer::time_point::max());
@@ -148,8 +147,8 @@ asio::awaitable<void> server::accept_connections() {
             serve(std::move(socket));
             continue;
         }
-        // Out of descriptors or memory, most likely. The connection stays in the queue, so to try
-        // again at once would only burn time.
+        // Probably out of descriptors or memory. The connection stays in the queue, so a retry
+        // without a pause would only take CPU time.
         if (std::exchange(last_error, error) != error)
             log_line("accept: " + error.message());
         pause_.expires_after(retry);
@@ -194,7 +193,7 @@ asio::awaitable<void> server::wait_for_signals() {
             cut_off_all();
     });
     const auto [over, second] = co_await signals_.async_wait(as_result);
-    // A person who asks twice does not want to wait for anything.
+    // The second signal ends the server at once.
     if (!over)
         std::_Exit(128 + second);
 }

@@ -17,24 +17,23 @@
 
 namespace file_server {
 
-/// Accepts connections and keeps them until SIGINT or SIGTERM.
+/// Serves connections until SIGINT or SIGTERM.
 class server {
 public:
-    /// Opens the folder, finds out which engine serves the files, and listens.
+    /// Opens the folder, chooses the engine and listens.
     /**
-     * @throws usage_error for an option that does not fit this machine, std::exception for other
-     * obstacles.
+     * @throws usage_error for an option that does not fit this machine, and std::exception for
+     * other errors.
      */
     explicit server(const server_options& options);
 
-    /// Serves until a signal has come, and the responses that were running are sent or the drain
-    /// limit has passed.
+    /// Serves until a signal comes. Then sends the current responses, within the drain limit.
     void run();
 
-    /// "http://127.0.0.1:8080".
+    /// The address of the server, like "http://127.0.0.1:8080".
     std::string url() const;
 
-    /// The engine that serves the files, and why it is this one.
+    /// The engine that serves the files, and why it was chosen.
     std::string engine();
 
 private:
@@ -48,8 +47,8 @@ private:
     void cut_off_all();
 
     served_folder folder_;
-    // These three are destroyed after the context: what is destroyed with the context may hand them
-    // descriptors to close and blocks.
+    // These three are destroyed after the context: objects that are destroyed with the context give
+    // them blocks, and descriptors to close.
     asio::io_context file_calls_;
     thread_group file_threads_;
     block_pool blocks_;
@@ -58,16 +57,16 @@ private:
     std::chrono::seconds drain_limit_;
     session_settings settings_;
 
-    // Everything below is used on this strand only.
+    // The members below are used on this strand only.
     strand control_;
     tcp::acceptor acceptor_;
     asio::signal_set signals_;
-    asio::steady_timer pause_; // cancelled when there may be room for a connection again
+    asio::steady_timer pause_; // cancelled when another connection may be accepted
     asio::steady_timer drain_; // runs from the first signal on
     std::unordered_set<std::shared_ptr<session>> sessions_;
     bool stopping_ = false;
 
-    thread_group other_threads_; // run the context, together with the caller of run()
+    thread_group other_threads_; // run the context, as the caller of run() does
 };
 
 } // namespace file_server

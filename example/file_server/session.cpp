@@ -18,8 +18,7 @@ namespace {
 using http::status;
 using clock = std::chrono::steady_clock;
 
-// More than the kernel of a client takes for a program that does not read: 64 KiB to 208 KiB by
-// default.
+// More than a client's kernel buffers for a program that does not read: 64 to 208 KiB by default.
 constexpr std::uint64_t read_by_program = std::uint64_t{256} * 1024;
 
 std::string peer_name(const tcp_socket& socket) {
@@ -39,7 +38,7 @@ session::session(tcp_socket socket, const session_settings& settings)
       settings_(settings),
       peer_(peer_name(stream_.socket())),
       requests_(stream_) {
-    // A response is written in whole blocks; to hold the last part of one back gains nothing.
+    // A response is written in whole blocks; a delay of the last part of a block gains nothing.
     error_code ignored;
     stream_.socket().set_option(tcp::no_delay(true), ignored);
 }
@@ -63,8 +62,8 @@ asio::awaitable<void> session::run() {
             co_await refuse(parser, error);
             co_return;
         }
-        // The body of a request is not read, so nothing that follows on this connection can be
-        // taken for a request.
+        // The server does not read the body of a request. After a request with a body it therefore
+        // closes the connection: the next bytes are not a request.
         const bool goes_on =
             co_await respond(parser.get(), parser.keep_alive() && ends_with_header(parser));
         if (!goes_on || stopping_) {
@@ -119,7 +118,7 @@ asio::awaitable<bool> session::respond(const request_head& request, bool keep_al
     co_return goes_on;
 }
 
-/// `opened` is the file that the reply is about, if there is one.
+/// Makes the reply to a request. Sets `opened` if the request names a file.
 asio::awaitable<reply> session::make_reply(const request_head& request, opened_file& opened) {
     if (auto refusal = check_request(request))
         co_return std::move(*refusal);
@@ -162,7 +161,7 @@ asio::awaitable<void> session::send_file(
     }
     if (cut_off_)
         co_return;
-    // Nothing has been sent yet, so the client can still be told.
+    // Nothing has been sent yet, so the response can still be an error.
     if (error == asio::error::no_buffer_space)
         answer = make_error_reply(request, {status::service_unavailable, "all buffers are in use"});
     else
@@ -180,8 +179,8 @@ asio::awaitable<void> session::send_blocks(
     while (!write_error) {
         error_code error;
         block = co_await blocks.next(pace(), settings_.timeout, error);
-        // The length has been promised: all that is left is to close the connection, which tells
-        // the client that bytes are missing.
+        // The header with the length has been sent. The server can only close the connection, from
+        // which the client learns that bytes are missing.
         if (error)
             trouble_ = "read: " + error.message();
         if (block.size() == 0)
@@ -191,7 +190,7 @@ asio::awaitable<void> session::send_blocks(
     trouble_ = "write: " + write_error.message();
 }
 
-/// What the client has taken of the current response tells whether a program reads there.
+/// A client that has received more than its kernel buffers runs a program that reads.
 client_pace session::pace() {
     const auto in_flight = unacknowledged(stream_.socket());
     return body_bytes_ >= in_flight + read_by_program ? client_pace::reads : client_pace::unknown;
@@ -216,10 +215,10 @@ asio::awaitable<error_code> session::write(std::string_view head, asio::const_bu
     co_return failed;
 }
 
-/// Closes so that the last response arrives.
+/// Closes the connection in a way that the last response arrives.
 /**
- * A socket closed over unread input resets the connection, and the client may lose what it has not
- * read yet.
+ * If a socket is closed while it has unread input, the kernel resets the connection, and the client
+ * may lose data that it has not read yet. So the server reads the rest of the input first.
  */
 asio::awaitable<void> session::close_gracefully() {
     constexpr auto longest_wait = std::chrono::seconds{2};

@@ -14,21 +14,20 @@
 
 namespace file_server {
 
-/// What all connections share; outlives them.
+/// Settings and objects that all connections share. They outlive the connections.
 struct session_settings {
     const served_folder& folder;
-    /// Its threads make the calls that may wait for a disk: open, fstat, close.
+    /// Its threads perform the calls that may wait for a disk: open, fstat, close.
     asio::io_context& file_calls;
     block_pool& blocks;
     read_plan plan;
     std::chrono::seconds header_timeout;
-    /// Between two requests, for a client that takes nothing of a response, and for the first free
-    /// block.
+    /// The limit between two requests, for a client that takes no data, and for the first block.
     std::chrono::seconds timeout;
     bool quiet = false;
 };
 
-/// One connection: reads requests and answers them until either side has enough.
+/// One connection: reads requests and sends responses until the client or the server ends it.
 class session {
 public:
     session(tcp_socket socket, const session_settings& settings);
@@ -36,8 +35,8 @@ public:
     /// Serves the connection to its end. Runs on the connection's strand.
     asio::awaitable<void> run();
 
-    /// Ends the connection after the response that is being sent, or at once if there is none.
-    /// Called on the strand.
+    /// Ends the connection after the current response, or at once if there is none.
+    /** Called on the strand. */
     void stop();
 
     /// Ends the connection in the middle of a response. Called on the strand.
@@ -68,7 +67,7 @@ private:
     bool stopping_ = false;
     bool cut_off_ = false;
     std::uint64_t body_bytes_ = 0; // of the current response, taken by the socket
-    std::string trouble_;          // why the current response did not end well
+    std::string trouble_;          // why the current response failed; else empty
 };
 
 } // namespace file_server

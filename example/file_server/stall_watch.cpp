@@ -18,7 +18,7 @@ struct stall_watch::state : std::enable_shared_from_this<state> {
     state(tcp_stream& watched, std::chrono::seconds time)
         : stream(&watched), timer(watched.get_executor()), period(time), taken_before(taken()) {}
 
-    /// Bytes that the client has acknowledged, from an arbitrary zero.
+    /// Bytes that the client has acknowledged, plus a constant.
     std::int64_t taken() const {
         return written - static_cast<std::int64_t>(unacknowledged(stream->socket()));
     }
@@ -55,7 +55,7 @@ stall_watch::stall_watch(tcp_stream& stream, std::chrono::seconds period)
 }
 
 stall_watch::~stall_watch() {
-    // A wait that has ended already and only awaits its turn cannot be cancelled any more.
+    // The wait may have ended already, with its handler queued: cancel() has no effect then.
     state_->stream = nullptr;
     state_->timer.cancel();
 }

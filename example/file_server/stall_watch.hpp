@@ -13,14 +13,14 @@ namespace file_server {
 /// Bytes that were written to `socket` and that the client has not acknowledged.
 std::uint64_t unacknowledged(tcp_socket& socket);
 
-/// Cancels what is written to a client when the client has taken none of it for a whole period.
+/// Cancels writes to a client that has received no data for a whole period.
 /**
- * A time limit for a write would also hit a client that is merely slow: a socket is writable again
- * only when a third of its buffer, which grows to megabytes, is free. So this looks at what the
- * client has acknowledged.
+ * A time limit for each write would also end connections of slow clients: a socket is writable
+ * again only when a third of its buffer is free, and the buffer grows to megabytes. This class
+ * therefore checks how much the client has acknowledged.
  *
- * Used on the stream's strand, while nothing else limits the stream's time. The stream has to
- * outlive it.
+ * Use it on the stream's strand, while the stream has no other time limit. The stream must outlive
+ * this object.
  */
 class stall_watch {
 public:

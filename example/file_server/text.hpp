@@ -3,7 +3,7 @@
 
 #include <boost/beast/core/string.hpp>
 
-#include <ostream> // used by Boost 1.81's string_view, which does not include it
+#include <ostream> // Boost 1.81's string_view needs it and does not include it
 #include <string_view>
 
 namespace file_server {

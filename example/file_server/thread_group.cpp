@@ -12,8 +12,8 @@ thread_group::thread_group(
     threads_.reserve(count);
     try {
         while (threads_.size() < count) {
-            // noexcept: an exception that gets here is a defect, and a server with a thread less
-            // would hide it.
+            // noexcept: an exception here is a defect, which a server with one thread less would
+            // hide.
             threads_.emplace_back([&context]() noexcept { context.run(); });
         }
     } catch (const std::system_error& error) {

@@ -11,12 +11,11 @@
 
 namespace file_server {
 
-/// Threads that run a context, whether it has work or not, until finish() or join() is called.
-/** Unlike those of an `asio::thread_pool`, they end when not all of them could be made. */
+/// Threads that run a context, even without work, until finish() or join() is called.
+/** Unlike an `asio::thread_pool`, ends its threads if the process cannot make all of them. */
 class thread_group {
 public:
-    /// @throws std::runtime_error that says so in words when the process may not make `count`
-    /// threads.
+    /// @throws std::runtime_error if the process cannot make `count` threads. what() says so.
     thread_group(boost::asio::io_context& context, std::size_t count, const std::string& purpose);
     thread_group(const thread_group&) = delete;
     thread_group& operator=(const thread_group&) = delete;
@@ -24,10 +23,10 @@ public:
     /// Stops the context, if the threads have not been joined.
     ~thread_group();
 
-    /// From now on, the threads end when the context has no more work.
+    /// Lets the threads end when the context has no more work.
     void finish() { work_.reset(); }
 
-    /// Waits until the context has no more work.
+    /// Calls finish() and waits until the threads have ended.
     void join();
 
 private:

@@ -5,7 +5,7 @@
 
 namespace info {
 
-/// What a context that nobody configured chooses here: one is made, and opens a file.
+/// The choice of a context without `configure`: opens a file on such a context.
 asio_aio::description find_choice();
 
 } // namespace info

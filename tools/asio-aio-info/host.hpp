@@ -5,7 +5,7 @@
 
 namespace info {
 
-/// The kernel, and the limits of this process that decide what an engine may take.
+/// Reports the kernel, and the limits of this process that affect the engines.
 host_report inspect_host();
 
 } // namespace info

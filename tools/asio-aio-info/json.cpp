@@ -155,7 +155,7 @@ void print_json(const report& found, std::ostream& out) {
         {"host", host_object(found.host)},
         {"place", found.place ? place_object(*found.place) : json()},
         {"taste", found.taste ? taste_object(*found.taste) : json()}};
-    // A path need not be UTF-8; JSON has to be.
+    // JSON must be UTF-8, and a path need not be: invalid bytes are replaced.
     out << all.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
 }
 

@@ -8,13 +8,12 @@
 
 namespace info {
 
-/// Counts times in buckets that are 1/32 of their value wide.
+/// A histogram of times. Each bucket is 1/32 of its value wide.
 class latencies {
 public:
     void add(std::chrono::nanoseconds time) noexcept;
 
-    /// The middle of the bucket that the q-quantile is in, in microseconds; 0 where nothing was
-    /// counted.
+    /// The q-quantile in microseconds: the middle of its bucket. 0 if the histogram is empty.
     double quantile_us(double q) const noexcept;
 
 private:

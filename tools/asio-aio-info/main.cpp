@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: BSL-1.0 asio-aio-info: which engines work on this machine, which one a
-// program gets, and what they do at a path.
+// SPDX-License-Identifier: BSL-1.0
+// asio-aio-info reports which engines work on this machine, which engine a program gets, and how
+// fast the engines read at a path.
 #include "choice.hpp"
 #include "host.hpp"
 #include "json.hpp"
@@ -57,20 +58,20 @@ void inspect_path(
     info::inspect_filesystem(file.descriptor_number(), place);
     try {
         try_file(wanted, file, found, shown);
-        // a folder that is read-only, a disk that is full: worth knowing, too
     } catch (const std::runtime_error& error) {
+        // For example a read-only folder or a full disk: a result of the report.
         place.error = error.what();
     }
 }
 
 info::report inspect(const info::settings& wanted) {
-    // First: a wrong path is said before anything else takes time.
+    // First, so that a wrong path is reported at once.
     std::optional<info::subject> file;
     if (wanted.path)
         file.emplace(*wanted.path);
     info::progress shown;
     info::report found;
-    found.host = info::inspect_host(); // before the engines: they count in fs.aio-nr
+    found.host = info::inspect_host(); // before the trials, which change fs.aio-nr
     found.engines = asio_aio::probe();
     found.choice = info::find_choice();
     if (file)
@@ -102,7 +103,7 @@ int complain(const std::exception& error, int status) {
 } // namespace
 
 int main(int argc, char** argv) {
-    std::signal(SIGXFSZ, SIG_IGN); // a limit for files is reported as an error then
+    std::signal(SIGXFSZ, SIG_IGN); // a write beyond RLIMIT_FSIZE fails with EFBIG then
     try {
         return run(argc, argv);
     } catch (const info::usage_error& error) {

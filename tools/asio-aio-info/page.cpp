@@ -17,7 +17,7 @@ constexpr std::size_t cell_width = 14;
 constexpr char plain[] = "\033[0m";
 constexpr char bold[] = "\033[1m";
 
-/// Columns on the terminal: the characters of UTF-8, all of which are taken for narrow.
+/// The columns of `text` on a terminal: its UTF-8 characters, each of which counts as one column.
 std::size_t width(std::string_view text) {
     std::size_t columns_used = 0;
     for (char each : text)
@@ -29,7 +29,7 @@ std::string spaces_to(std::size_t wanted, std::string_view text) {
     return std::string(wanted - std::min(wanted, width(text)), ' ');
 }
 
-/// Lines of at most `text_width` columns, broken at spaces; a longer word has a line of its own.
+/// Wraps `text` at spaces to `text_width` columns. A longer word gets a line of its own.
 std::vector<std::string> wrapped(const std::string& text) {
     std::vector<std::string> lines(1);
     for (std::size_t begin = 0; begin < text.size();) {

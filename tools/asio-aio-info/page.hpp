@@ -10,26 +10,25 @@ namespace info {
 
 enum class colour { none, good, bad, faint };
 
-/// Lays out text for a person: two columns, of which the right one is wrapped, or a table of
-/// figures.
+/// Prints text for people: fields with a wrapped right column, and tables of figures.
 class page {
 public:
     page(std::ostream& out, bool coloured) : out_(out), coloured_(coloured) {}
 
-    /// `beside` follows the title in plain letters.
+    /// Prints a bold title, followed by `beside` in plain letters.
     void heading(std::string_view title, std::string_view beside = {});
 
-    /// A label and what is known of it; `mark` is the coloured beginning of that.
+    /// Prints a label, and beside it `mark` in colour, followed by `text`.
     void field(
         std::string_view label, std::string_view mark, colour how, std::string_view text = {});
     void field(std::string_view label, std::string_view text) {
         field(label, {}, colour::none, text);
     }
 
-    /// More in the right column, under the last field.
+    /// Prints more text in the right column, below the last field.
     void more(std::string_view text) { field({}, text); }
 
-    /// A label and figures, aligned to the right; a table's head is a row as well.
+    /// Prints a row of a table, or its head: a label and right-aligned cells.
     void row(
         std::string_view label, std::initializer_list<std::string_view> cells,
         colour how = colour::none);
@@ -42,7 +41,7 @@ private:
     bool first_ = true;
 };
 
-/// `text` without what could steer a terminal: paths and settings are others' words.
+/// `text` with control characters escaped, so that paths and settings cannot control a terminal.
 std::string printable(std::string_view text);
 
 } // namespace info

@@ -17,8 +17,8 @@
 namespace info {
 namespace {
 
-/// The mount's number in /proc/self/mountinfo. Not st_dev: btrfs and overlayfs give files numbers
-/// of their own.
+/// The mount's number in /proc/self/mountinfo. st_dev would not do: on btrfs and overlayfs, files
+/// may have other numbers than the mount.
 std::optional<int> mount_id(int descriptor) {
     std::ifstream fields("/proc/self/fdinfo/" + std::to_string(descriptor));
     for (std::string field; fields >> field;
@@ -28,7 +28,7 @@ std::optional<int> mount_id(int descriptor) {
     return std::nullopt;
 }
 
-/// Spaces and the like are written as \040 in /proc (proc(5)).
+/// Decodes escapes: in /proc a space is \040 (proc(5)).
 std::string unescaped(const std::string& text) {
     std::string plain;
     for (std::size_t i = 0; i != text.size(); ++i) {
@@ -48,7 +48,11 @@ struct mount {
     std::string filesystem;
 };
 
-/// A line is: id parent device root point options [tags...] - filesystem source options (proc(5)).
+/// Finds the mount with this number.
+/**
+ * A line of mountinfo is (proc(5)):
+ * id parent device root point options [tags...] - filesystem source options
+ */
 std::optional<mount> find_mount(int id) {
     std::ifstream mounts("/proc/self/mountinfo");
     for (std::string line; std::getline(mounts, line);) {
@@ -74,13 +78,13 @@ std::string magic_number(int descriptor) {
     return text;
 }
 
-/// 0, or why RWF_NOWAIT is refused.
+/// The errno with which the filesystem refuses RWF_NOWAIT; 0 if it supports the flag.
 int try_nowait(int descriptor) {
     char byte;
     iovec buffer{&byte, 1};
     if (::preadv2(descriptor, &buffer, 1, 0, RWF_NOWAIT) != -1)
         return 0;
-    return errno == EAGAIN ? 0 : errno; // EAGAIN: known, but the data is not in memory
+    return errno == EAGAIN ? 0 : errno; // EAGAIN: supported, but the data is not in memory
 }
 
 } // namespace
@@ -99,7 +103,7 @@ void inspect_file(const subject& file, place_report& found) {
     using asio_aio::file_base;
     boost::asio::io_context context;
     asio_aio::options opts;
-    // there is always one, whatever the environment says
+    // The pool is always available, whatever the environment names.
     opts.choice = {asio_aio::backend::thread_pool};
     asio_aio::configure(context, opts);
     asio_aio::random_access_file_aio opened(context);

@@ -6,10 +6,10 @@
 
 namespace info {
 
-/// The filesystem that an open file or folder is on, by its mount.
+/// Reports the filesystem of an open file or folder.
 void inspect_filesystem(int descriptor, place_report& found);
 
-/// Direct I/O and RWF_NOWAIT of a file.
+/// Reports if a file supports direct I/O and RWF_NOWAIT.
 void inspect_file(const subject& file, place_report& found);
 
 } // namespace info

@@ -20,7 +20,7 @@ void progress::show(const std::string& what) {
     shown_ = what.size() + 4;
 }
 
-// With spaces, which every terminal understands, also one without escape codes.
+// Overwrites with spaces, because not every terminal understands escape codes.
 void progress::clear() {
     if (shown_ != 0)
         std::cerr << '\r' << std::string(shown_, ' ') << '\r';

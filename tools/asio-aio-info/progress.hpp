@@ -6,7 +6,7 @@
 
 namespace info {
 
-/// A line on standard error that says what is being done; only on a terminal, and gone in the end.
+/// Shows the current step on standard error, if that is a terminal. The destructor clears the line.
 class progress {
 public:
     progress();
@@ -20,7 +20,7 @@ private:
     void clear();
 
     const bool terminal_;
-    std::size_t shown_ = 0; // bytes: at least as many as columns
+    std::size_t shown_ = 0; // bytes, which are at least as many as columns
 };
 
 } // namespace info

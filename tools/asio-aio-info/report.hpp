@@ -9,64 +9,65 @@
 #include <string>
 #include <vector>
 
-/// What was found out, as plain data. Numbers are empty where the machine does not tell them.
+/// The report as plain data. An optional number is empty if the machine does not report it.
 namespace info {
 
 struct host_report {
-    std::string kernel;                             ///< As uname(2) has it, e.g. "6.1.0-18-amd64".
-    std::string machine;                            ///< The same, e.g. "x86_64".
+    std::string kernel;  ///< The release of uname(2), e.g. "6.1.0-18-amd64".
+    std::string machine; ///< The machine of uname(2), e.g. "x86_64".
     std::optional<std::uint64_t> io_uring_disabled; ///< kernel.io_uring_disabled, since Linux 6.6.
-    /// fs.aio-nr: requests that all Linux AIO contexts have room for.
+    /// fs.aio-nr: the places of all Linux AIO contexts of the system.
     std::optional<std::uint64_t> aio_nr;
     std::optional<std::uint64_t> aio_max_nr;
-    std::optional<std::uint64_t> memlock; ///< Soft limits; RLIM_INFINITY for no limit.
-    std::optional<std::uint64_t> nofile;
+    std::optional<std::uint64_t> memlock; ///< Soft limit in bytes; RLIM_INFINITY: no limit.
+    std::optional<std::uint64_t> nofile;  ///< Soft limit.
     std::optional<std::uint64_t> seccomp; ///< The mode of this process: 0 none, 1 strict, 2 filter.
 };
 
 enum class place_kind { file, folder, block_device };
 
-/// A path, and what its filesystem can do.
+/// A path, and what its filesystem supports.
 struct place_report {
     std::string path;
     place_kind kind = place_kind::file;
-    std::string filesystem; ///< Its name; "0x…", the number of statfs(2), where there is none.
-    std::optional<std::string> mount_point; ///< Empty where the kernel does not tell.
-    /// Why no file can be made in a folder, or the file not be tried.
+    std::string filesystem; ///< Its name; if unknown, the number of statfs(2), "0x…".
+    std::optional<std::string> mount_point; ///< Empty if unknown.
+    /// Why no file can be made in the folder, or why the file cannot be examined.
     std::string error;
 
-    // Of the file, or of one made in the folder; empty where there is none.
-    std::optional<int> direct_error; ///< The errno of opening it with O_DIRECT; 0 where that works.
+    // Of the file, or of the file that was made in the folder. Empty without a file.
+    std::optional<int> direct_error; ///< The errno of opening it with O_DIRECT, or 0.
     std::size_t memory_alignment = 0;
-    /// Both 0: the kernel reports that the file has no direct I/O.
+    /// Both alignments are 0 if the kernel reports that the file has no direct I/O.
     std::size_t offset_alignment = 0;
-    std::optional<int> nowait_error; ///< The errno of preadv2 with RWF_NOWAIT; 0 where that works.
+    std::optional<int> nowait_error; ///< The errno of preadv2 with RWF_NOWAIT, or 0.
 };
 
-/// What one engine did with the file.
+/// The measurement of one engine.
 struct engine_taste {
     asio_aio::backend engine = asio_aio::backend::thread_pool;
-    /// Where it is another one, nothing was measured.
+    /// The engine that serves the file. If it is another one than `engine`, nothing was measured.
     asio_aio::backend served_by = asio_aio::backend::thread_pool;
-    /// Why the engine failed since it was tried.
+    /// Why the engine failed after its trial.
     std::string failure;
     std::uint64_t operations = 0;
     double per_second = 0;
     double median_us = 0;
     double p99_us = 0;
-    /// Of one operation, user and system time of the whole process.
+    /// User and system time of the whole process, per operation.
     double cpu_us = 0;
-    std::uint64_t passed_to_pool = 0; ///< Operations that the engine did not take.
+    std::uint64_t passed_to_pool = 0; ///< Operations that the engine passed to the pool.
     std::string error;
 };
 
+/// A short measurement of all engines with one file.
 struct taste_report {
     std::size_t block = 0; ///< Bytes of one read.
     unsigned in_flight = 0;
     unsigned seconds = 0;
-    /// From the file's start, that reads are spread over: all, or what is kept in memory.
+    /// The range that is read, from the start of the file: the whole file, or what stays in memory.
     std::uint64_t bytes = 0;
-    bool temporary = false; ///< The file was made for it.
+    bool temporary = false; ///< The file was made for this.
     bool direct = false;
     std::string why_buffered;
     std::string skipped; ///< Why nothing was measured.
@@ -81,7 +82,7 @@ struct report {
     std::optional<taste_report> taste;
 };
 
-/// What the exit status says.
+/// True if io_uring or libaio works, which is exit status 0.
 inline bool works_better_than_pool(const report& found) {
     for (const auto& each : found.engines)
         if (each.available && each.which != asio_aio::backend::thread_pool)

@@ -15,31 +15,29 @@ namespace po = boost::program_options;
 
 constexpr unsigned most_seconds = 60;
 
-constexpr char introduction[] = "usage: asio-aio-info [OPTIONS] [PATH]\n\n"
-                                "Says which engines of asio_aio work on this machine, which one a "
-                                "program gets, and what limits them.\n"
-                                "With PATH, a file, a folder or a block device, also what its "
-                                "filesystem can do, and how fast each engine\n"
-                                "reads there: 4 KiB at random places, 32 reads in flight. A file "
-                                "is only read; in a folder, 64 MiB are\n"
-                                "written to a file without a name.\n\n"
-                                "Options";
+constexpr char introduction[] =
+    "usage: asio-aio-info [OPTIONS] [PATH]\n\n"
+    "Reports which engines of asio_aio work on this machine, which engine a program gets, and\n"
+    "the limits that affect the engines. With PATH (a file, a folder or a block device) it also\n"
+    "reports what the filesystem supports, and how fast each engine reads there: 4 KiB at\n"
+    "random offsets, 32 reads in flight. It only reads a file. In a folder it writes 64 MiB to\n"
+    "a file without a name.\n\n"
+    "Options";
 
-constexpr char conclusion[] = "\nExit status: 0 an engine better than the thread pool works; 1 "
-                              "only the pool does; 2 wrong use;\n"
-                              "3 something else failed. ASIO_AIO_BACKEND and ASIO_AIO_CONFIG are "
-                              "obeyed as by every program of asio_aio;\n"
-                              "NO_COLOR switches colours off.\n";
+constexpr char conclusion[] =
+    "\nExit status: 0 io_uring or libaio works; 1 only the thread pool works; 2 wrong use;\n"
+    "3 another error. ASIO_AIO_BACKEND and ASIO_AIO_CONFIG have the same effect as in every\n"
+    "program that uses asio_aio. NO_COLOR switches colours off.\n";
 
 po::options_description describe_options() {
     constexpr unsigned columns = 100;
     po::options_description all(introduction, columns);
     auto add = all.add_options();
     add("seconds", po::value<std::string>()->default_value("1")->value_name("N"),
-        "how long each engine reads at PATH, 0 to 60; 0: not at all");
+        "seconds that each engine reads at PATH, 0 to 60; 0: no reads");
     add("json",
-        "one JSON object: version, exit_status, engines, choice, host, place, taste; what is not "
-        "known is null");
+        "print one JSON object: version, exit_status, engines, choice, host, place, taste; "
+        "unknown values are null");
     add("help,h", "print this text");
     add("version", "print the version");
     return all;
@@ -49,8 +47,8 @@ po::variables_map parse(int argc, const char* const* argv, const po::options_des
     po::options_description all;
     all.add(shown).add_options()("path", po::value<std::vector<std::string>>());
     po::positional_options_description positional;
-    positional.add("path", -1); // any number, so that the message can name them
-    // Without guessing: what a script writes today must not mean another option tomorrow.
+    positional.add("path", -1); // any number, so that the error for two paths can name them
+    // No abbreviations: an option of a later version could make one in a script ambiguous.
     const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
     po::variables_map values;
     try {

@@ -10,16 +10,17 @@ namespace info {
 /// The command line.
 struct settings {
     std::optional<std::string> path;
-    unsigned seconds = 1; ///< Of each engine's taste; 0 for none.
+    unsigned seconds = 1; ///< Time of each engine's measurement; 0: none.
     bool json = false;
 };
 
-/// The command line asks for what cannot be; the text says what would be right.
+/// The command line is wrong. what() says what would be right.
 class usage_error : public std::runtime_error {
     using runtime_error::runtime_error;
 };
 
-/// Nothing where it was --help or --version, which are answered here. Throws `usage_error`.
+/// Parses the command line. Empty after --help or --version, whose text it prints.
+/** @throws usage_error for a wrong command line. */
 std::optional<settings> parse_settings(int argc, const char* const* argv);
 
 } // namespace info

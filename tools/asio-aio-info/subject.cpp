@@ -25,8 +25,7 @@ namespace {
         "; PATH is a file, a folder or a block device that can be read");
 }
 
-// By stat and before any open: to open a FIFO waits for a partner, and to open a device may do
-// something.
+// Calls stat(2) before any open: opening a FIFO waits, and opening a device may have an effect.
 place_kind kind_of(const std::string& path) {
     struct stat status;
     if (::stat(path.c_str(), &status) != 0)
@@ -37,10 +36,10 @@ place_kind kind_of(const std::string& path) {
         return place_kind::folder;
     if (S_ISBLK(status.st_mode))
         return place_kind::block_device;
-    refuse(path, "is something else");
+    refuse(path, "is of another kind");
 }
 
-/// No signal ends the program while it lives.
+/// Blocks all signals during its lifetime.
 class signals_held {
 public:
     signals_held() {
@@ -60,12 +59,13 @@ descriptor make_nameless(const std::string& folder) {
     constexpr mode_t owner_only = 0600;
     if (descriptor made(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, owner_only)); made)
         return made;
-    // Not every filesystem can do that (open(2), O_TMPFILE): NFS, older overlayfs and FUSE.
+    // Some filesystems do not support O_TMPFILE (open(2)): NFS, older overlayfs and FUSE.
     std::string name = folder + "/.asio-aio-info-XXXXXX";
     const signals_held until_unlinked;
     descriptor made(::mkostemp(name.data(), O_CLOEXEC));
     if (!made)
-        throw std::system_error(errno, std::generic_category(), "no file can be made here");
+        throw std::system_error(
+            errno, std::generic_category(), "a temporary file cannot be created");
     ::unlink(name.c_str());
     return made;
 }
@@ -77,7 +77,7 @@ void write_all(int file, const char* from, std::size_t bytes) {
             continue;
         if (written == -1)
             throw std::system_error(
-                errno, std::generic_category(), "the file made here cannot be filled");
+                errno, std::generic_category(), "the temporary file cannot be written");
         from += written;
         bytes -= std::size_t(written);
     }
@@ -86,7 +86,7 @@ void write_all(int file, const char* from, std::size_t bytes) {
 void fill(int file, std::uint64_t bytes) {
     std::vector<std::uint64_t> piece(std::size_t(1024) * 1024 / sizeof(std::uint64_t));
     const std::size_t piece_bytes = piece.size() * sizeof(std::uint64_t);
-    // the same data each time; what counts is that it can be neither a hole nor compressed
+    // Random data, so that a filesystem can neither make a hole nor compress it.
     std::mt19937_64 random;
     while (bytes != 0) {
         std::generate(piece.begin(), piece.end(), std::ref(random));
@@ -94,7 +94,7 @@ void fill(int file, std::uint64_t bytes) {
         write_all(file, reinterpret_cast<const char*>(piece.data()), now);
         bytes -= now;
     }
-    ::fdatasync(file); // else the first direct reads would write it out
+    ::fdatasync(file); // otherwise the first direct reads would wait for write-back
 }
 
 } // namespace

@@ -9,25 +9,24 @@
 
 namespace info {
 
-/// The file that is tried: the one that was given, or one made in the folder that was given.
-/** What is made has no name, so nothing is left behind, whatever ends the program. */
+/// The file that is examined: the file at the path, or a file that is made in the folder there.
+/** The file that is made has no name, so nothing is left behind when the program ends. */
 class subject {
 public:
-    /// Opens `path` for reading. Throws `usage_error` where it does not exist, is of no use, or
-    /// cannot be opened.
+    /// Opens `path` for reading.
+    /** @throws usage_error if the path cannot be opened, or is not of a kind of `place_kind`. */
     explicit subject(const std::string& path);
 
     place_kind kind() const noexcept { return kind_; }
 
-    /// The open file, or the folder, as long as no file was made in it.
+    /// The open file, or the open folder before make_file().
     int descriptor_number() const noexcept { return open_.get(); }
 
-    /// For a folder: makes the file and fills it with `bytes` of data that no filesystem can store
-    /// as a hole.
-    /** Throws `std::system_error` where that fails. */
+    /// Makes a file in the folder and fills it with `bytes` of random data.
+    /** @throws std::system_error if that fails. */
     void make_file(std::uint64_t bytes);
 
-    /// By which every engine opens the file: a made one through /proc, since it has no other name.
+    /// The path by which the engines open the file. A file without a name has a path in /proc.
     const std::string& path() const noexcept { return path_; }
 
 private:

@@ -28,11 +28,11 @@ using asio_aio::file_base;
 using boost::system::error_code;
 using clock = std::chrono::steady_clock;
 
-// bytes; also the alignment of memory and offset, which every device accepts
+// Bytes; also the alignment of memory and offset, which is enough for every device.
 constexpr std::size_t block = 4096;
 constexpr unsigned in_flight = 32;
 
-// Threads are made and the first requests are slow: not what is to be measured.
+// Not measured: the first reads are slow, because threads are made.
 constexpr auto warm_up = std::chrono::milliseconds(100);
 
 double cpu_seconds() {
@@ -56,20 +56,20 @@ aligned_memory make_memory(std::size_t bytes) {
     return memory;
 }
 
-/// A context that has one engine, and a file that is open there.
+/// A context with one engine, and an open file.
 struct reading {
     reading(asio_aio::backend engine, const subject& from, bool direct, error_code& ec)
         : file(context) {
         asio_aio::options opts;
         opts.choice = {engine};
-        opts.inline_read_limit = 0; // the engine is asked, also for what is in memory
+        opts.inline_read_limit = 0; // the engine performs reads of cached data, too
         asio_aio::configure(context, opts);
         file.open(
             from.path(), file_base::read_only | (direct ? file_base::direct : file_base::flags(0)),
             ec);
     }
 
-    // Above the context, which waits for reads in flight when it goes.
+    // Declared before the context, whose destructor waits for the reads in flight.
     const aligned_memory memory = make_memory(in_flight * block);
     asio::io_context context;
     asio_aio::random_access_file_aio file;
@@ -167,7 +167,7 @@ engine_taste taste(asio_aio::backend engine, const subject& file, const taste_re
         return result;
     }
     result.served_by = from.file.backend();
-    if (result.served_by != engine) { // that one has, or gets, a line of its own
+    if (result.served_by != engine) { // the other engine has a line of its own
         result.failure = asio_aio::describe(from.context).failure;
         return result;
     }
@@ -175,11 +175,11 @@ engine_taste taste(asio_aio::backend engine, const subject& file, const taste_re
     const asio_aio::context_statistics counted = asio_aio::statistics(from.context);
     const std::uint64_t passed = counted.passed_unsupported + counted.passed_refused +
         counted.passed_buffered + counted.passed_would_wait;
-    result.passed_to_pool = std::min(passed, result.operations); // not those of the warm-up
+    result.passed_to_pool = std::min(passed, result.operations); // without the warm-up
     return result;
 }
 
-/// Reads the file's beginning, so that every engine finds it in memory, not only the later ones.
+/// Reads the range once, so that every engine finds the data in memory.
 void warm(asio_aio::random_access_file_aio& file, std::uint64_t bytes) {
     constexpr std::size_t piece = std::size_t(1024) * 1024;
     const aligned_memory memory = make_memory(piece);
@@ -188,7 +188,8 @@ void warm(asio_aio::random_access_file_aio& file, std::uint64_t bytes) {
         offset += file.read_some_at(offset, asio::buffer(memory.get(), piece), ec);
 }
 
-/// Empty, or why direct reads do not work. One is done: a filesystem may allow the open only.
+/// Empty, or why direct reads do not work.
+/** Performs a read, because some filesystems allow only the open. */
 std::string find_direct_fault(const subject& file) {
     error_code ec;
     reading direct(asio_aio::backend::thread_pool, file, true, ec);
@@ -198,7 +199,7 @@ std::string find_direct_fault(const subject& file) {
     return ec && ec != asio::error::eof ? "a direct read: " + ec.message() : std::string();
 }
 
-/// How the file is read, and how much of it.
+/// Decides how the file is read, and how much of it.
 void prepare(const subject& file, taste_report& how) {
     constexpr std::uint64_t most_from_memory = std::uint64_t(64) * 1024 * 1024;
     how.why_buffered = find_direct_fault(file);

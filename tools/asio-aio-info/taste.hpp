@@ -9,7 +9,7 @@
 
 namespace info {
 
-/// Reads `file` for so many seconds with each engine that is available.
+/// Reads `file` for `seconds` with each available engine.
 taste_report take_taste(
     const subject& file, unsigned seconds, const std::vector<asio_aio::engine_report>& engines,
     progress& shown);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr char unknown[] = "–";
 
-/// Digits in groups of three.
+/// Separates groups of three digits.
 std::string in_groups(std::string digits) {
     for (std::size_t i = std::min(digits.find('.'), digits.size()); i > 3; i -= 3)
         digits.insert(i - 3, " ");
@@ -79,8 +79,8 @@ void print_choice(const asio_aio::description& choice, page& out) {
 
 std::string io_uring_disabled_words(const std::optional<std::uint64_t>& value) {
     constexpr const char* meanings[] = {
-        "everybody may use io_uring", "only kernel.io_uring_group and privileged processes may",
-        "nobody may"};
+        "every process may use io_uring", "only kernel.io_uring_group and privileged processes may",
+        "no process may"};
     if (!value || *value >= std::size(meanings))
         return number_or_dash(value);
     return std::to_string(*value) + ": " + meanings[*value];
@@ -130,7 +130,8 @@ void print_direct(const place_report& place, page& out) {
         out.field("O_DIRECT", "no", colour::bad, std::strerror(*place.direct_error));
     else if (place.offset_alignment == 0)
         out.field(
-            "O_DIRECT", "no", colour::bad, "the kernel reports that this file has no direct I/O");
+            "O_DIRECT", "no", colour::bad,
+            "the kernel reports that this file supports no direct I/O");
     else
         out.field(
             "O_DIRECT", "yes", colour::good,
@@ -138,19 +139,19 @@ void print_direct(const place_report& place, page& out) {
                 size_words(place.offset_alignment));
 }
 
-/// By the names of /proc/self/mountinfo, "fuse.sshfs" for one, or its number (statfs(2)).
+/// Checks a name of /proc/self/mountinfo, for example "fuse.sshfs", or the number of statfs(2).
 bool is_fuse(const std::string& filesystem) {
     return filesystem == "fuse" || filesystem.rfind("fuse.", 0) == 0 || filesystem == "fuseblk" ||
         filesystem == "virtiofs" || filesystem == "0x65735546";
 }
 
-/// What the library does instead where RWF_NOWAIT is refused
-/// (options::inline_reads_without_nowait).
+/// What the library does on a filesystem that refuses RWF_NOWAIT.
+/** See `options::inline_reads_without_nowait`. */
 std::string without_nowait(const std::string& filesystem) {
     if (filesystem == "tmpfs" || filesystem == "ramfs")
-        return "; all files are in memory here, and reads need no engine";
+        return "; all data is in memory, and reads need no engine";
     if (filesystem == "overlay")
-        return "; reads of what mincore(2) says is in memory need no engine";
+        return "; reads of data that mincore(2) reports as resident need no engine";
     if (is_fuse(filesystem))
         return "; every read goes through thread_pool";
     return "; every read goes through an engine";
@@ -158,7 +159,7 @@ std::string without_nowait(const std::string& filesystem) {
 
 void print_nowait(const place_report& place, page& out) {
     if (*place.nowait_error == 0)
-        out.field("RWF_NOWAIT", "yes", colour::good, "reads of what is in memory need no engine");
+        out.field("RWF_NOWAIT", "yes", colour::good, "reads of cached data need no engine");
     else
         out.field(
             "RWF_NOWAIT", "no", colour::bad,
@@ -171,14 +172,14 @@ void print_place(const place_report& place, page& out) {
     out.field("filesystem", place.filesystem);
     out.field("mount point", place.mount_point.value_or(unknown));
     if (!place.error.empty())
-        out.field("tried with a file", "no", colour::bad, place.error);
+        out.field("error", place.error, colour::bad);
     if (place.direct_error)
         print_direct(place, out);
     if (place.nowait_error)
         print_nowait(place, out);
 }
 
-// --- Taste ---
+// --- Measurement ---
 
 std::string method_words(const taste_report& taste) {
     const std::string file = taste.temporary ? "a temporary file" : "the file";
@@ -197,12 +198,12 @@ void print_figures(const engine_taste& one, page& out) {
         out.more(grouped(one.passed_to_pool) + " reads were passed to thread_pool");
 }
 
-/// Why another engine serves the file, and which.
+/// Which other engine serves the file, and why.
 std::string other_engine_words(
     const engine_taste& one, const taste_report& taste, const place_report& place) {
     const std::string served = " are served by " + std::string(to_string(one.served_by));
     if (!one.failure.empty())
-        return "all files" + served + " since it failed: " + one.failure;
+        return "all files" + served + " since the engine failed: " + one.failure;
     if (is_fuse(place.filesystem))
         return "files of " + place.filesystem + served;
     return (one.engine == asio_aio::backend::libaio && !taste.direct ? "buffered files"
@@ -211,12 +212,12 @@ std::string other_engine_words(
 }
 
 void print_taste(const taste_report& taste, const place_report& place, page& out) {
-    out.heading("Taste");
+    out.heading("Measurement");
     if (!taste.skipped.empty())
-        return out.field("not taken", taste.skipped);
-    out.field("what is done", method_words(taste));
+        return out.field("not measured", taste.skipped);
+    out.field("method", method_words(taste));
     if (!taste.direct)
-        out.field("not direct", taste.why_buffered);
+        out.field("why not direct", taste.why_buffered);
     out.row("", {"reads/s", "median µs", "p99 µs", "CPU µs/read"}, colour::faint);
     for (const engine_taste& each : taste.engines) {
         if (!each.error.empty())

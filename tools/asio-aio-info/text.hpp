@@ -7,7 +7,7 @@
 
 namespace info {
 
-/// For a person, in 100 columns.
+/// Prints the report for people, in 100 columns.
 void print_text(const report& found, bool coloured, std::ostream& out);
 
 } // namespace info

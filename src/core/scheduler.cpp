@@ -41,7 +41,7 @@ bool scheduler::start_finished(operation& op, actions& todo) noexcept {
     const lock held(mutex_);
     if (stopped_)
         return false;
-    ++in_flight_;
+    peak_in_flight_ = std::max(peak_in_flight_, ++in_flight_);
     finished_.push(&op);
     request_round(todo);
     return true;

@@ -97,7 +97,7 @@ void scheduler::assign(int descriptor, file_ref& file) {
 }
 
 backend scheduler::backend_of(const file_handle& file) const noexcept {
-    return router_->backend_of(file);
+    return has_engines() ? router_->backend_of(file) : backend::thread_pool;
 }
 
 // --- Reads from memory ---

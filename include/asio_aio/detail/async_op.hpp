@@ -135,12 +135,8 @@ private:
         std::apply(std::move(handler), std::move(arguments));
     }
 
-    static void* allocate(delivered_operation& base, std::size_t bytes) {
-        return allocate_block(static_cast<async_op&>(base).allocator(), bytes);
-    }
-
     static constexpr steps its_steps{
-        {&async_op::complete, &async_op::destroy_unused}, &async_op::call, &async_op::allocate};
+        {&async_op::complete, &async_op::destroy_unused}, &async_op::call};
 
     Handler handler_;
     std::optional<work_type> work_;

@@ -76,17 +76,20 @@ bool is_same_executor(
         return false;
 }
 
-/// Executors that need no look at what they are: a function that is posted to them runs on their
-/// context.
+/// The executor of a context that programs run themselves, and so do their threads.
 template <typename Executor>
-inline constexpr bool is_usual_executor =
-    std::is_constructible_v<native_executor, const Executor&> || is_strand<Executor>::value ||
-    std::is_base_of_v<boost::asio::any_io_executor, Executor>;
+inline constexpr bool is_native_executor =
+    std::is_constructible_v<native_executor, const Executor&> &&
+    !std::is_base_of_v<boost::asio::system_executor, Executor>;
+
+/// Executors that Asio's own types make: they free the memory of a function before they call it.
+template <typename Executor>
+inline constexpr bool is_usual_executor = is_native_executor<Executor> ||
+    is_strand<Executor>::value || std::is_base_of_v<boost::asio::any_io_executor, Executor>;
 
 /// Executors by type to which a function can be submitted so that it never runs inside the
-/// submission.
+/// submission; those of the Networking TS are among them.
 template <typename Executor>
-// Networking TS
 inline constexpr bool can_be_posted_to = !boost::asio::execution::is_executor<Executor>::value ||
     boost::asio::can_require_v<Executor, boost::asio::execution::blocking_t::never_t>;
 
@@ -96,18 +99,33 @@ template <typename Executor>
 inline constexpr bool is_inline_executor =
     !is_usual_executor<Executor> && !can_be_posted_to<Executor>;
 
-/// Whether the executor is of the system context: `use_future`'s is, and runs a function where it
-/// is dispatched; posting to it would take a thread of the system's, and `run` would return before
-/// the future is ready.
+/// Whether the executor is of the system context, as `use_future`'s is.
+/**
+ * A function that is posted there runs on a thread of the system's, so `run` would return before.
+ * Asio's own operations dispatch the function from the file's context, and it runs there.
+ */
 template <typename Executor>
-bool is_of_system_context(const Executor& executor) noexcept {
+bool is_of_system_context([[maybe_unused]] const Executor& executor) noexcept {
     namespace asio = boost::asio;
-    if constexpr (asio::can_query_v<Executor, asio::execution::context_t>) {
+    if constexpr (is_native_executor<Executor>) {
+        return false;
+    } else if constexpr (is_strand<Executor>::value) {
+        return is_of_system_context(behind_strand(executor));
+    } else if constexpr (asio::can_query_v<Executor, asio::execution::context_t>) {
+        if constexpr (std::is_base_of_v<asio::any_io_executor, Executor>)
+            if (executor.template target<asio::io_context::executor_type>())
+                return false; // the usual one: spares the query
         const asio::execution_context& context = asio::query(executor, asio::execution::context);
         return &context == &asio::query(asio::system_executor(), asio::execution::context);
     } else {
         return false;
     }
+}
+
+/// Whether the executor is of the system context, and the file's executor is another one.
+template <typename Executor, typename IoExecutor>
+bool is_of_system_context_alone(const Executor& executor, const IoExecutor& io_executor) noexcept {
+    return is_of_system_context(executor) && !is_same_executor(executor, io_executor);
 }
 
 /// A function that is dispatched to its executor from the file's context, as Asio's own operations
@@ -130,31 +148,27 @@ private:
     Function function_;
 };
 
-/// Submits the function to its executor, or has it dispatched to that executor from the file's
-/// context. Where the file's executor is an inline one, the function may be called here.
+/// Submits the function to an executor that is not a usual one, or has it dispatched to that
+/// executor from the file's context. Where the file's executor is an inline one, the function may be
+/// called here.
 template <typename Executor, typename IoExecutor, typename Function>
 void route(
     const Executor& executor, [[maybe_unused]] const IoExecutor& io_executor, submission how,
     Function&& function) {
-    if constexpr (is_usual_executor<Executor>) {
-        submit_to(executor, how, std::move(function));
-    } else {
-        if constexpr (can_be_posted_to<Executor>)
-            if (is_same_executor(executor, io_executor) || !is_of_system_context(executor))
-                return submit_to(executor, how, std::move(function));
-        using carrier = dispatched<Executor, Function>;
-        // To the context itself, since the file's executor may be a strand that is busy.
-        const bool is_known =
-            visit_native(find_native_executor(io_executor), [&](const auto& native) {
-                submit_to(native, how, carrier(executor, std::move(function)));
-            });
-        if (is_known)
-            return;
-        if constexpr (is_inline_executor<IoExecutor>)
-            boost::asio::dispatch(executor, std::move(function));
-        else
-            submit_to(io_executor, how, carrier(executor, std::move(function)));
-    }
+    if constexpr (can_be_posted_to<Executor>)
+        if (!is_of_system_context_alone(executor, io_executor))
+            return submit_to(executor, how, std::move(function));
+    using carrier = dispatched<Executor, Function>;
+    // To the context itself, since the file's executor may be a strand that is busy.
+    const bool is_known = visit_native(find_native_executor(io_executor), [&](const auto& native) {
+        submit_to(native, how, carrier(executor, std::move(function)));
+    });
+    if (is_known)
+        return;
+    if constexpr (is_inline_executor<IoExecutor>)
+        boost::asio::dispatch(executor, std::move(function));
+    else
+        submit_to(io_executor, how, carrier(executor, std::move(function)));
 }
 
 /// The executor that a handler is submitted to, and the outstanding work of its operation there and
@@ -175,13 +189,21 @@ public:
         is_usual_executor<boost::asio::associated_executor_t<Handler, IoExecutor>>;
 
     /// Whether `submit` may call the function.
-    static constexpr bool runs_inline() noexcept {
-        return is_inline_executor<IoExecutor> && !is_usual;
+    bool runs_inline() const noexcept {
+        if constexpr (is_usual)
+            return is_of_system_context_alone(executor_, io_executor_);
+        else
+            return is_inline_executor<IoExecutor>;
     }
 
     template <typename Function>
     void submit(submission how, Function&& function) const {
-        route(executor_, io_executor_, how, std::move(function));
+        if constexpr (!is_usual)
+            route(executor_, io_executor_, how, std::move(function));
+        else if (runs_inline())
+            executor_.execute(std::move(function));
+        else
+            submit_to(executor_, how, std::move(function));
     }
 
 private:
@@ -200,7 +222,7 @@ template <typename Executor, typename Handler, typename... Args>
 bool submit_to_context(const Executor& executor, Handler& handler, const Args&... args) {
     using io_context_executor = boost::asio::io_context::executor_type;
     using function = bound_handler<Handler, Args...>;
-    if constexpr (std::is_constructible_v<native_executor, const Executor&>) {
+    if constexpr (is_native_executor<Executor>) {
         submit_to(executor, submission::fork, function(std::move(handler), args...));
         return true;
     } else if constexpr (std::is_base_of_v<boost::asio::any_io_executor, Executor>) {

@@ -3,6 +3,8 @@
 
 #include <asio_aio/detail/core/operation.hpp>
 
+#include <boost/asio/recycling_allocator.hpp>
+
 #include <cstddef>
 #include <memory>
 #include <new>
@@ -65,41 +67,6 @@ private:
     bool destroyed_ = false;
 };
 
-/// Stands before memory that came from a handler's allocator, and gives it back.
-struct alignas(std::max_align_t) handler_block {
-    void (*free)(void* start) noexcept;
-    void* start;
-
-    void* memory() noexcept { return this + 1; }
-    static handler_block& of(void* memory) noexcept {
-        return *(static_cast<handler_block*>(memory) - 1);
-    }
-};
-
-/// Memory from `allocator`, of which it keeps a copy: the operation may be gone when it is freed.
-template <typename Allocator>
-void* allocate_block(const Allocator& allocator, std::size_t bytes) {
-    using unit = std::max_align_t;
-    using unit_allocator = typename std::allocator_traits<Allocator>::template rebind_alloc<unit>;
-    struct alignas(unit) owner {
-        unit_allocator allocator;
-        std::size_t units;
-
-        static void free(void* start) noexcept {
-            owner moved(std::move(*static_cast<owner*>(start)));
-            static_cast<owner*>(start)->~owner();
-            moved.allocator.deallocate(static_cast<unit*>(start), moved.units);
-        }
-    };
-    const std::size_t all = sizeof(owner) + sizeof(handler_block) + bytes;
-    unit_allocator from(allocator);
-    const std::size_t units = (all + sizeof(unit) - 1) / sizeof(unit);
-    unit* const start = from.allocate(units);
-    new (start) owner{from, units};
-    void* const behind = static_cast<char*>(static_cast<void*>(start)) + sizeof(owner);
-    return (new (behind) handler_block{&owner::free, start})->memory();
-}
-
 /// An operation whose handler is called by the executor that it is submitted to.
 /**
  * The function that is submitted knows no handler's type, so the compiler makes one copy of each
@@ -110,13 +77,9 @@ public:
     /// Calls the handler, after the memory of the operation was freed.
     void call_handler() { its_steps().call_handler(*this); }
 
-    /// Memory of a `handler_block`, from the handler's allocator.
-    void* allocate(std::size_t bytes) { return its_steps().allocate(*this, bytes); }
-
 protected:
     struct steps : fates {
         void (*call_handler)(delivered_operation&);
-        void* (*allocate)(delivered_operation&, std::size_t bytes);
     };
 
     delivered_operation(op_kind what, const steps& how) noexcept : operation(what, how) {}
@@ -126,33 +89,37 @@ private:
     const steps& its_steps() const noexcept { return static_cast<const steps&>(its_fates()); }
 };
 
-/// Gives the `delivery_room` of an operation once, and otherwise the handler's memory. Executors
-/// free it before they call the function.
+/// Gives the `delivery_room` of an operation once. Executors free it before they call the function.
+/**
+ * What an executor allocates beyond that is the executor's own and may outlive the handler: a strand
+ * posts itself with this allocator. So it does not come from the handler's allocator, whose memory
+ * may belong to the handler.
+ */
 template <typename T>
 class delivery_allocator {
+    using upstream = boost::asio::recycling_allocator<T>;
+
 public:
     using value_type = T;
 
-    explicit delivery_allocator(delivered_operation& op) noexcept : op_(&op) {}
+    explicit delivery_allocator(operation& op) noexcept : op_(&op) {}
 
     template <typename U>
     delivery_allocator(const delivery_allocator<U>& other) noexcept : op_(other.op_) {}
 
     T* allocate(std::size_t count) {
-        static_assert(alignof(T) <= alignof(std::max_align_t));
-        if (count <= delivery_room::bytes / sizeof(T) && !std::exchange(op_->room_taken, true))
+        if (alignof(T) <= alignof(delivery_room) && count <= delivery_room::bytes / sizeof(T) &&
+            !std::exchange(op_->room_taken, true))
             return static_cast<T*>(static_cast<void*>(op_->room.memory));
-        return static_cast<T*>(op_->allocate(count * sizeof(T)));
+        return upstream().allocate(count);
     }
 
-    void deallocate(T* memory, std::size_t) noexcept {
+    void deallocate(T* memory, std::size_t count) noexcept {
         // Compared by address: if the memory is not the operation's, the operation may be gone.
-        if (static_cast<void*>(memory) == static_cast<void*>(op_->room.memory)) {
+        if (static_cast<void*>(memory) == static_cast<void*>(op_->room.memory))
             op_->room_taken = false;
-        } else {
-            const handler_block& block = handler_block::of(memory);
-            block.free(block.start);
-        }
+        else
+            upstream().deallocate(memory, count);
     }
 
     template <typename U>
@@ -168,7 +135,7 @@ private:
     template <typename>
     friend class delivery_allocator;
 
-    delivered_operation* op_;
+    operation* op_;
 };
 
 /// The function that an executor is given: it owns the operation until it is called.

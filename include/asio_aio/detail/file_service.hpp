@@ -104,7 +104,7 @@ private:
     void perform(const actions& todo);
     void arm_wait();
     void run_round(turn why);
-    void deliver(op_queue& done);
+    void deliver(round& now);
     void submit_round(submission how);
 
     detail::scheduler scheduler_;
@@ -114,7 +114,8 @@ private:
     const handler_memory_ptr round_memory_{new handler_memory};
     const handler_memory_ptr wait_memory_{new handler_memory};
 
-    std::mutex mutex_; ///< Guards `wait_` and the learning of the executor.
+    std::mutex mutex_; ///< Guards `wait_`, `shut_down_` and the learning of the executor.
+    bool shut_down_ = false;
     boost::asio::posix::basic_stream_descriptor<context_executor>
         wait_; ///< The engines' event, which is not its own to close.
 };
@@ -188,7 +189,16 @@ struct file_service::undelivered {
 };
 
 /// Chooses and makes the engines, the first time, and prepares the wait for their event.
+/**
+ * After `shutdown` it does nothing: a handler that is destroyed with the context may open a file,
+ * but nothing is started any more.
+ */
 inline error_code file_service::make_engines() {
+    {
+        const std::lock_guard<std::mutex> held(mutex_);
+        if (shut_down_)
+            return {};
+    }
     if (const int failed = scheduler_.make_engines())
         return to_error(failed);
     error_code ec;
@@ -230,24 +240,31 @@ inline void file_service::run_round(turn why) {
     scheduler_.settle(round.now);
     perform(round.now.todo);
     const bool delivers = !round.now.done.empty();
-    deliver(round.now.done);
+    deliver(round.now);
     if (why == turn::woken && delivers)
         perform(scheduler_.follow_handlers());
 }
 
-/// Submits handlers to their executors. Leaves in `done` what another turn of the loop delivers.
-inline void file_service::deliver(op_queue& done) {
-    if (done.empty())
+/// Submits handlers to their executors. What is left in `now.done`, another round delivers.
+/**
+ * An inline executor calls the handler here, and the handler may run for long. Before that, this
+ * round gives back all other operations, so that another thread or a nested `run` delivers them. For
+ * the same reason such a handler gets a round in which no other handler was deferred.
+ */
+inline void file_service::deliver(round& now) {
+    if (now.done.empty())
         return;
     const std::int64_t time = std::chrono::steady_clock::now().time_since_epoch().count();
-    bool goes_on = true;
-    while (goes_on && !done.empty()) {
-        undelivered one(done);
+    for (bool is_first = true; !now.done.empty(); is_first = false) {
+        if (now.done.front()->runs_inline && !is_first)
+            return;
+        undelivered one(now.done);
         if (!std::exchange(one.op->counted, true))
             scheduler_.count_completed(*one.op, time);
         if (one.op->cancel_index != operation::not_registered)
             gate_->remove(*one.op);
-        goes_on = !one.op->runs_inline; // one handler in a turn of the loop
+        if (one.op->runs_inline && !now.done.empty())
+            perform(scheduler_.take_back(now));
         one.op->complete(one.op);
     }
 }
@@ -257,6 +274,8 @@ inline void file_service::shutdown() {
     gate_->close();
     op_queue abandoned; // discarded at the end, outside every mutex
     scheduler_.stop(abandoned);
+    const std::lock_guard<std::mutex> held(mutex_);
+    shut_down_ = true;
     if (wait_.is_open())
         wait_.release();
 }

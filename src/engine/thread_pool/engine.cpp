@@ -126,6 +126,19 @@ void thread_pool_engine::prepare_fork() noexcept {
 void thread_pool_engine::become_child() noexcept {
     forget_workers(done_); // none, after `prepare_fork`
     process_ = ::getpid();
+    cancel_repeats(fast_);
+    cancel_repeats(slow_);
+}
+
+/// In a child process: cancels what is still to be repeated, which the parent repeats, too. A write
+/// would be performed twice; a read does no harm.
+void thread_pool_engine::cancel_repeats(backlog& from) noexcept {
+    op_queue twice;
+    from.extract_if([](const operation& op) { return op.kind != op_kind::read; }, twice);
+    while (operation* op = twice.pop()) {
+        op->take_result_and_close(-ECANCELED);
+        done_.push(op);
+    }
 }
 
 /// In a child process, which has the calling thread alone: ends what the workers had.

@@ -75,6 +75,7 @@ private:
     void leave(lock& held) noexcept;
     void end_workers(lock& held) noexcept;
     void forget_workers(op_queue& abandoned) noexcept;
+    void cancel_repeats(backlog& from) noexcept;
 
     const thread_pool_settings settings_;
     /// Workers that slow kinds may occupy together, so that reads go on during syncs.

@@ -24,6 +24,9 @@ public:
     bool empty() const noexcept { return front_ == nullptr; }
     std::size_t size() const noexcept { return size_; }
 
+    /// The oldest operation, which stays here, or nullptr.
+    const operation* front() const noexcept { return front_; }
+
     void push(operation* op) noexcept {
         op->next = nullptr;
         (back_ ? back_->next : front_) = op;

@@ -8,15 +8,16 @@
 
 namespace asio_aio {
 
-/// Errors of this library itself; everything else is an errno in the system category or one of
-/// Asio's own.
+/// The errors of this library. All other errors are those of Asio, or an errno in the system
+/// category.
 enum class errc {
-    /// No engine of the choice works here; `describe(context)` says why. Nothing else is used in
-    /// its place.
+    /// No engine of the choice works here; `describe(context)` reports why. The library uses no
+    /// other engine instead.
     engine_unavailable = 1,
-    /// Environment or file name an engine that does not exist; `describe(context)` quotes it.
+    /// The environment or the file names an engine that does not exist, or the file cannot be read;
+    /// `describe(context)` reports the details.
     invalid_choice,
-    /// `options::single_issuer` is set, and another thread than the first runs the context.
+    /// `options::single_issuer` is set, and more than one thread runs the context.
     wrong_thread
 };
 

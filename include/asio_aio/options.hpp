@@ -81,12 +81,13 @@ struct options {
      * On overlayfs the library does not read inline in these cases:
      * - RLIMIT_AS is set.
      * - More than 8192 files or an eighth of the address space would be mapped.
-     * - A write of this context to the file is in flight.
+     * - A write through the same file object is in flight.
      * - The process neither owns the file nor may write it: the kernel does not report what is in
      *   memory.
      *
      * On overlayfs an inline read may wait in these cases:
-     * - Another process writes the file, and XFS lies below: XFS takes a lock to read.
+     * - The file is written through another descriptor, and XFS lies below: XFS takes a lock to
+     *   read.
      * - NFS lies below: the kernel may ask the server.
      * - The file was opened read-only, and the kernel has copied it to the upper layer since.
      *

@@ -64,8 +64,8 @@ struct context_statistics {
     std::uint64_t passed_refused = 0;
     /// Passed to the pool because libaio performs buffered I/O on the loop's thread.
     std::uint64_t passed_buffered = 0;
-    /// Passed to the pool because libaio would have waited on the loop's thread, or did not try
-    /// since earlier operations on this file would have waited.
+    /// Passed to the pool because libaio would have waited on the loop's thread, or because it
+    /// would have waited for earlier operations on this file.
     std::uint64_t passed_would_wait = 0;
 
     std::uint64_t in_flight = 0;      ///< Started and not yet completed.

@@ -27,15 +27,14 @@
 #include <type_traits>
 #include <utility>
 
-/// How a result reaches its handler: by one submission to one executor.
+/// How a handler is submitted to its executor.
 namespace asio_aio::detail {
 
-/// The memory of an operation and of its submission, where the handler brings no allocator of its
-/// own.
+/// Provides the memory of an operation and its submission if the handler brings no allocator.
 using default_allocator = boost::asio::recycling_allocator<void>;
 
-/// A handler with its arguments. It has an allocator, and no executor of its own: it is submitted
-/// where it belongs.
+/// A handler with its arguments. It has an allocator, but no associated executor, so an executor
+/// calls it directly.
 template <typename Handler, typename... Args>
 class bound_handler {
 public:
@@ -56,7 +55,7 @@ private:
 };
 
 #if BOOST_ASIO_VERSION >= 102800
-/// Whether the handler brings an immediate executor, and not only the default one.
+/// True if the handler brings its own immediate executor.
 template <typename Handler>
 inline constexpr bool has_immediate_executor = !std::is_same_v<
     boost::asio::associated_immediate_executor_t<Handler, boost::asio::system_executor>,
@@ -76,29 +75,31 @@ bool is_same_executor(
         return false;
 }
 
-/// Executors that need no look at what they are: a function that is posted to them runs on their
-/// context.
+/// True for executor types for which a posted function runs on the executor's context. The library
+/// need not examine such an executor.
 template <typename Executor>
 inline constexpr bool is_usual_executor =
     std::is_constructible_v<native_executor, const Executor&> || is_strand<Executor>::value ||
     std::is_base_of_v<boost::asio::any_io_executor, Executor>;
 
-/// Executors by type to which a function can be submitted so that it never runs inside the
-/// submission.
+/// True if the type of the executor promises that a function can be submitted without being called
+/// inside the submission.
 template <typename Executor>
 // Networking TS
 inline constexpr bool can_be_posted_to = !boost::asio::execution::is_executor<Executor>::value ||
     boost::asio::can_require_v<Executor, boost::asio::execution::blocking_t::never_t>;
 
-/// Executors that call a function where they are given it, and nothing else. An operation on such
-/// an executor ends in a round of the service.
+/// True for executors that only call a function in place. A round of the service calls the handlers
+/// of such an executor.
 template <typename Executor>
 inline constexpr bool is_inline_executor =
     !is_usual_executor<Executor> && !can_be_posted_to<Executor>;
 
-/// Whether the executor is of the system context: `use_future`'s is, and runs a function where it
-/// is dispatched; posting to it would take a thread of the system's, and `run` would return before
-/// the future is ready.
+/// True if the executor belongs to the system context.
+/**
+ * The executor of `use_future` does, and calls a dispatched function in place. A post to it would
+ * start a thread of the system context, and `run` would return before the future is ready.
+ */
 template <typename Executor>
 bool is_of_system_context(const Executor& executor) noexcept {
     namespace asio = boost::asio;
@@ -110,8 +111,8 @@ bool is_of_system_context(const Executor& executor) noexcept {
     }
 }
 
-/// A function that is dispatched to its executor from the file's context, as Asio's own operations
-/// do it.
+/// A function that first runs on the file's context and is dispatched from there to its executor,
+/// as in Asio's own operations.
 template <typename Executor, typename Function>
 class dispatched {
 public:
@@ -126,12 +127,12 @@ public:
 
 private:
     Executor executor_;
-    outstanding_work<Executor> work_; // until it is there
+    outstanding_work<Executor> work_; // until the function is dispatched
     Function function_;
 };
 
-/// Submits the function to its executor, or has it dispatched to that executor from the file's
-/// context. Where the file's executor is an inline one, the function may be called here.
+/// Submits the function to its executor, or to the file's context, which dispatches it to that
+/// executor. If the file's executor is an inline one, the function may be called here.
 template <typename Executor, typename IoExecutor, typename Function>
 void route(
     const Executor& executor, [[maybe_unused]] const IoExecutor& io_executor, submission how,
@@ -143,7 +144,7 @@ void route(
             if (is_same_executor(executor, io_executor) || !is_of_system_context(executor))
                 return submit_to(executor, how, std::move(function));
         using carrier = dispatched<Executor, Function>;
-        // To the context itself, since the file's executor may be a strand that is busy.
+        // To the context itself, because the file's executor may be a busy strand.
         const bool is_known =
             visit_native(find_native_executor(io_executor), [&](const auto& native) {
                 submit_to(native, how, carrier(executor, std::move(function)));
@@ -157,8 +158,8 @@ void route(
     }
 }
 
-/// The executor that a handler is submitted to, and the outstanding work of its operation there and
-/// on the file's.
+/// The executor of a handler, and the outstanding work of its operation on that executor and on the
+/// file's.
 template <typename Handler, typename IoExecutor>
 class handler_work {
 public:
@@ -170,11 +171,11 @@ public:
             work_.emplace(executor_);
     }
 
-    /// Whether functions that are submitted are submitted first to a usual executor.
+    /// True if `submit` gives the function directly to a usual executor.
     static constexpr bool is_usual =
         is_usual_executor<boost::asio::associated_executor_t<Handler, IoExecutor>>;
 
-    /// Whether `submit` may call the function.
+    /// True if `submit` may call the function.
     static constexpr bool runs_inline() noexcept {
         return is_inline_executor<IoExecutor> && !is_usual;
     }
@@ -190,12 +191,12 @@ private:
     executor_type executor_;
     IoExecutor io_executor_;
     outstanding_work<IoExecutor> io_work_;
-    /// Where the handler's executor is not the file's.
+    /// Set if the handler's executor is not the file's.
     std::optional<outstanding_work<executor_type>> work_;
 };
 
-/// Submits a handler straight to the context, where its executor is the context's own; false
-/// elsewhere, and then the handler is untouched. No operation is made for it.
+/// Submits a handler straight to the context, without an operation, if its executor is the
+/// context's own. Otherwise returns false and leaves the handler alone.
 template <typename Executor, typename Handler, typename... Args>
 bool submit_to_context(const Executor& executor, Handler& handler, const Args&... args) {
     using io_context_executor = boost::asio::io_context::executor_type;
@@ -212,7 +213,7 @@ bool submit_to_context(const Executor& executor, Handler& handler, const Args&..
     return false;
 }
 
-/// Submits a handler by its immediate executor; false where it has none.
+/// Submits a handler through its immediate executor; returns false if it has none.
 template <typename Handler, typename IoExecutor, typename... Args>
 bool submit_immediately(
     [[maybe_unused]] Handler& handler, [[maybe_unused]] const IoExecutor& io_executor,

@@ -30,9 +30,9 @@ public:
     std::string message(int value) const override {
         switch (errc(value)) {
         case errc::engine_unavailable:
-            return "no engine of the choice is available (asio_aio::describe says why)";
+            return "no engine of the choice is available (asio_aio::describe reports why)";
         case errc::invalid_choice:
-            return "the choice of engines is not valid (asio_aio::describe says why)";
+            return "the choice of engines is not valid (asio_aio::describe reports why)";
         case errc::wrong_thread:
             return "option single_issuer is set, and a second thread runs the context";
         }

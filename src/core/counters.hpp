@@ -46,9 +46,9 @@ private:
 
 /// The counters behind `context_statistics`, cheap enough for an inline read.
 /**
- * Each of the first seven threads has a shard of its own and needs no locked instruction. All other
- * threads share the last shard. A snapshot adds the shards up. The memory order is relaxed, because
- * the program concludes nothing else from a counter.
+ * Up to seven threads have a shard of their own, and need no locked instruction. All other threads
+ * share the last shard. A snapshot adds the shards up. The memory order is relaxed, because the
+ * program concludes nothing else from a counter.
  */
 class counters {
 public:

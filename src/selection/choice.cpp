@@ -83,7 +83,7 @@ choice parse_choice(std::string_view list, choice_source source, std::string ori
             result.engines.push_back(*which);
         } else {
             result.error = result.origin +
-                (word.empty() ? " has a comma without an engine's name beside it"
+                (word.empty() ? " has a comma with no engine name beside it"
                               : " names the unknown engine \"" + std::string(word) + "\"") +
                 "; known are " + known_names();
             return result;
@@ -107,7 +107,7 @@ std::string find_fault(const options& opts) {
     for (backend each : opts.choice)
         if (each > backend::thread_pool)
             return "options::choice holds the value " + std::to_string(int(each)) +
-                ", which is no engine";
+                ", which is not an engine";
     return {};
 }
 

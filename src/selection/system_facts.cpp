@@ -42,13 +42,13 @@ bool has_seccomp_filter() {
 std::string who_refuses(int error) {
     const bool filtered = has_seccomp_filter();
     if (error == ENOSYS)
-        return filtered ? "a seccomp profile answers so, or the kernel was built without it"
+        return filtered ? "a seccomp profile returns this error, or the kernel was built without it"
                         : "the kernel was built without it";
     const std::string module = "a security module (SELinux, AppArmor) refuses it";
     if (error == EPERM)
         return filtered ? "a seccomp profile refuses it" : module;
     if (error == EACCES)
-        return filtered ? module + ", or a seccomp profile answers so" : module;
+        return filtered ? module + ", or a seccomp profile returns this error" : module;
     return {};
 }
 

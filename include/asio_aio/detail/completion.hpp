@@ -85,7 +85,7 @@ inline constexpr bool is_usual_executor =
 /// True if the type of the executor promises that a function can be submitted without being called
 /// inside the submission.
 template <typename Executor>
-// Networking TS
+// The Networking TS provides `post` for every executor.
 inline constexpr bool can_be_posted_to = !boost::asio::execution::is_executor<Executor>::value ||
     boost::asio::can_require_v<Executor, boost::asio::execution::blocking_t::never_t>;
 

@@ -38,7 +38,7 @@ void io_uring_engine::submit(op_queue& batch) noexcept {
         op->become(op_state::with_engine);
         if (op->is_cancelled())
             ledger_.finish(*op, -ECANCELED);
-        else if (!ledger_.waiting().empty() || !encode_into_slot(*op)) // in order
+        else if (!ledger_.waiting().empty() || !encode_into_slot(*op)) // keeps the order
             ledger_.waiting().push(op);
     }
     exchange();

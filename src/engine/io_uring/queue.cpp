@@ -143,7 +143,7 @@ int io_uring_ring::set_up(unsigned entries, unsigned flags) noexcept {
 
 refusal io_uring_ring::check_features() noexcept {
     if ((ring_.features & needed_features) != needed_features)
-        return {EOPNOTSUPP, "the features of Linux 5.15's io_uring"};
+        return {EOPNOTSUPP, "io_uring with the features of Linux 5.15"};
     constexpr unsigned most_opcodes = 256; // opcodes have 8 bits
     alignas(io_uring_probe) char
         memory[sizeof(io_uring_probe) + most_opcodes * sizeof(io_uring_probe_op)] = {};
@@ -156,7 +156,7 @@ refusal io_uring_ring::check_features() noexcept {
          {IORING_OP_READ, IORING_OP_WRITE, IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC,
           IORING_OP_ASYNC_CANCEL})
         if (!supports(needed))
-            return {EOPNOTSUPP, "io_uring's reads, writes, syncs and cancellation"};
+            return {EOPNOTSUPP, "io_uring with read, write, sync and cancel"};
     return {};
 }
 

@@ -23,23 +23,23 @@ engine_report unavailable(const refusal& found) {
         report.reason += "; kernel.io_uring_disabled is " + disabled;
         report.remedy = "sysctl kernel.io_uring_disabled=0";
         if (disabled == "1")
-            report.remedy += ", or a process in the group of kernel.io_uring_group";
+            report.remedy += ", or run the process in the group kernel.io_uring_group";
     } else if (const std::string who = who_refuses(found.error); !who.empty()) {
         report.reason += "; " + who;
         report.remedy = has_seccomp_filter()
             ? "allow io_uring_setup, io_uring_enter and io_uring_register in the seccomp profile"
-            : "a kernel with CONFIG_IO_URING, and a security policy that allows it";
+            : "use a kernel with CONFIG_IO_URING, and a security policy that allows it";
     } else if (found.error == ENOMEM) {
         report.remedy = "raise RLIMIT_MEMLOCK (ulimit -l)";
         // the kernel could not make a worker
     } else if (found.error == ECANCELED || found.error == ETIMEDOUT) {
         report.remedy = "raise RLIMIT_NPROC (ulimit -u) or pids.max of the control group";
     } else if (found.error == EAGAIN) { // the kernel never returns this error here
-        report.remedy = "look for a seccomp profile or a sandbox that answers so";
+        report.remedy = "look for a seccomp profile or a sandbox that returns EAGAIN";
     } else if (found.error == EMFILE) {
         report.remedy = "raise RLIMIT_NOFILE (ulimit -n)";
     } else if (found.error == EOPNOTSUPP) {
-        report.remedy = "Linux 5.15 or newer";
+        report.remedy = "use Linux 5.15 or newer";
     }
     return report;
 }
@@ -58,7 +58,7 @@ refusal take_answer(
 /// Reads on a worker of the kernel and waits for the event. A sandbox may allow the set-up but
 /// forbid the rest, or forbid threads.
 refusal try_read(io_uring_ring& trial, event& finished, int file) {
-    static constexpr char call[] = "a trial read by a worker of the kernel's";
+    static constexpr char call[] = "a trial read on a kernel worker";
     static char landing; // static: the kernel may write here after a timeout
     io_uring_sqe* entry = trial.next_entry();
     io_uring_prep_read(entry, file, &landing, 1, 0);

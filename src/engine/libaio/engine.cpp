@@ -77,7 +77,7 @@ void libaio_engine::submit(op_queue& batch) noexcept {
             ledger_.finish(*op, -ECANCELED);
         else if (const pass_reason why = why_not_now(*op); why != pass_reason::none)
             ledger_.pass(*op, why);
-        else if (ledger_.waiting().empty() && ledger_.has_room()) // in order
+        else if (ledger_.waiting().empty() && ledger_.has_room()) // keeps the order
             encode_into_slot(*op);
         else
             ledger_.waiting().push(op);

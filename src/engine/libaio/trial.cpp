@@ -23,7 +23,7 @@ engine_report unavailable(const refusal& found) {
         report.reason += "; " + who;
         report.remedy = has_seccomp_filter()
             ? "allow io_setup, io_submit, io_getevents and io_destroy in the seccomp profile"
-            : "a kernel with CONFIG_AIO, and a security policy that allows it";
+            : "use a kernel with CONFIG_AIO, and a security policy that allows it";
     } else if (found.error == EAGAIN) {
         const std::string used = read_line("/proc/sys/fs/aio-nr"),
                           most = read_line("/proc/sys/fs/aio-max-nr");
@@ -35,7 +35,7 @@ engine_report unavailable(const refusal& found) {
     } else if (found.error == EMFILE) {
         report.remedy = "raise RLIMIT_NOFILE (ulimit -n)";
     } else if (found.error == EINVAL) {
-        report.remedy = "Linux 4.14 or newer";
+        report.remedy = "use Linux 4.14 or newer";
     }
     return report;
 }

@@ -35,8 +35,8 @@ struct engine_report {
  * places left in `fs.aio-max-nr`, or a timeout. A child process repeats the trials.
  *
  * The call blocks. The first call takes some 50 ms, because the kernel is slow to destroy a Linux
- * AIO context. If the kernel does not complete a trial's operation, the call waits for it for at
- * most 2 seconds.
+ * AIO context. If the kernel does not complete a trial's operation, the call waits at most 2
+ * seconds for each engine.
  *
  * @par Errors
  * Throws `std::bad_alloc`.

@@ -55,6 +55,7 @@ public:
     using native_handle_type = int;
     using error_code = boost::system::error_code;
 
+    /// The file class with another executor.
     template <typename Executor1>
     struct rebind_executor {
         using other = basic_file_aio<Executor1>;
@@ -69,6 +70,7 @@ public:
         service_->learn_executor(executor_);
     }
 
+    /// As above, on the executor of `context`.
     template <typename ExecutionContext, if_context<ExecutionContext> = 0>
     explicit basic_file_aio(ExecutionContext& context)
         : basic_file_aio(executor_type(context.get_executor())) {}
@@ -81,6 +83,7 @@ public:
         open(path, open_flags, permissions);
     }
 
+    /// As above, on the executor of `context`.
     template <typename ExecutionContext, if_context<ExecutionContext> = 0>
     basic_file_aio(
         ExecutionContext& context, const path_ref& path, flags open_flags,
@@ -93,6 +96,7 @@ public:
         assign(native_file);
     }
 
+    /// As above, on the executor of `context`.
     template <typename ExecutionContext, if_context<ExecutionContext> = 0>
     basic_file_aio(ExecutionContext& context, const native_handle_type& native_file)
         : basic_file_aio(executor_type(context.get_executor()), native_file) {}
@@ -133,10 +137,12 @@ public:
             throw_open_error(ec, std::string("open \"") + path.c_str() + '"');
     }
 
+    /// As above, with the default permissions; sets and returns `ec`.
     error_code open(const path_ref& path, flags open_flags, error_code& ec) {
         return open(path, open_flags, default_permissions, ec);
     }
 
+    /// As above, with `permissions`; sets and returns `ec`.
     error_code open(const path_ref& path, flags open_flags, mode_t permissions, error_code& ec) {
         if (file_)
             return ec = boost::asio::error::already_open;
@@ -158,6 +164,7 @@ public:
             throw_open_error(ec, "assign");
     }
 
+    /// As above, but sets and returns `ec`.
     error_code assign(const native_handle_type& native_file, error_code& ec) {
         if (file_)
             return ec = boost::asio::error::already_open;
@@ -173,7 +180,7 @@ public:
     /**
      * If operations still use the descriptor, a thread of the pool closes it after the last of
      * them. Until then the kernel cannot give its number to another file. Otherwise close(2) runs
-     * in this call.
+     * in this call, and may wait on a network filesystem.
      *
      * @par Errors
      * What close(2) reports, if close(2) runs in this call. Success if the file is closed already.
@@ -187,6 +194,7 @@ public:
         detail::throw_if(ec, "close");
     }
 
+    /// As above, but sets and returns `ec`.
     error_code close(error_code& ec) {
         cancel_all();
         return ec = detail::to_error(file_.reset());
@@ -200,7 +208,11 @@ public:
      * do not use it. Returns -1 without an error if the file is closed.
      *
      * @par Errors
-     * `EMFILE` if the process has no number left for the duplicate. The file stays open then.
+     * `EMFILE` if the process has no number left for the duplicate. The file stays open then, but
+     * its operations are cancelled.
+     *
+     * @par Cancellation
+     * Operations in flight are cancelled as by `cancel`.
      */
     native_handle_type release() {
         error_code ec;
@@ -209,6 +221,7 @@ public:
         return descriptor;
     }
 
+    /// As above, but sets `ec`; returns -1 after an error.
     native_handle_type release(error_code& ec) {
         ec = {};
         if (!file_)
@@ -224,10 +237,10 @@ public:
 
     /// Cancels the operations in flight on this file.
     /**
-     * Operations that wait in a queue complete with `operation_aborted`. The library asks the
-     * kernel to cancel those that io_uring has. An operation that can no longer be stopped
-     * completes with its result: a system call of the pool, libaio's operations, or what a device
-     * has begun.
+     * Covers the operations that were started before the call. Operations that wait in a queue
+     * complete with `operation_aborted`. The library asks the kernel to cancel those that io_uring
+     * has. An operation that can no longer be stopped completes with its result: a system call of
+     * the pool, libaio's operations, or what a device has begun.
      */
     void cancel() {
         error_code ec;
@@ -235,6 +248,7 @@ public:
         detail::throw_if(ec, "cancel");
     }
 
+    /// As above, but sets and returns `ec`.
     error_code cancel(error_code& ec) {
         cancel_all();
         return ec = require_open();
@@ -249,6 +263,7 @@ public:
         return bytes;
     }
 
+    /// As above, but sets `ec`; returns 0 after an error.
     std::uint64_t size(error_code& ec) const {
         std::uint64_t bytes = 0;
         ec = call(detail::posix_file::size, bytes);
@@ -268,6 +283,7 @@ public:
         detail::throw_if(ec, "resize");
     }
 
+    /// As above, but sets and returns `ec`.
     error_code resize(std::uint64_t n, error_code& ec) {
         return ec = call(detail::posix_file::resize, n);
     }
@@ -286,6 +302,7 @@ public:
         detail::throw_if(ec, "sync_all");
     }
 
+    /// As above, but sets and returns `ec`.
     error_code sync_all(error_code& ec) { return ec = call(detail::posix_file::sync_all); }
 
     /// Does what `sync_all` does, but skips metadata that a read does not need (fdatasync(2)).
@@ -295,6 +312,7 @@ public:
         detail::throw_if(ec, "sync_data");
     }
 
+    /// As above, but sets and returns `ec`.
     error_code sync_data(error_code& ec) { return ec = call(detail::posix_file::sync_data); }
 
     /// Returns the engine that reads and writes this file; `thread_pool` if the file is closed.
@@ -319,6 +337,7 @@ public:
         return found;
     }
 
+    /// As above, but sets `ec`; returns zeros after an error.
     direct_alignment direct_io_alignment(error_code& ec) const {
         direct_alignment found;
         ec = call(detail::posix_file::direct_io_alignment, found);

@@ -55,16 +55,20 @@ public:
     using executor_type = Executor;
     using native_handle_type = typename base::native_handle_type;
 
+    /// The file class with another executor.
     template <typename Executor1>
     struct rebind_executor {
         using other = basic_random_access_file_aio<Executor1>;
     };
 
+    /// The constructors of `basic_file_aio`.
     using base::base;
 
+    /// Moves the file and its operations in flight; see `basic_file_aio`.
     basic_random_access_file_aio(basic_random_access_file_aio&&) noexcept = default;
     basic_random_access_file_aio& operator=(basic_random_access_file_aio&&) noexcept = default;
 
+    /// Moves a file whose executor converts to this file's executor.
     template <
         typename Executor1, std::enable_if_t<std::is_convertible_v<Executor1, Executor>, int> = 0>
     basic_random_access_file_aio(basic_random_access_file_aio<Executor1>&& other)
@@ -92,6 +96,7 @@ public:
         return bytes;
     }
 
+    /// As above, but sets `ec`; returns 0 after an error.
     template <typename MutableBufferSequence, if_mutable<MutableBufferSequence> = 0>
     std::size_t read_some_at(
         std::uint64_t offset, const MutableBufferSequence& buffers, boost::system::error_code& ec) {
@@ -111,6 +116,7 @@ public:
         return bytes;
     }
 
+    /// As above, but sets `ec`; returns 0 after an error.
     template <typename ConstBufferSequence, if_const<ConstBufferSequence> = 0>
     std::size_t write_some_at(
         std::uint64_t offset, const ConstBufferSequence& buffers, boost::system::error_code& ec) {

@@ -42,11 +42,13 @@ public:
 
 } // namespace detail
 
+/// Returns the error category of `errc`, named "asio_aio".
 inline const boost::system::error_category& error_category() noexcept {
     static const detail::asio_aio_category category;
     return category;
 }
 
+/// Makes an error code of an `errc`, for conversions from `errc` to `error_code`.
 inline boost::system::error_code make_error_code(errc value) noexcept {
     return {int(value), error_category()};
 }

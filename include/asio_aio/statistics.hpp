@@ -60,7 +60,7 @@ struct context_statistics {
     /// now, the process was about to fork, or the engine has failed.
     std::uint64_t passed_unsupported = 0;
     /// Passed to the pool because the kernel refused an operation on this file (EINVAL,
-    /// EOPNOTSUPP), or because the filesystem is known to need a thread (FUSE).
+    /// EOPNOTSUPP), or because the file is on FUSE.
     std::uint64_t passed_refused = 0;
     /// Passed to the pool because libaio performs buffered I/O on the loop's thread.
     std::uint64_t passed_buffered = 0;

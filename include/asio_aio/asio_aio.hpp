@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// Everything. Programs that care for their build time include the headers that they use.
+// Includes every public header. To shorten compile times, include only the headers that you use.
 #include <asio_aio/backend.hpp>
 #include <asio_aio/basic_random_access_file_aio.hpp>
 #include <asio_aio/configure.hpp>

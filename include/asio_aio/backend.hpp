@@ -8,54 +8,64 @@
 
 namespace asio_aio {
 
-/// The engines, best first: the order of the automatic choice.
+/// The engines, in the order of the automatic choice.
 enum class backend : unsigned char { io_uring, libaio, thread_pool };
 
-/// The one spelling of an engine's name: "io_uring", "libaio" or "thread_pool".
+/// Returns the name of an engine: "io_uring", "libaio" or "thread_pool".
 std::string_view to_string(backend which) noexcept;
 
-/// The engine of that name; nothing for any other word.
+/// Returns the engine with that name, or nothing for any other word.
 std::optional<backend> backend_from_string(std::string_view name) noexcept;
 
-/// What was found out about one engine by trying it.
+/// The result of the trial of one engine.
 struct engine_report {
     backend which = backend::thread_pool;
     bool available = false;
-    int error = 0;      ///< The errno of the call that was refused; 0 where no call was made.
-    std::string reason; ///< Why it is not available, in words; empty where it is.
-    std::string remedy; ///< What makes it available; empty where nothing is known.
+    int error = 0;      ///< The errno of the call that the kernel refused; 0 if none.
+    std::string reason; ///< Why the engine is not available; empty if it is available.
+    std::string remedy; ///< How to make the engine available; empty if no remedy is known.
 };
 
-/// What trying each engine on this machine found, in the order of the automatic choice.
+/// Reports what the trials of all engines on this machine found, in the order of the automatic
+/// choice.
 /**
- * An engine is tried once in a process, by doing what it will do: set up, submit a read, be woken,
- * reap, and cancel where it does that. What is found is kept until the engine fails, but for
- * refusals that come and go: for want of memory, of descriptors, of places of `fs.aio-max-nr`.
+ * A trial performs what the engine will do: set-up, a read, a wake-up, and a cancellation on
+ * io_uring. The process keeps the results, with two exceptions. A result is dropped when the engine
+ * fails later. A refusal that may pass is not kept: too little memory, too few descriptors, no
+ * places left in `fs.aio-max-nr`, or a timeout. A child process repeats the trials.
+ *
+ * The call blocks. The first call takes some 50 ms, because the kernel is slow to destroy a Linux
+ * AIO context. If the kernel does not complete a trial's operation, the call waits at most 2
+ * seconds for each engine.
+ *
+ * @par Errors
+ * Throws `std::bad_alloc`.
  *
  * @par Thread safety
- * Safe. The first call takes some 50 ms, since the kernel ends a context of Linux AIO slowly.
+ * Safe.
  */
 std::vector<engine_report> probe();
 
-/// Where a context's choice of engines came from; the first source that says something wins.
+/// The sources of a context's choice of engines. The first source that names an engine counts.
 enum class choice_source : unsigned char { code, environment, file, automatic };
 
 /// What a context chose, and why.
 struct description {
-    /// Empty before the first file was opened, and where no engine of the choice works.
+    /// Empty before the first file is opened, and if no engine of the choice works.
     std::optional<backend> chosen;
     choice_source source = choice_source::automatic;
     std::string origin; ///< The source in words, e.g. "environment variable ASIO_AIO_BACKEND".
-    std::vector<backend> choice; ///< The list as it was given, best first.
-    /// The engines of the list that come before the chosen one.
+    std::vector<backend> choice; ///< The engines that the source names, best first.
+    /// The engines of the choice that do not work and that stand before the chosen engine.
     std::vector<engine_report> passed_over;
-    std::string error; ///< Why there is no engine; empty where there is one.
-    /// With what the chosen engine failed since: the pool serves everything then. Else empty.
+    std::string error; ///< Why there is no engine; empty if there is one.
+    /// The refusal that made the chosen engine fail later; the pool then serves everything.
+    /// Otherwise empty.
     std::string failure;
 };
 
-/// One line for a log or a person: the engine, the source of the choice, and why better ones were
-/// passed over, with the remedies.
+/// Returns one line for a log: the engine, the source of the choice, why better engines were passed
+/// over, and the remedies.
 std::string to_string(const description& what);
 
 } // namespace asio_aio

@@ -24,21 +24,22 @@
 
 namespace asio_aio {
 
-/// What all files have in common; use `random_access_file_aio`.
+/// The members that all file classes share; programs use `random_access_file_aio`.
 /**
- * Has every member of `boost::asio::basic_file` with the same meaning, so that a change of the
- * type's name is all that a program needs.
+ * Has every member of `boost::asio::basic_file`, with the same meaning. To port a program, replace
+ * the type's name.
  *
- * @tparam Executor Of the file: completion handlers without an executor of their own run on it.
+ * @tparam Executor The file's executor. Handlers without an associated executor run on it.
  *
  * @par Errors
- * Each function that can fail has a form that throws `boost::system::system_error` and one that
- * sets and returns an `error_code`. On a file that is not open: `asio::error::bad_descriptor`, but
- * `close` succeeds.
+ * Each function that can fail has two overloads. One throws `boost::system::system_error`; the
+ * other sets and returns an `error_code`. On a closed file a function fails with
+ * `asio::error::bad_descriptor`, unless its description says otherwise. Functions that open a file
+ * may also throw `std::bad_alloc`.
  *
  * @par Thread safety
- * Distinct files: safe. One file: `open`, `assign`, `close`, `release`, moves and destruction need
- * external order; everything else is safe together, unless a function says otherwise.
+ * Distinct files: safe. Shared file: `open`, `assign`, `close`, `release`, moves and destruction
+ * must not run at the same time as any other call. All other functions may.
  */
 template <typename Executor = boost::asio::any_io_executor>
 class basic_file_aio : public file_base {
@@ -54,25 +55,27 @@ public:
     using native_handle_type = int;
     using error_code = boost::system::error_code;
 
+    /// The file class with another executor.
     template <typename Executor1>
     struct rebind_executor {
         using other = basic_file_aio<Executor1>;
     };
 
-    /// Permissions of a file that is created, before the umask.
+    /// Permissions of a new file, before the umask.
     static constexpr mode_t default_permissions = 0666;
 
-    /// A closed file. Makes no engine.
+    /// Constructs a closed file. Does not set up an engine.
     explicit basic_file_aio(const executor_type& executor)
         : executor_(executor), service_(&find_service(executor)) {
         service_->learn_executor(executor_);
     }
 
+    /// As above, on the executor of `context`.
     template <typename ExecutionContext, if_context<ExecutionContext> = 0>
     explicit basic_file_aio(ExecutionContext& context)
         : basic_file_aio(executor_type(context.get_executor())) {}
 
-    /// Opens as `open` does.
+    /// Constructs a file and opens it as `open` does.
     basic_file_aio(
         const executor_type& executor, const path_ref& path, flags open_flags,
         mode_t permissions = default_permissions)
@@ -80,46 +83,53 @@ public:
         open(path, open_flags, permissions);
     }
 
+    /// As above, on the executor of `context`.
     template <typename ExecutionContext, if_context<ExecutionContext> = 0>
     basic_file_aio(
         ExecutionContext& context, const path_ref& path, flags open_flags,
         mode_t permissions = default_permissions)
         : basic_file_aio(executor_type(context.get_executor()), path, open_flags, permissions) {}
 
-    /// Takes over a descriptor as `assign` does.
+    /// Constructs a file and takes over a descriptor as `assign` does.
     basic_file_aio(const executor_type& executor, const native_handle_type& native_file)
         : basic_file_aio(executor) {
         assign(native_file);
     }
 
+    /// As above, on the executor of `context`.
     template <typename ExecutionContext, if_context<ExecutionContext> = 0>
     basic_file_aio(ExecutionContext& context, const native_handle_type& native_file)
         : basic_file_aio(executor_type(context.get_executor()), native_file) {}
 
-    /// The moved-from file is closed and can be opened again. Operations in flight go with the
-    /// file.
+    /// Moves the file and its operations in flight. `other` is closed afterwards and can be opened
+    /// again.
     basic_file_aio(basic_file_aio&& other) noexcept
         : executor_(other.executor_), service_(other.service_), file_(std::move(other.file_)) {}
 
+    /// Closes this file as the destructor does, and then moves `other` into it.
     basic_file_aio& operator=(basic_file_aio&& other) noexcept {
         if (this != &other)
             replace_by(std::move(other));
         return *this;
     }
 
+    /// Returns the file's executor.
     const executor_type& get_executor() noexcept { return executor_; }
 
-    /// Opens the file at `path`; the first open on a context makes its engines.
+    /// Opens the file at `path`. The first open on a context chooses and sets up the engines.
     /**
-     * @param path        `const char*`, `std::string` or `std::filesystem::path`; in the encoding
-     *                    of the filesystem.
-     * @param open_flags  Of `file_base`; close-on-exec is always added.
-     * @param permissions Of a file that is created, before the umask.
+     * @param path        A `const char*`, `std::string` or `std::filesystem::path`, in the encoding
+     *                    of the filesystem. It is not used after the call.
+     * @param open_flags  Flags of `file_base`; close-on-exec is always added.
+     * @param permissions Permissions of a new file, before the umask.
      *
      * @par Errors
-     * `asio::error::already_open`; `errc::engine_unavailable` and `errc::invalid_choice` where the
-     * choice of engines does not work; what open(2) reports. The exception's text names the path.
-     * Blocks: on network filesystems, or a FIFO without a partner, for long.
+     * `asio::error::already_open` if this file is open. `errc::engine_unavailable` if no engine of
+     * the choice works, `errc::invalid_choice` if the choice is not valid. Otherwise what open(2)
+     * or eventfd(2) reports. The exception's text contains the path.
+     *
+     * The call blocks. open(2) may wait long on a network filesystem, or for the other end of a
+     * FIFO. The first open on a context also waits for the trials; see `probe`.
      */
     void open(const path_ref& path, flags open_flags, mode_t permissions = default_permissions) {
         error_code ec;
@@ -127,20 +137,26 @@ public:
             throw_open_error(ec, std::string("open \"") + path.c_str() + '"');
     }
 
+    /// As above, with the default permissions; sets and returns `ec`.
     error_code open(const path_ref& path, flags open_flags, error_code& ec) {
         return open(path, open_flags, default_permissions, ec);
     }
 
+    /// As above, with `permissions`; sets and returns `ec`.
     error_code open(const path_ref& path, flags open_flags, mode_t permissions, error_code& ec) {
         if (file_)
             return ec = boost::asio::error::already_open;
         return ec = service_->open(path.c_str(), open_flags, permissions, file_);
     }
 
-    /// Takes over a descriptor, which is closed with the file.
+    /// Takes over an open descriptor; the file closes it.
     /**
-     * Access mode and `O_DIRECT` are what it was opened with. On failure it stays the caller's.
-     * Errors as `open`.
+     * @param native_file The descriptor. Access mode and `O_DIRECT` are those with which it was
+     *                    opened. If the call fails, the descriptor stays the caller's. With a
+     *                    negative value the file stays closed and the call succeeds, as in Asio.
+     *
+     * @par Errors
+     * Those of `open`, without those of open(2).
      */
     void assign(const native_handle_type& native_file) {
         error_code ec;
@@ -148,22 +164,29 @@ public:
             throw_open_error(ec, "assign");
     }
 
+    /// As above, but sets and returns `ec`.
     error_code assign(const native_handle_type& native_file, error_code& ec) {
         if (file_)
             return ec = boost::asio::error::already_open;
         if (native_file < 0)
-            return ec = {}; // what failed to open: the file stays closed, as Asio has it
+            return ec = {}; // Asio does not report a descriptor that failed to open either
         return ec = service_->assign(native_file, file_);
     }
 
+    /// Returns whether the file is open.
     bool is_open() const { return bool(file_); }
 
-    /// Cancels what is in flight and closes the file, without waiting for input or output.
+    /// Cancels the operations in flight and closes the file, without waiting for these operations.
     /**
-     * Operations that have not entered the kernel complete with `operation_aborted`. A descriptor
-     * that a thread of the pool is using right now is closed by that thread, so its number cannot
-     * be given to another file before. Success where the file is closed already; else what close(2)
-     * reports, if this was the last use.
+     * If operations still use the descriptor, a thread of the pool closes it after the last of
+     * them. Until then the kernel cannot give its number to another file. Otherwise close(2) runs
+     * in this call, and may wait on a network filesystem.
+     *
+     * @par Errors
+     * What close(2) reports, if close(2) runs in this call. Success if the file is closed already.
+     *
+     * @par Cancellation
+     * Operations in flight are cancelled as by `cancel`.
      */
     void close() {
         error_code ec;
@@ -171,17 +194,25 @@ public:
         detail::throw_if(ec, "close");
     }
 
+    /// As above, but sets and returns `ec`.
     error_code close(error_code& ec) {
         cancel_all();
         return ec = detail::to_error(file_.reset());
     }
 
-    /// Cancels what is in flight and gives the descriptor away; the file is closed then.
+    /// Cancels the operations in flight and returns the descriptor to the caller. The file is
+    /// closed then.
     /**
-     * Where a thread of the pool is using the descriptor right now, the caller gets a duplicate
-     * (fcntl(2), F_DUPFD_CLOEXEC) of the same open file, so that closing it cannot send that
-     * operation to another file. Fails with EMFILE where there is no number left for it; the file
-     * stays open then.
+     * If operations still use the descriptor, the caller gets a duplicate of it (fcntl(2),
+     * `F_DUPFD_CLOEXEC`). The caller may close the duplicate at any time, because those operations
+     * do not use it. Returns -1 without an error if the file is closed.
+     *
+     * @par Errors
+     * `EMFILE` if the process has no number left for the duplicate. The file stays open then, but
+     * its operations are cancelled.
+     *
+     * @par Cancellation
+     * Operations in flight are cancelled as by `cancel`.
      */
     native_handle_type release() {
         error_code ec;
@@ -190,23 +221,26 @@ public:
         return descriptor;
     }
 
+    /// As above, but sets `ec`; returns -1 after an error.
     native_handle_type release(error_code& ec) {
         ec = {};
         if (!file_)
-            return -1; // and no error: as Asio has it
+            return -1; // without an error, as in Asio
         cancel_all();
         const int result = file_.release();
         ec = detail::to_error(result);
         return ec ? -1 : result;
     }
 
-    /// The descriptor, or -1. It stays the file's.
+    /// Returns the descriptor, or -1 if the file is closed. The file still owns the descriptor.
     native_handle_type native_handle() { return file_ ? file_->descriptor() : -1; }
 
-    /// Cancels everything in flight on this file.
+    /// Cancels the operations in flight on this file.
     /**
-     * What waits in a queue completes with `operation_aborted`; what a thread of the pool or the
-     * kernel cannot stop completes with its result.
+     * Covers the operations that were started before the call. Operations that wait in a queue
+     * complete with `operation_aborted`. The library asks the kernel to cancel those that io_uring
+     * has. An operation that can no longer be stopped completes with its result: a system call of
+     * the pool, libaio's operations, or what a device has begun.
      */
     void cancel() {
         error_code ec;
@@ -214,13 +248,14 @@ public:
         detail::throw_if(ec, "cancel");
     }
 
+    /// As above, but sets and returns `ec`.
     error_code cancel(error_code& ec) {
         cancel_all();
         return ec = require_open();
     }
 
-    /// The size in bytes of a regular file or a block device (fstat(2), BLKGETSIZE64). Blocks the
-    /// caller.
+    /// Returns the size of a regular file or a block device, in bytes. Blocks.
+    /** Source: fstat(2), and the ioctl `BLKGETSIZE64`. */
     std::uint64_t size() const {
         error_code ec;
         const std::uint64_t bytes = size(ec);
@@ -228,29 +263,38 @@ public:
         return bytes;
     }
 
+    /// As above, but sets `ec`; returns 0 after an error.
     std::uint64_t size(error_code& ec) const {
         std::uint64_t bytes = 0;
         ec = call(detail::posix_file::size, bytes);
         return ec ? 0 : bytes;
     }
 
-    /// Cuts or extends the file to `n` bytes (ftruncate(2)); what is added reads as zeros. Blocks
-    /// the caller.
+    /// Cuts or extends the file to `n` bytes. Blocks.
+    /**
+     * @param n The new size in bytes; at most 2^63 - 1. New bytes read as zeros.
+     *
+     * @par Errors
+     * `invalid_argument` if `n` is too large; otherwise what ftruncate(2) reports.
+     */
     void resize(std::uint64_t n) {
         error_code ec;
         resize(n, ec);
         detail::throw_if(ec, "resize");
     }
 
+    /// As above, but sets and returns `ec`.
     error_code resize(std::uint64_t n, error_code& ec) {
         return ec = call(detail::posix_file::resize, n);
     }
 
-    /// Waits until data and metadata written before are on the device (fsync(2)). Blocks the
-    /// caller.
+    /// Waits until the file's data and metadata are on the device. Blocks.
     /**
-     * The kernel reports a device's error once per open file, to whoever asks first: the library
-     * never asks by itself.
+     * Covers all writes that completed before the call.
+     *
+     * @par Errors
+     * What fsync(2) reports. The kernel reports a device's error only once for each open file. The
+     * library therefore calls fsync(2) only when the program requests it.
      */
     void sync_all() {
         error_code ec;
@@ -258,30 +302,34 @@ public:
         detail::throw_if(ec, "sync_all");
     }
 
+    /// As above, but sets and returns `ec`.
     error_code sync_all(error_code& ec) { return ec = call(detail::posix_file::sync_all); }
 
-    /// As `sync_all`, without metadata that reading the data does not need (fdatasync(2)).
+    /// Does what `sync_all` does, but skips metadata that a read does not need (fdatasync(2)).
     void sync_data() {
         error_code ec;
         sync_data(ec);
         detail::throw_if(ec, "sync_data");
     }
 
+    /// As above, but sets and returns `ec`.
     error_code sync_data(error_code& ec) { return ec = call(detail::posix_file::sync_data); }
 
-    /// The engine that reads and writes this file; `thread_pool` for a file that is not open.
+    /// Returns the engine that reads and writes this file; `thread_pool` if the file is closed.
     /**
-     * The context's (`describe`), or `thread_pool` for a file that this engine does not serve:
-     * under libaio each that was opened without `direct`, and under both kernel engines one whose
-     * filesystem refused them. That is learnt from the first operation, so the answer can change.
+     * Returns the context's chosen engine (see `describe`), or `thread_pool` if that engine does
+     * not serve this file. libaio serves only files that were opened with `direct`. io_uring and
+     * libaio do not serve pipes, terminals and other devices without positions. Neither do they
+     * serve files whose filesystem refused their operations. The library learns this from an
+     * operation, so the result can change.
      */
     asio_aio::backend backend() const noexcept {
         return file_ ? service_->scheduler().backend_of(*file_.operator->())
                      : asio_aio::backend::thread_pool;
     }
 
-    /// The alignment that direct I/O on this file asks for.
-    /** From statx(2) since Linux 6.1, else a block device's sector, else 4096. */
+    /// Returns the alignment that direct I/O on this file needs.
+    /** Source: statx(2) since Linux 6.1; otherwise the sector of a block device; otherwise 4096. */
     direct_alignment direct_io_alignment() const {
         error_code ec;
         const direct_alignment found = direct_io_alignment(ec);
@@ -289,6 +337,7 @@ public:
         return found;
     }
 
+    /// As above, but sets `ec`; returns zeros after an error.
     direct_alignment direct_io_alignment(error_code& ec) const {
         direct_alignment found;
         ec = call(detail::posix_file::direct_io_alignment, found);
@@ -296,7 +345,7 @@ public:
     }
 
 protected:
-    // Protected, so that a file of one kind is not made of one of another.
+    // Protected, so that a file of one kind cannot be converted to a file of another kind.
     template <typename Executor1, if_converts<Executor1> = 0>
     basic_file_aio(basic_file_aio<Executor1>&& other)
         : executor_(other.executor_), service_(other.service_), file_(std::move(other.file_)) {}
@@ -307,7 +356,7 @@ protected:
         return *this;
     }
 
-    /// Cancels and closes as `close` does; what close(2) reports is lost.
+    /// Cancels and closes as `close` does. Errors of close(2) are lost.
     ~basic_file_aio() { cancel_all(); }
 
     detail::file_service& service() const noexcept { return *service_; }
@@ -336,7 +385,7 @@ private:
     }
 
     void cancel_all() noexcept {
-        if (file_ && file_.is_shared()) // else nothing is in flight
+        if (file_ && file_.is_shared()) // otherwise nothing is in flight
             service_->scheduler().cancel(*file_.operator->());
     }
 

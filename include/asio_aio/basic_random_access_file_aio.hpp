@@ -17,29 +17,30 @@ namespace asio_aio {
 
 /// A file that is read and written at offsets, with any number of operations in flight.
 /**
- * A drop-in for `boost::asio::basic_random_access_file`: models AsyncRandomAccessReadDevice,
- * AsyncRandomAccessWriteDevice, SyncRandomAccessReadDevice and SyncRandomAccessWriteDevice, so
- * `asio::async_read_at`, `asio::write_at` and friends work on it.
+ * Replaces `boost::asio::basic_random_access_file`. The class meets the requirements
+ * AsyncRandomAccessReadDevice, AsyncRandomAccessWriteDevice, SyncRandomAccessReadDevice and
+ * SyncRandomAccessWriteDevice. `asio::async_read_at`, `asio::write_at` and similar functions
+ * therefore work on it.
  *
- * There is no order between operations in flight on one file, in completion or in effect: a program
- * that needs one write after another starts it when the other has completed. (Asio's file does one
- * read and one write at a time; programs that relied on it must order their overlapping writes.)
+ * Operations in flight on one file have no order, neither in completion nor in effect. If one write
+ * must follow another, start it when the other has completed. Asio's file performs one read and one
+ * write at a time; programs that rely on this must order their overlapping writes.
  *
  * @par Results
- * Reading at or past the end: `asio::error::eof`. A read that crosses the end: success with fewer
- * bytes. Nothing to transfer: success, 0. An offset above 2^63 - 1, or misaligned direct I/O:
- * `invalid_argument`. One operation moves at most 0x7ffff000 bytes and `IOV_MAX` buffers. A file
- * opened with `append` is written at its end, whatever the offset.
+ * A read at or past the end of the file completes with `asio::error::eof`. A read that crosses the
+ * end succeeds with fewer bytes. An operation without bytes to transfer succeeds with 0. One
+ * operation moves at most 0x7ffff000 bytes and `IOV_MAX` buffers. If the file was opened with
+ * `append`, the kernel writes at its end and ignores the offset.
  *
  * @par Completion
- * The handler is never called from inside the initiating function, unless it brings an immediate
- * executor that calls it there. It runs on its associated executor, else on the file's; each
- * completion is one unit of work there. If the execution context is destroyed first, the handler is
- * destroyed without a call.
+ * An initiating function never calls the handler, except through an immediate executor that the
+ * handler brings (Boost 1.82). The handler runs on its associated executor, or on the file's
+ * executor if it has none. If the execution context is destroyed first, the handler is destroyed
+ * without a call.
  */
 template <typename Executor = boost::asio::any_io_executor>
 class basic_random_access_file_aio : public basic_file_aio<Executor> {
-    // A read needs memory that it may write to: const buffers do not compile.
+    // A read needs memory that is not const; with const buffers the call does not compile.
     template <typename Buffers>
     using if_mutable =
         std::enable_if_t<boost::asio::is_mutable_buffer_sequence<Buffers>::value, int>;
@@ -54,16 +55,20 @@ public:
     using executor_type = Executor;
     using native_handle_type = typename base::native_handle_type;
 
+    /// The file class with another executor.
     template <typename Executor1>
     struct rebind_executor {
         using other = basic_random_access_file_aio<Executor1>;
     };
 
+    /// The constructors of `basic_file_aio`.
     using base::base;
 
+    /// Moves the file and its operations in flight; see `basic_file_aio`.
     basic_random_access_file_aio(basic_random_access_file_aio&&) noexcept = default;
     basic_random_access_file_aio& operator=(basic_random_access_file_aio&&) noexcept = default;
 
+    /// Moves a file whose executor converts to this file's executor.
     template <
         typename Executor1, std::enable_if_t<std::is_convertible_v<Executor1, Executor>, int> = 0>
     basic_random_access_file_aio(basic_random_access_file_aio<Executor1>&& other)
@@ -78,8 +83,11 @@ public:
 
     ~basic_random_access_file_aio() = default;
 
-    /// Reads at `offset`, blocking the caller; returns the number of bytes. Errors as
-    /// `async_read_some_at`, but also `bad_descriptor` for a closed file and nothing to read.
+    /// Reads at `offset` and returns the number of bytes. Blocks.
+    /**
+     * Parameters and errors are those of `async_read_some_at`. On a closed file the call fails with
+     * `bad_descriptor`, even if there is nothing to read.
+     */
     template <typename MutableBufferSequence, if_mutable<MutableBufferSequence> = 0>
     std::size_t read_some_at(std::uint64_t offset, const MutableBufferSequence& buffers) {
         boost::system::error_code ec;
@@ -88,14 +96,18 @@ public:
         return bytes;
     }
 
+    /// As above, but sets `ec`; returns 0 after an error.
     template <typename MutableBufferSequence, if_mutable<MutableBufferSequence> = 0>
     std::size_t read_some_at(
         std::uint64_t offset, const MutableBufferSequence& buffers, boost::system::error_code& ec) {
         return transfer_now(detail::op_kind::read, offset, buffers, ec);
     }
 
-    /// Writes at `offset`, blocking the caller; returns the number of bytes. Errors as
-    /// `async_write_some_at`, but also `bad_descriptor` for a closed file and nothing to write.
+    /// Writes at `offset` and returns the number of bytes. Blocks.
+    /**
+     * Parameters and errors are those of `async_write_some_at`. On a closed file the call fails
+     * with `bad_descriptor`, even if there is nothing to write.
+     */
     template <typename ConstBufferSequence, if_const<ConstBufferSequence> = 0>
     std::size_t write_some_at(std::uint64_t offset, const ConstBufferSequence& buffers) {
         boost::system::error_code ec;
@@ -104,6 +116,7 @@ public:
         return bytes;
     }
 
+    /// As above, but sets `ec`; returns 0 after an error.
     template <typename ConstBufferSequence, if_const<ConstBufferSequence> = 0>
     std::size_t write_some_at(
         std::uint64_t offset, const ConstBufferSequence& buffers, boost::system::error_code& ec) {
@@ -112,18 +125,20 @@ public:
 
     /// Starts a read of the file at `offset`.
     /**
-     * Completes when some bytes have arrived or the read has failed; use `asio::async_read_at` to
-     * fill the buffers whole. Any number of operations may be in flight on one file; they finish in
-     * any order.
+     * Completes when some bytes have arrived or the read has failed. Use `asio::async_read_at` to
+     * fill the buffers completely.
      *
      * @param offset  Position in the file, in bytes; at most 2^63 - 1.
-     * @param buffers Where to read to. The sequence is copied; the memory is the caller's and stays
-     *                valid until the handler is called.
+     * @param buffers Where to read to. The sequence is copied. The memory is the caller's and must
+     *                stay valid until the handler is called or destroyed.
      * @param token   Completion token for `void(error_code, std::size_t)`; the count is in bytes.
      *
      * @par Errors
-     * `asio::error::eof` at the end of the file; `operation_aborted` after cancellation;
-     * `bad_descriptor` if the file is not open for reading; otherwise what preadv(2) reports.
+     * `asio::error::eof` at the end of the file. `operation_aborted` after a cancellation.
+     * `bad_descriptor` if the file is closed or not open for reading. `invalid_argument` if the
+     * range ends beyond 2^63 - 1, or if direct I/O is misaligned. `errc::wrong_thread` with
+     * `options::single_issuer`. `not_enough_memory` if the pool cannot start a thread. Otherwise
+     * what preadv(2) reports.
      *
      * @par Cancellation
      * `terminal`, `partial` and `total`. A read that a thread or a device has begun may still
@@ -145,27 +160,27 @@ public:
             initiate_transfer(*this, detail::op_kind::read), token, offset, buffers);
     }
 
-    /// Starts a write to the file at `offset`; a file opened with `append` is written at its end.
+    /// Starts a write to the file at `offset`.
     /**
-     * Completes when some bytes were written, or the write has failed; use `asio::async_write_at`
-     * to write the buffers whole. Written means that every reader sees it; on the device it is
-     * after a sync, or where the file was opened for that.
+     * Completes when some bytes were written or the write has failed. Use `asio::async_write_at` to
+     * write the buffers completely. Every reader then sees the bytes. They are on the device only
+     * after a sync, or if the file was opened with `sync_data_on_write` or `sync_all_on_write`.
      *
-     * @param offset  As `async_read_some_at`.
-     * @param buffers What to write. The sequence is copied; the memory is the caller's and stays
-     *                valid and unchanged until the handler is called.
-     * @param token   As `async_read_some_at`.
+     * @param offset  As for `async_read_some_at`. Ignored if the file was opened with `append`.
+     * @param buffers What to write. The sequence is copied. The memory is the caller's and must
+     *                stay valid and unchanged until the handler is called or destroyed.
+     * @param token   As for `async_read_some_at`.
      *
      * @par Errors
-     * `operation_aborted` after cancellation; `bad_descriptor` if the file is not open for writing;
-     * otherwise what pwritev(2) reports. Bytes that were written before an error are reported by a
-     * short transfer first.
+     * Those of `async_read_some_at`, without `eof` and with pwritev(2) instead of preadv(2). If an
+     * error follows after some bytes were written, the write succeeds with fewer bytes. The next
+     * write then reports the error.
      *
      * @par Cancellation
-     * As `async_read_some_at`.
+     * As for `async_read_some_at`.
      *
      * @par Thread safety
-     * As `async_read_some_at`; the effects of overlapping operations in flight have no order.
+     * As for `async_read_some_at`. Overlapping operations in flight take effect in any order.
      */
     template <
         typename ConstBufferSequence,

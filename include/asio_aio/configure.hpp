@@ -13,15 +13,16 @@
 
 namespace asio_aio {
 
-/// Sets how files of `context` are served. To be called before the first of them is opened.
+/// Sets the options of `context`. Call it before the first file on this context is opened.
 /**
  * @param context Any execution context.
- * @param opts    Copied. `opts.choice` takes precedence over environment and file.
+ * @param opts    The options; copied. `opts.choice` takes precedence over the environment and the
+ *                file.
  *
  * @par Errors
- * `asio::error::already_open` once a file was opened: its engines are made and do not change;
- * `invalid_argument` where a value is out of its range, or options exclude each other. Whether an
- * engine of the choice works is found out when the first file is opened.
+ * `asio::error::already_open` if a file was opened before: the engines of a context do not change.
+ * `invalid_argument` if a value is out of range or two options exclude each other. The first open
+ * of a file reports whether an engine of the choice works.
  *
  * @par Thread safety
  * Safe.
@@ -32,7 +33,7 @@ inline boost::system::error_code configure(
                boost::asio::use_service<detail::file_service>(context).scheduler().configure(opts));
 }
 
-/// The same, throwing `boost::system::system_error`.
+/// As above, but throws `boost::system::system_error`, whose text names the option.
 inline void configure(boost::asio::execution_context& context, const options& opts) {
     boost::system::error_code ec;
     configure(context, opts, ec);
@@ -43,12 +44,25 @@ inline void configure(boost::asio::execution_context& context, const options& op
                                                     : detail::find_fault(opts)));
 }
 
-/// What `context` chose, from which source, and why better engines were passed over. Thread-safe.
+/// Returns what `context` chose, from which source, and why better engines were passed over.
+/**
+ * May wait while another thread opens the first file.
+ *
+ * @par Errors
+ * Throws `std::bad_alloc`.
+ *
+ * @par Thread safety
+ * Safe.
+ */
 inline description describe(boost::asio::execution_context& context) {
     return boost::asio::use_service<detail::file_service>(context).scheduler().describe();
 }
 
-/// The counters of `context` so far. Thread-safe; a snapshot that is not taken at one instant.
+/// Returns the counters of `context`.
+/**
+ * @par Thread safety
+ * Safe. The counters are not read at one instant; see `context_statistics`.
+ */
 inline context_statistics statistics(boost::asio::execution_context& context) {
     return boost::asio::use_service<detail::file_service>(context).scheduler().count();
 }

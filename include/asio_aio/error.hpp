@@ -8,15 +8,16 @@
 
 namespace asio_aio {
 
-/// Errors of this library itself; everything else is an errno in the system category or one of
-/// Asio's own.
+/// The errors of this library. All other errors are those of Asio, or an errno in the system
+/// category.
 enum class errc {
-    /// No engine of the choice works here; `describe(context)` says why. Nothing else is used in
-    /// its place.
+    /// No engine of the choice works here; `describe(context)` reports why. The library uses no
+    /// other engine instead.
     engine_unavailable = 1,
-    /// Environment or file name an engine that does not exist; `describe(context)` quotes it.
+    /// The environment or the file names an engine that does not exist, or the file cannot be read;
+    /// `describe(context)` reports the details.
     invalid_choice,
-    /// `options::single_issuer` is set, and another thread than the first runs the context.
+    /// `options::single_issuer` is set, and more than one thread runs the context.
     wrong_thread
 };
 
@@ -29,9 +30,9 @@ public:
     std::string message(int value) const override {
         switch (errc(value)) {
         case errc::engine_unavailable:
-            return "no engine of the choice is available (asio_aio::describe says why)";
+            return "no engine of the choice is available (asio_aio::describe reports why)";
         case errc::invalid_choice:
-            return "the choice of engines is not valid (asio_aio::describe says why)";
+            return "the choice of engines is not valid (asio_aio::describe reports why)";
         case errc::wrong_thread:
             return "option single_issuer is set, and a second thread runs the context";
         }
@@ -41,11 +42,13 @@ public:
 
 } // namespace detail
 
+/// Returns the error category of `errc`, named "asio_aio".
 inline const boost::system::error_category& error_category() noexcept {
     static const detail::asio_aio_category category;
     return category;
 }
 
+/// Makes an error code of an `errc`, for conversions from `errc` to `error_code`.
 inline boost::system::error_code make_error_code(errc value) noexcept {
     return {int(value), error_category()};
 }

@@ -10,8 +10,8 @@ namespace asio_aio {
 
 namespace detail {
 
-/// The type of `file_base::flags`. A class of its own, since its conversions are needed inside
-/// `file_base`.
+/// The type of `file_base::flags`.
+/** It is not nested, because the constants in `file_base` need its complete definition. */
 class open_flags {
 public:
     constexpr open_flags() noexcept = default;
@@ -23,7 +23,8 @@ public:
     /// From Asio's flags, which have the same values on POSIX systems.
     constexpr open_flags(boost::asio::file_base::flags other) noexcept : raw_(int(other)) {}
 
-    // Of both kinds at once: without these the conversion to int would be as good.
+    // For operands of both types: without these the conversion to int would make the call
+    // ambiguous.
     friend constexpr open_flags operator|(open_flags x, boost::asio::file_base::flags y) noexcept {
         return x | open_flags(y);
     }
@@ -70,11 +71,11 @@ private:
 
 } // namespace detail
 
-/// The flags of open and the bases of seek, shared by all file classes.
+/// The flags of `open`, and the bases of `seek`; all file classes derive from it.
 /**
- * The values are the raw ones of open(2), so that a flag that has no name here can be cast in:
- * `file_base::read_only | file_base::flags(O_NOATIME)`. `O_CLOEXEC` is always added.
- * `boost::asio::file_base::flags` converts where Asio has files.
+ * The values are those of open(2). Other flags of open(2) can be added: `file_base::read_only |
+ * file_base::flags(O_NOATIME)`. The library always adds `O_CLOEXEC`.
+ * `boost::asio::file_base::flags` converts to these flags if Asio has files.
  */
 class file_base {
 public:
@@ -84,22 +85,21 @@ public:
     static constexpr flags read_only{O_RDONLY};
     static constexpr flags write_only{O_WRONLY};
     static constexpr flags read_write{O_RDWR};
-    /// Every write goes to the end of the file; the kernel ignores the offset that was given
-    /// (open(2), pwrite(2)).
+    /// The kernel writes at the end of the file and ignores the offset (open(2), pwrite(2)).
     static constexpr flags append{O_APPEND};
     static constexpr flags create{O_CREAT};
-    /// With `create`: fail with `EEXIST` where the file exists.
+    /// With `create`: the open fails with `EEXIST` if the file exists.
     static constexpr flags exclusive{O_EXCL};
     static constexpr flags truncate{O_TRUNC};
-    /// A write completes when data and metadata are on the device.
+    /// A write completes when its data and metadata are on the device.
     static constexpr flags sync_all_on_write{O_SYNC};
-    /// A write completes when its data, and the metadata needed to read it back, are on the device.
+    /// A write completes when its data, and the metadata that a read needs, are on the device.
     static constexpr flags sync_data_on_write{O_DSYNC};
-    /// Bypasses the page cache; memory, offset and length must be aligned, see
+    /// I/O bypasses the page cache. Memory, offset and length must be aligned; see
     /// `direct_io_alignment()`.
     static constexpr flags direct{O_DIRECT};
 
-    /// What an offset given to seek counts from.
+    /// The position from which `seek` counts.
     enum seek_basis : int { seek_set = SEEK_SET, seek_cur = SEEK_CUR, seek_end = SEEK_END };
 
 protected:

@@ -8,79 +8,90 @@
 
 namespace asio_aio {
 
-/// What `configure` sets for one execution context.
+/// The options of one execution context; see `configure`.
 struct options {
     static constexpr unsigned most_threads = 4096;
-    static constexpr unsigned deepest_queue = 32768; // io_uring's own limit
+    static constexpr unsigned deepest_queue = 32768; // the limit of io_uring
 
-    /// The engines to try, best first; the first that works is used. Empty: environment, file, then
-    /// automatic.
+    /// The engines to try, best first. The context uses the first one that works. If the list is
+    /// empty, the environment, the file and then the automatic choice decide.
     std::vector<backend> choice;
 
-    /// Operations of one context that the kernel holds at most; more wait in order, in the library.
-    /// 1 to `deepest_queue`.
+    /// The number of operations of one context that the kernel may have at a time; 1 to
+    /// `deepest_queue`. Further operations wait in the library, in order.
     /**
-     * io_uring: costs about 100 bytes each, of locked memory where the kernel counts it as such
-     * (Linux 6.14 to 6.18). libaio: counts against the system's `fs.aio-max-nr` (65536 by default).
-     * Where RLIMIT_MEMLOCK or that limit does not allow it, it is halved until it fits. The pool's
-     * bound is `max_threads`.
+     * io_uring: each costs about 100 bytes, which Linux 6.14 to 6.18 count as locked memory.
+     * libaio: each counts against `fs.aio-max-nr`, which is 65536 for the whole system by default.
+     * If RLIMIT_MEMLOCK or `fs.aio-max-nr` is too low, the library halves the depth, down to 16.
+     * The pool's limit is `max_threads`.
      */
     unsigned queue_depth = 256;
 
-    /// Threads of one context's pool at most; made on demand, and all but one ended when idle for
-    /// 10 seconds. 1 to `most_threads`.
+    /// The largest number of threads in a context's pool; 1 to `most_threads`. The pool starts
+    /// threads on demand. After 10 idle seconds a thread ends, except for the last one.
     /**
-     * Where the system allows no thread at all (RLIMIT_NPROC, pids.max), operations that need the
-     * pool wait for the first one for 5 seconds, and then fail with `not_enough_memory`.
+     * If the system allows no thread at all (RLIMIT_NPROC, pids.max), operations wait 5 seconds for
+     * the first thread. Then they fail with `not_enough_memory`.
      *
-     * io_uring has a pool beside it, for what it cannot do. The kernel's own workers belong to the
-     * thread that runs the context and serve all its io_uring rings: their limit is raised to this
-     * number and never lowered. It may be higher by another context, or by the kernel's default of
-     * four for each processor.
+     * With io_uring the kernel has worker threads of its own. They belong to the thread that runs
+     * the context, and all its rings share them. The library raises their limit to this number, and
+     * never lowers it. The limit may be higher because of another context, or by the kernel's
+     * default of four for each processor.
      */
     unsigned max_threads = 32;
 
-    /// io_uring: a thread of the kernel's submits, so that the program enters the kernel less often
+    /// io_uring: a kernel thread takes the submissions, so the program makes fewer system calls
     /// (IORING_SETUP_SQPOLL).
     /**
-     * One thread for each context. It keeps a core busy while there is work and for a second after,
-     * which counts as the process's CPU time: for one or two busy contexts on a machine with cores
-     * to spare.
+     * Each context has one such thread. It keeps a core busy while there is work and for a second
+     * after, and this counts as CPU time of the process. Use the option for one or two busy
+     * contexts on a machine with idle cores.
      */
     bool sqpoll = false;
 
-    /// io_uring: one thread runs the context (IORING_SETUP_DEFER_TASKRUN, Linux 6.1), which spares
-    /// it interruptions.
+    /// io_uring: only one thread runs the context, so the kernel need not interrupt it
+    /// (IORING_SETUP_DEFER_TASKRUN, Linux 6.1).
     /**
-     * Any thread may open files and start operations. The first thread that runs the context is the
-     * one until it has ended, not only its `run()`; then another may be. What another thread hands
-     * over meanwhile, or what is in the kernel when the one ends, fails with `errc::wrong_thread`.
-     * Where the kernel does not know the mode, the engine is not available, and a choice that
-     * allows it falls back. Not together with `sqpoll`.
+     * Any thread may open files and start operations. The first thread that runs the context owns
+     * the ring until that thread exits. Then another thread may run the context. If another thread
+     * runs the context earlier, the operations that it submits fail with `errc::wrong_thread`. So
+     * do operations that the kernel has when the owner exits. On a kernel without this mode
+     * io_uring is not available, and the next engine of the choice is tried. Excludes `sqpoll`.
      */
     bool single_issuer = false;
 
-    /// A buffered read of at most so many bytes, in up to eight buffers, is first tried without an
-    /// engine. 0: never.
+    /// The largest inline read, in bytes; 0 turns inline reads off. An inline read is a buffered
+    /// read of data that is in memory, without an engine.
     /**
-     * What is in memory is copied by the thread that starts the read: about 10 microseconds for 64
-     * KiB.
+     * The thread that starts the read copies the data, which takes about 10 microseconds for 64
+     * KiB. Reads into more than eight buffers use an engine.
      */
     std::size_t inline_read_limit = std::size_t(64) * 1024;
 
-    /// Whether that is done, too, where the filesystem refuses RWF_NOWAIT: on tmpfs and on
-    /// overlayfs, the root of a container.
+    /// Inline reads on filesystems that refuse RWF_NOWAIT: tmpfs, and overlayfs, which is the root
+    /// of a container.
     /**
-     * tmpfs: all of it is taken to be in memory (a page that was swapped out is waited for).
+     * tmpfs: the library assumes that the whole file is in memory. A read waits for a page that was
+     * swapped out.
      *
-     * overlayfs: the file is mapped, without ever being touched, to ask mincore(2) what is in
-     * memory: address space of twice its size and 64 MiB at least, for as long as it is open. It is
-     * not done where RLIMIT_AS is set, for more than 8192 files or an eighth of the address space,
-     * while a write to the file is in flight, and where the process neither owns the file nor may
-     * write it (the kernel does not tell then). What is in memory may still be waited for: where
-     * somebody else writes the file and XFS lies below, which reads under a lock; where NFS lies
-     * below, which asks its server; and where the file was opened read-only and has been copied up
-     * since. If that is your container, turn this off.
+     * overlayfs: the library maps the file and calls mincore(2) to learn what is in memory. It
+     * never accesses the mapping. While the file is open, the mapping takes address space of twice
+     * the file's size, and at least 64 MiB.
+     *
+     * On overlayfs the library does not read inline in these cases:
+     * - RLIMIT_AS is set.
+     * - More than 8192 files or an eighth of the address space would be mapped.
+     * - A write through the same file object is in flight.
+     * - The process neither owns the file nor may write it: the kernel does not report what is in
+     *   memory.
+     *
+     * On overlayfs an inline read may wait in these cases:
+     * - The file is written through another descriptor, and XFS lies below: XFS takes a lock to
+     *   read.
+     * - NFS lies below: the kernel may ask the server.
+     * - The file was opened read-only, and the kernel has copied it to the upper layer since.
+     *
+     * Turn the option off if one of these cases applies to your container.
      */
     bool inline_reads_without_nowait = true;
 };

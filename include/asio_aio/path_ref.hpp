@@ -7,8 +7,8 @@
 
 namespace asio_aio {
 
-/// A path as open(2) takes it, from any of the types that people have one in. Refers to its
-/// argument where it can.
+/// A path for open(2), from any of the usual types. It refers to its argument, except after a
+/// conversion: then it owns a copy.
 class path_ref {
     template <typename Path>
     using if_converts = std::enable_if_t<
@@ -21,7 +21,7 @@ public:
     path_ref(const std::string& path) noexcept : path_(path.c_str()) {}
     path_ref(const std::filesystem::path& path) noexcept : path_(path.c_str()) {}
 
-    /// From what converts to one of these.
+    /// From a type that converts to a string or a filesystem path.
     template <typename Path, if_converts<Path> = 0>
     path_ref(const Path& path) : copy_(to_string(path)), path_(copy_.c_str()) {}
 

@@ -5,7 +5,7 @@
 
 namespace asio_aio {
 
-/// The usual random-access file: it takes any executor.
+/// A random-access file that takes any executor.
 using random_access_file_aio = basic_random_access_file_aio<>;
 
 } // namespace asio_aio

@@ -12,8 +12,8 @@
 
 namespace asio_aio::detail {
 
-/// A small number that is the calling thread's alone as long as it lives; `count` where all are
-/// taken.
+/// A small number that belongs to the calling thread until the thread ends. It is `count` if all
+/// numbers are taken.
 class thread_number {
 public:
     static constexpr unsigned count = 7;
@@ -44,11 +44,11 @@ private:
     unsigned value_ = 0;
 };
 
-/// The counters behind `context_statistics`, cheap enough for the path of an inline read.
+/// The counters behind `context_statistics`, cheap enough for an inline read.
 /**
- * A thread counts in cache lines of its own, without a locked instruction; those for which there
- * are none share the last shard. A snapshot adds them up. Relaxed: nothing is concluded from a
- * counter.
+ * Up to seven threads have a shard of their own, and need no locked instruction. All other threads
+ * share the last shard. A snapshot adds the shards up. The memory order is relaxed, because the
+ * program concludes nothing else from a counter.
  */
 class counters {
 public:
@@ -60,8 +60,8 @@ public:
 
     void inline_miss() noexcept { own().add(&shard::inline_misses, 1); }
 
-    /// An operation that ended at initiation without any input or output: an error, or nothing to
-    /// transfer.
+    /// Counts an operation that ended in its initiating function without I/O: an error, or nothing
+    /// to transfer.
     void ended_at_start(bool failed) noexcept {
         const owned mine = own();
         mine.add(&shard::ended_at_start, 1);

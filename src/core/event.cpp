@@ -23,17 +23,17 @@ void event::close() noexcept {
 void event::raise() noexcept {
     if (raised_.exchange(true, std::memory_order_acq_rel))
         return;
-    // Fails only with EAGAIN, at 2^64 - 2 unread wake-ups: then the descriptor is readable anyway.
+    // Fails only with EAGAIN, at 2^64 - 2 unread wake-ups. The descriptor is readable then.
     [[maybe_unused]] const int ignored = ::eventfd_write(descriptor_, 1);
 }
 
 void event::clear() noexcept {
     wake_ups_.fetch_add(1, std::memory_order_relaxed);
     eventfd_t count;
-    // EAGAIN: nothing to clear
+    // EAGAIN: the eventfd was not raised
     [[maybe_unused]] const int ignored = ::eventfd_read(descriptor_, &count);
-    // After the read: a raise in between finds `true` and writes nothing, but its completions are
-    // reaped by our caller.
+    // After the read. A raise before this line finds `true` and writes nothing, but the caller
+    // reaps its completions.
     raised_.exchange(false, std::memory_order_acq_rel);
 }
 

@@ -6,9 +6,9 @@
 
 namespace asio_aio::detail {
 
-/// The eventfd by which the engines of one context wake its loop.
+/// The eventfd with which the engines of one context wake its loop.
 /**
- * `raise` enters the kernel only when the loop has not been woken yet, so that many completions
+ * `raise` makes a system call only if the loop has not been woken yet. Many completions therefore
  * cost one wake-up. The kernel may raise the descriptor as well (a registered eventfd).
  */
 class event {
@@ -18,7 +18,7 @@ public:
     event& operator=(const event&) = delete;
     ~event() { close(); }
 
-    /// Makes the descriptor; 0 or -errno of eventfd(2).
+    /// Makes the descriptor. Returns 0 or -errno of eventfd(2).
     int open() noexcept;
     void close() noexcept;
 
@@ -26,8 +26,8 @@ public:
 
     void raise() noexcept;
 
-    /// Makes the descriptor unreadable again; the caller looks for completions after it, never
-    /// before.
+    /// Makes the descriptor unreadable again. The caller reaps completions after this call, never
+    /// before it.
     void clear() noexcept;
 
     std::uint64_t wake_ups() const noexcept { return wake_ups_.load(std::memory_order_relaxed); }

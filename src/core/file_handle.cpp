@@ -22,15 +22,15 @@ file_type type_of(int descriptor) noexcept {
     return S_ISBLK(status.st_mode) ? file_type::block_device : file_type::other;
 }
 
-/// The magic number of the filesystem (statfs(2)); 0 where it is not known.
+/// The magic number of the filesystem (statfs(2)); 0 if it is unknown.
 long filesystem_of(int descriptor) noexcept {
     struct statfs where;
     return ::fstatfs(descriptor, &where) == 0 ? long(where.f_type) : 0;
 }
 
-/// Whether the kernel's queues do something else there than a thread's system call would.
+/// True for filesystems that treat operations of the kernel's queues differently from system calls.
 /**
- * FUSE answers EIO to a write that a queue made and that came out short (fuse_get_res_by_io, Linux
+ * FUSE returns EIO for a write from a queue that moved fewer bytes (fuse_get_res_by_io, Linux
  * 6.18).
  */
 bool needs_thread(long filesystem) noexcept {
@@ -46,10 +46,11 @@ memory_test test_of(long filesystem) noexcept {
     }
 }
 
-/// What reads and writes of a direct file are held to.
+/// The alignment that reads and writes of a file with O_DIRECT must have.
 direct_alignment required_alignment(int descriptor) noexcept {
     const auto reported = posix_file::reported_alignment(descriptor);
-    // Zeros: reported as unable of direct I/O, but it was opened for it; the kernel decides.
+    // Zeros: the kernel reports no direct I/O, although the file was opened for it. The kernel
+    // decides.
     return reported && reported->memory != 0 && reported->offset != 0 ? *reported
                                                                       : direct_alignment{1, 1};
 }

@@ -13,8 +13,8 @@
 namespace asio_aio::detail::posix_file {
 namespace {
 
-/// The result of `call`, which returns -1 and sets errno, as a result or -errno; repeated while a
-/// signal interrupts it.
+/// Returns the result of `call`, or -errno if `call` returned -1. Repeats the call while a signal
+/// interrupts it.
 template <typename Call>
 int uninterrupted(Call call) noexcept {
     for (;;) {
@@ -27,14 +27,14 @@ int uninterrupted(Call call) noexcept {
     }
 }
 
-/// For the synchronous members: waits and repeats while the kernel asks to try again.
+/// For the synchronous members: waits and tries again while the kernel returns EAGAIN or EBUSY.
 template <typename Call>
 int until_ready(Call call) noexcept {
     for (;;) {
         const int result = uninterrupted(call);
         if (result != -EAGAIN && result != -EBUSY)
             return result;
-        // no descriptor to wait for: a file that is busy does not become readable
+        // poll(2) cannot wait for the file: a regular file is always ready
         constexpr int pause_ms = 1;
         ::poll(nullptr, 0, pause_ms);
     }
@@ -51,8 +51,7 @@ ssize_t transfer(const operation& op) noexcept {
                                     : ::pwritev(op.descriptor(), op.iovecs, count, offset);
 }
 
-// statx(2) of Linux 6.1, which the C library of older systems does not know: only what is read
-// here.
+// The part of statx(2) of Linux 6.1 that the library reads. Older C libraries do not declare it.
 constexpr unsigned statx_dioalign = 0x2000;
 struct statx_answer {
     std::uint32_t mask;
@@ -145,15 +144,16 @@ int resize(int descriptor, std::uint64_t bytes) noexcept {
 
 namespace {
 
-/// Whether a regular file ends at `offset` or before. fstat does not wait on the filesystems that
-/// inline reads are for.
+/// True if a regular file ends at `offset` or before. fstat does not wait on the filesystems for
+/// which the library reads inline.
 bool ends_at(int descriptor, std::uint64_t offset) noexcept {
     struct stat status;
     return ::fstat(descriptor, &status) == 0 && std::uint64_t(status.st_size) <= offset;
 }
 
-/// Whether all that there is of these bytes, up to the end of the file, is in memory, and nothing
-/// of ours keeps them locked: XFS reads under a lock that a write holds until it is done.
+/// True if these bytes are in memory up to the end of the file, and no write of this file object is
+/// in flight.
+/** XFS reads under a lock that a write holds until its end. */
 bool is_ready(file_handle& file, std::uint64_t offset, std::size_t wanted) noexcept {
     if (file.is_written())
         return false;
@@ -179,8 +179,8 @@ cached_read read_cached(
         const bool retry = error == EAGAIN || error == EINTR || error == EBUSY;
         return {retry ? outcome::part : outcome::refused, 0};
     }
-    // Fewer bytes: the rest is not in memory, or not in the file. The size decides, since Linux 5.9
-    // and 5.10 may answer 0 where there is more (preadv2(2), BUGS).
+    // Fewer bytes: the rest is not in memory, or not in the file. The size decides, because Linux
+    // 5.9 and 5.10 may return 0 before the end of the file (preadv2(2), BUGS).
     if (file.regular() && ends_at(fd, offset + std::uint64_t(got)))
         return {outcome::whole, int(got)};
     return {outcome::part, int(got)};
@@ -208,7 +208,7 @@ int direct_io_alignment(int descriptor, direct_alignment& found) noexcept {
         found = {std::size_t(sector), std::size_t(sector)};
         return 0;
     }
-    // A page: every disk and filesystem in use accepts it, where nothing tells the smaller truth.
+    // A page: every disk and filesystem in use accepts it.
     constexpr std::size_t page = 4096;
     found = {page, page};
     return 0;

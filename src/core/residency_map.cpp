@@ -18,19 +18,19 @@ std::size_t page_bytes() noexcept {
     return bytes;
 }
 
-// A file may grow so much, or to twice its size, before it is mapped again. Also more than the
-// largest folio of any page cache (2 MiB, Linux 6.18 on x86): behind it no page can be in memory
-// because a neighbour is.
+// The least growth for which a file needs no new mapping. It exceeds the largest folio of the page
+// cache (2 MiB, Linux 6.18 on x86). So the last page of the mapping cannot be in memory as a part
+// of the file's last folio.
 constexpr std::uint64_t least_room = std::uint64_t(64) << 20;
 
-// Of all files: an eighth of what the kernel allows a process by default (vm.max_map_count, 65530).
+// Of all files: an eighth of the mappings that a process has by default (vm.max_map_count, 65530).
 constexpr int most_mappings = 8192;
 std::atomic<int> mappings{0};
 std::atomic<std::uint64_t> mapped_bytes{0};
 
-/// Of all files together: an eighth of the address space; the rest is the program's.
+/// The most bytes to map for all files: an eighth of the address space.
 std::uint64_t most_bytes() noexcept {
-    const char here = 0; // on a stack, in the upper half
+    const char here = 0; // on the stack, in the upper half of the address space
     const auto address = reinterpret_cast<std::uintptr_t>(&here);
     return (std::uint64_t(1) << (64 - __builtin_clzll(address))) / 8;
 }
@@ -40,7 +40,7 @@ void give_back(std::uint64_t bytes) noexcept {
     mapped_bytes.fetch_sub(bytes, std::memory_order_relaxed);
 }
 
-/// Counts one more mapping; false where that is one too many.
+/// Counts one more mapping. Returns false if it exceeds a limit.
 bool take(std::uint64_t bytes) noexcept {
     const bool too_many = mappings.fetch_add(1, std::memory_order_relaxed) >= most_mappings;
     const std::uint64_t before = mapped_bytes.fetch_add(bytes, std::memory_order_relaxed);
@@ -55,7 +55,8 @@ std::uint64_t round_up(std::uint64_t bytes) noexcept {
     return (bytes + page - 1) / page * page;
 }
 
-/// Mappings take from an address space that the program has limited, and it may need all of that.
+/// True if the program has limited its address space. It may then need all of it, so nothing is
+/// mapped.
 bool is_address_space_limited() noexcept {
     rlimit limit;
     return ::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY;
@@ -68,9 +69,9 @@ std::optional<std::uint64_t> size_of(int descriptor) noexcept {
     return std::uint64_t(status.st_size);
 }
 
-/// How many of the `count` pages from `first` on are in memory, up to the first that is not.
+/// Returns how many of `count` pages are in memory, from `first` up to the first page that is not.
 std::optional<std::size_t> resident_pages(char* first, std::size_t count) noexcept {
-    unsigned char pages[64]; // 256 KiB: more than most inline reads ask for
+    unsigned char pages[64]; // 256 KiB, more than most inline reads need
     for (std::size_t done = 0; done != count;) {
         const std::size_t some = std::min(count - done, sizeof(pages));
         if (::mincore(first + done * page_bytes(), some * page_bytes(), pages) != 0)
@@ -88,7 +89,7 @@ std::optional<std::size_t> resident_pages(char* first, std::size_t count) noexce
 
 struct residency_map::mapping {
     char* begin;
-    std::uint64_t length; ///< 0: there is none, and none will be tried.
+    std::uint64_t length; ///< 0: there is no mapping, and none will be tried.
     mapping* before;
     std::atomic<unsigned> questions{0};
 
@@ -101,17 +102,20 @@ struct residency_map::mapping {
         give_back(std::exchange(length, 0));
     }
 
-    /// To a process that may not write the file, mincore says that all of it is in memory (Linux
-    /// 5.2): also the last page of the room, which is far behind the end.
+    /// False if mincore reports the last page of the mapping as resident.
+    /**
+     * That page is far past the end of the file. mincore reports all pages as resident to a process
+     * that may not write the file (Linux 5.2).
+     */
     bool tells_truth() const noexcept {
         return resident_pages(begin + length - page_bytes(), 1) == std::size_t(0);
     }
 
-    /// The same, from time to time: the process may have given up its rights, or the file may have
-    /// grown to that page.
+    /// Repeats the check from time to time. The process may have given up its rights, or the file
+    /// may have grown up to that page.
     bool is_trusted() noexcept {
-        constexpr unsigned period = 64; // the question costs as much as the read that it is about
-        // a hint: threads may overwrite each other's
+        constexpr unsigned period = 64; // the check costs as much as the read that it protects
+        // a hint: threads may overwrite each other's count
         const unsigned asked = questions.load(std::memory_order_relaxed);
         questions.store(asked + 1, std::memory_order_relaxed);
         return asked % period != period - 1 || tells_truth();
@@ -132,7 +136,7 @@ std::optional<std::size_t> residency_map::count(
     const std::uint64_t first = offset / page * page;
     const std::uint64_t end = std::min(round_up(offset + bytes), map->length);
     if (first >= end)
-        return 0; // past what was the end of the file a moment ago
+        return 0; // past the size that the file had when it was mapped
     const auto pages = resident_pages(map->begin + first, std::size_t(end - first) / page);
     if (!pages)
         return std::nullopt;
@@ -142,7 +146,8 @@ std::optional<std::size_t> residency_map::count(
         : std::size_t(std::min<std::uint64_t>(resident_end - offset, bytes));
 }
 
-/// A mapping of the file up to `end`, or to its own end; null where there is none now.
+/// Returns a mapping that covers the file up to `end` or up to its own end; null if there is none
+/// now.
 const residency_map::mapping* residency_map::find(int descriptor, std::uint64_t end) noexcept {
     mapping* newest = newest_.load(std::memory_order_acquire);
     if (newest && newest->length == 0)
@@ -162,8 +167,8 @@ const residency_map::mapping* residency_map::find(int descriptor, std::uint64_t 
     return newest;
 }
 
-/// Maps the file and room behind it; of length 0 where this file cannot be asked, null where there
-/// is no memory.
+/// Maps the file and more address space behind it. Returns a mapping of length 0 if mincore cannot
+/// be used on this file, and null if there is no memory.
 residency_map::mapping* residency_map::make(
     int descriptor, std::uint64_t size, mapping* before) noexcept {
     auto* const made = new (std::nothrow) mapping{nullptr, 0, before};
@@ -173,8 +178,8 @@ residency_map::mapping* residency_map::make(
     const std::uint64_t length = round_up(size + std::max(size, least_room));
     if (!take(length))
         return made;
-    // Where the program locks its memory (mlockall(2)): without any access, so that the pages are
-    // not brought in, and unlocked, so that it does not count against RLIMIT_MEMLOCK.
+    // For programs that lock their memory (mlockall(2)). PROT_NONE: the kernel does not read the
+    // file into memory. munlock: the mapping does not count against RLIMIT_MEMLOCK.
     void* const begin = ::mmap(nullptr, length, PROT_NONE, MAP_SHARED, descriptor, 0);
     if (begin == MAP_FAILED) {
         give_back(length);

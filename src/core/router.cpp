@@ -23,7 +23,7 @@ void router::count_batch(std::size_t size) noexcept {
         largest_batch_.store(size, std::memory_order_relaxed);
 }
 
-/// Routes one operation, and counts why where it goes to the pool.
+/// Returns whether the chosen engine gets the operation; if not, counts the reason.
 bool router::goes_to_chosen(operation& op) noexcept {
     op.passed = route(op);
     if (op.passed == pass_reason::none)
@@ -45,8 +45,8 @@ void router::reap(op_queue& done) noexcept {
     done.splice(reaped);
 }
 
-/// Gives to the pool what the chosen engine could not do, and what has its result and a file to be
-/// closed.
+/// Submits to the pool what the chosen engine handed back: operations that it passed, and finished
+/// operations whose file has to be closed.
 void router::give_to_pool(op_queue& returned) noexcept {
     returned.for_each([this](const operation& op) {
         if (op.state() == op_state::pending)
@@ -72,7 +72,7 @@ void router::stop(op_queue& abandoned) noexcept {
 }
 
 void router::prepare_fork(op_queue& pending, op_queue& done) noexcept {
-    pool().submit(pending); // any thread may give something to the pool
+    pool().submit(pending); // any thread may submit to the pool
     chosen().prepare_fork();
     if (!has_two())
         return;
@@ -83,17 +83,17 @@ void router::prepare_fork(op_queue& pending, op_queue& done) noexcept {
         [](const operation& op) { return op.state() != op_state::finished; }, returned);
     give_to_pool(returned);
     done.splice(reaped);
-    pool().prepare_fork(); // what the pool finishes stays there until the next round
+    pool().prepare_fork(); // a later round takes what the pool finishes
 }
 
 int router::become_child() noexcept {
-    finished_.close(); // shared with the parent: reading it would take the parent's wake-ups
+    finished_.close(); // shared with the parent: a read would take the parent's wake-ups
     if (const int error = finished_.open())
         return error;
     for (auto& each : engines_)
         each->become_child();
     finished_.clear();
-    finished_.raise(); // what was finished before the fork and not yet reaped
+    finished_.raise(); // for completions from before the fork that no round has taken
     return 0;
 }
 

@@ -17,11 +17,11 @@
 
 namespace asio_aio::detail {
 
-/// The engines of one execution context and the event that they share: to the scheduler they are
-/// one engine.
+/// The engines of one execution context, and the event that they share. The scheduler uses them
+/// like one engine.
 /**
- * `route` decides before submission which engine gets an operation. What the kernel refuses after
- * that goes to the pool.
+ * Before submission, `route` decides which engine gets an operation. If the kernel refuses an
+ * operation later, the router passes it to the pool.
  */
 class router {
 public:
@@ -29,11 +29,11 @@ public:
     router(const router&) = delete;
     router& operator=(const router&) = delete;
 
-    /// Makes the event; 0 or -errno, and then it can be tried again.
+    /// Makes the event. Returns 0 or -errno; after a failure the call can be repeated.
     int open_event() noexcept { return finished_.open(); }
     event& finished() noexcept { return finished_; }
 
-    /// The chosen engine first, the thread pool last; one engine if the pool was chosen.
+    /// Adds the chosen engine and then the thread pool, or only the pool if it was chosen.
     void add_engines(engine_list engines) noexcept { engines_ = std::move(engines); }
 
     refusal failure() const noexcept { return chosen().failure(); }
@@ -43,10 +43,10 @@ public:
         return (chosen().serves(file) ? chosen() : pool()).kind();
     }
 
-    /// Gives each operation to the engine that serves it.
+    /// Submits each operation to the engine that serves it.
     void submit(op_queue& batch) noexcept;
 
-    /// Moves finished operations to the end of `done`; gives to the pool what the chosen engine
+    /// Moves finished operations to the end of `done`. Submits to the pool what the chosen engine
     /// handed back.
     void reap(op_queue& done) noexcept;
 
@@ -54,14 +54,14 @@ public:
     void cancel(operation& op) noexcept;
     void stop(op_queue& abandoned) noexcept;
 
-    /// Wakes the loop although nothing may have finished.
+    /// Wakes the loop, even if no operation has finished.
     void wake() noexcept { finished_.raise(); }
 
-    /// To be called when the loop was woken, before `reap`.
+    /// Call it when the loop was woken, before `reap`.
     void clear_wake_up() noexcept { finished_.clear(); }
 
-    /// Completes everything, `pending` too: after the fork both processes would perform it. `done`
-    /// is what was reaped.
+    /// Completes all operations, including `pending`, because after the fork both processes would
+    /// perform them. Moves reaped operations to `done`.
     void prepare_fork(op_queue& pending, op_queue& done) noexcept;
     int become_child() noexcept;
 
@@ -70,7 +70,7 @@ public:
         return chosen().register_buffers(buffers, count);
     }
 
-    /// How many operations went to the pool for this reason.
+    /// The number of operations that went to the pool for this reason.
     std::uint64_t passed(pass_reason why) const noexcept {
         return passed_[std::size_t(why)].load(std::memory_order_relaxed);
     }

@@ -21,8 +21,8 @@ bool scheduler::start(operation& op, actions& todo) noexcept {
         return false;
     op.number = ++started_;
     peak_in_flight_ = std::max(peak_in_flight_, ++in_flight_);
-    // One reading of the clock for a batch: later operations of the batch are at most a turn of the
-    // loop younger.
+    // The clock is read once for a batch. Later operations of the batch are younger by at most one
+    // turn of the loop.
     if (pending_.empty())
         pending_since_ = now();
     op.started_at = pending_since_;
@@ -47,14 +47,14 @@ bool scheduler::start_finished(operation& op, actions& todo) noexcept {
     return true;
 }
 
-/// True if there is no other work: no other operation would join this one in a posted round.
-/** After a batch of several operations more of them are likely to follow. */
+/// True if there is no other work, so no other operation would join this one in a posted round.
+/** After a batch of several operations, more of them are likely to follow. */
 bool scheduler::is_lone_operation() const noexcept {
     return posts_ && last_batch_ <= 1 && pending_.size() == 1 && finished_.empty() &&
         with_engines_ == 0;
 }
 
-/// Asks for a round that submits, unless one was asked for.
+/// Requests a round that submits, unless one was requested.
 void scheduler::request_round(actions& todo) noexcept {
     if (request_ != round_request::none || stopped_)
         return;
@@ -63,7 +63,7 @@ void scheduler::request_round(actions& todo) noexcept {
         todo.post_round = true;
         return;
     }
-    // The owner does not know how to post to its context: the round comes through the event, as if
+    // The owner does not know how to post to its context. The event starts the round instead, as if
     // an engine raised it.
     request_ = round_request::by_event;
     arm_wait(todo);
@@ -81,7 +81,7 @@ void scheduler::cancel(file_handle& file) noexcept {
             return;
         file.cancel_before(started_ + 1);
     }
-    // An engine completes pending operations as cancelled, when a round gives them to it.
+    // A later round submits pending operations to an engine, which completes them as cancelled.
     router_->cancel(file);
 }
 
@@ -132,14 +132,14 @@ void scheduler::settle(round& now) noexcept {
         request_ = round_request::none;
     with_engines_ -= now.reaped;
     if (now.why == turn::lone_operation)
-        finished_.splice(now.done); // the caller is an initiating function: another turn delivers
+        finished_.splice(now.done); // in an initiating function: another turn delivers
     in_flight_ -= now.done.size();
     if (stopped_)
         return;
     if (with_engines_ != 0)
         arm_wait(now.todo);
     else if (wait_armed_)
-        router_->wake(); // nothing else ends the wait, which keeps `run` from returning
+        router_->wake(); // ends the wait, which keeps `run` from returning
     if (!pending_.empty() || !finished_.empty())
         request_round(now.todo);
 }
@@ -159,8 +159,8 @@ void scheduler::end() noexcept {
         no_round_.notify_all();
 }
 
-/// After an empty batch the handlers seem to start nothing. After a batch of one the next operation
-/// may be a lone one.
+/// Requests no round after a batch of at most one operation. After an empty batch the handlers seem
+/// to start nothing. After a batch of one, the next operation may be a lone one.
 actions scheduler::follow_handlers() noexcept {
     actions todo;
     const lock held(mutex_);
@@ -176,7 +176,8 @@ void scheduler::stop(op_queue& abandoned) {
     {
         lock held(mutex_);
         stopped_ = true;
-        // A context of an unknown type is run by a thread of Asio, which ends after this service.
+        // If the type of the context is unknown, a thread of Asio runs rounds. It ends after this
+        // service.
         no_round_.wait(held, [this] { return rounds_ == 0; });
         abandoned.splice(pending_);
         abandoned.splice(finished_);
@@ -184,8 +185,8 @@ void scheduler::stop(op_queue& abandoned) {
     router_->stop(abandoned);
 }
 
-/// Pending operations complete before the fork: afterwards both processes would perform them. Their
-/// handlers run in both processes, as posted handlers do.
+/// Completes pending operations before the fork, because afterwards both processes would perform
+/// them. Their handlers run in both processes, as posted handlers do.
 actions scheduler::prepare_fork() {
     actions todo;
     if (!has_engines())

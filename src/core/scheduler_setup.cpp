@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The scheduler's surroundings: configuration, engines, files, reads from memory, reports.
+// The parts of the scheduler beside rounds: options, engines, files, inline reads, reports.
 #include <asio_aio/detail/core/scheduler.hpp>
 
 #include "core/counters.hpp"

@@ -8,17 +8,16 @@
 
 namespace asio_aio::detail {
 
-/// Operations that wait, first in, first out, until somebody takes or cancels them.
+/// Operations that wait in order, until somebody takes or cancels them.
 /**
  * A cancellation removes one operation, or all operations of one file, without a walk past the
- * others: 100 000 cancellations cost 100 000 steps. Owns its operations: what is left at the end is
- * discarded. Not synchronised: its owner's mutex guards it, and all links of the operations that
- * wait in it.
+ * others. The backlog owns its operations: the destructor discards what is left. Not synchronised:
+ * the owner's mutex guards the backlog and the links of all operations in it.
  */
 class backlog {
 public:
-    /// `where` names the chains of files that this backlog uses: two backlogs that may hold one
-    /// file's operations at the same time have two names.
+    /// `where` selects the chains of files that this backlog uses. Backlogs that may hold
+    /// operations of one file at the same time need different values.
     explicit backlog(waiting_at where) noexcept : where_(where) {}
 
     backlog(const backlog&) = delete;
@@ -32,7 +31,7 @@ public:
     bool empty() const noexcept { return front_ == nullptr; }
     std::size_t size() const noexcept { return size_; }
 
-    /// Whether `op` waits here; `op` may be any operation that is alive.
+    /// True if `op` waits here; `op` may be any operation that is alive.
     bool holds(const operation& op) const noexcept {
         return op.waits_in.load(std::memory_order_relaxed) == this;
     }
@@ -53,7 +52,7 @@ public:
         enter(*op, true);
     }
 
-    /// The oldest operation, or nullptr.
+    /// Removes and returns the oldest operation, or returns nullptr.
     operation* pop() noexcept {
         operation* op = front_;
         if (op)
@@ -61,7 +60,7 @@ public:
         return op;
     }
 
-    /// Takes out `op`, which waits here.
+    /// Removes `op`, which waits here.
     void remove(operation& op) noexcept {
         (op.links.prev ? op.links.prev->next : front_) = op.next;
         (op.next ? op.next->links.prev : back_) = op.links.prev;
@@ -72,7 +71,7 @@ public:
             leave_chain(op);
     }
 
-    /// Takes over all of `other`, in order, at the end.
+    /// Moves all operations of `other` to the end of this backlog, in order.
     void splice(op_queue& other) noexcept {
         while (operation* op = other.pop())
             push(op);

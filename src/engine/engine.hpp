@@ -12,28 +12,28 @@
 
 namespace asio_aio::detail {
 
-/// What an engine counted since it was made.
+/// The counters of an engine since it was made.
 struct engine_counters {
     std::uint64_t kernel_entries = 0;
     unsigned threads = 0;
-    std::uint64_t resubmitted = 0; ///< Submitted or performed again.
+    std::uint64_t resubmitted = 0; ///< Operations that were submitted or performed again.
 };
 
-/// Why an engine cannot be had, or cannot go on: the errno, and the call that was refused; no call:
-/// it can.
+/// Why an engine is not available, or cannot go on: the call that the kernel refused, and its
+/// errno. No call means no refusal.
 struct refusal {
     int error = 0;
-    /// Of static storage: reports are made when the function that failed has returned.
+    /// Static storage, because reports are made after the function that failed has returned.
     const char* call = nullptr;
 
     explicit operator bool() const noexcept { return call != nullptr; }
 };
 
-/// One way to have operations done. Passive and thread-safe; it never calls back and knows no
+/// One way to perform operations. Passive and thread-safe: an engine never calls back, and knows no
 /// executor.
 /**
- * An engine is made with the `event` that it raises when finished operations are waiting to be
- * reaped.
+ * Each engine is constructed with an `event`. The engine raises the event when finished operations
+ * are ready for `reap`.
  */
 class engine {
 public:
@@ -47,46 +47,49 @@ public:
     /// True if this engine reads and writes `file`; otherwise the pool does.
     virtual bool serves(const file_handle& file) const noexcept = 0;
 
-    /// Why the pool has to perform `op` instead of this engine; `none`: `submit` takes it. Asked
-    /// once for an operation.
+    /// Returns why the pool has to perform `op` instead of this engine, or `none`. Call it once for
+    /// each operation.
     virtual pass_reason why_not(operation& op) const noexcept = 0;
 
-    /// What the kernel refused since, for good: the pool does everything then.
+    /// What the kernel refused for good after the trial. The pool then performs everything.
     virtual refusal failure() const noexcept { return {}; }
 
-    /// Takes over all of `batch`. Never fails: what cannot be done comes back finished, with its
-    /// errno. What `is_cancelled` already comes back with -ECANCELED. Waits for no file and no
-    /// device, as far as the kernel lets itself be asked not to.
+    /// Takes over all of `batch`. Never fails: an operation that cannot be performed comes back
+    /// finished, with its errno.
+    /**
+     * An operation that `is_cancelled` comes back with -ECANCELED. The call does not wait for files
+     * and devices, as far as the kernel allows to request that.
+     */
     virtual void submit(op_queue& batch) noexcept = 0;
 
-    /// Moves the operations that are finished to the end of `done`.
+    /// Moves the operations that are finished or handed back to the end of `done`.
     virtual void reap(op_queue& done) noexcept = 0;
 
-    /// Looks for operations of `file` that `is_cancelled`. Those that wait are finished with
-    /// -ECANCELED at once; the kernel is asked to stop those that it has. Closes no descriptor.
+    /// Cancels the operations of `file` that `is_cancelled`. Those that wait end at once, with
+    /// -ECANCELED. The engine asks the kernel to stop the others. Closes no descriptor.
     virtual void cancel(file_handle& file) noexcept = 0;
 
-    /// The same for one operation, which is alive and may be anywhere. Costs the same however many
-    /// others there are.
+    /// Cancels one operation, which is alive and may be in any place. Takes constant time.
     virtual void cancel(operation& op) noexcept = 0;
 
-    /// Has the kernel map the program's buffers for good: `operation::buffer_index` names one.
-    /// Instead of those before.
+    /// Registers the program's buffers with the kernel, instead of earlier ones.
+    /// `operation::buffer_index` names one.
     /**
-     * 0 or -errno, and then they are plain buffers; so they are for an engine that knows no others.
+     * Returns 0 or -errno. After an error, and on an engine without registered buffers, operations
+     * use these buffers as plain memory.
      */
     virtual int register_buffers(const iovec*, unsigned) noexcept { return -EOPNOTSUPP; }
 
-    /// Waits until nothing is running, and moves everything to `abandoned`. Afterwards the engine
-    /// only waits for its end.
+    /// Waits until nothing is running, and moves all operations to `abandoned`. Afterwards the
+    /// engine may only be destroyed.
     virtual void stop(op_queue& abandoned) noexcept = 0;
 
-    /// Waits until everything submitted is finished, and keeps no thread: the process is about to
-    /// fork.
+    /// Waits until everything submitted is finished, and ends all threads, because the process is
+    /// about to fork.
     virtual void prepare_fork() noexcept = 0;
 
-    /// The process has forked and this is the child: kernel objects shared with the parent are
-    /// replaced.
+    /// Call it in the child process after a fork. Replaces kernel objects that are shared with the
+    /// parent.
     virtual void become_child() noexcept = 0;
 
     virtual engine_counters counters() const noexcept = 0;

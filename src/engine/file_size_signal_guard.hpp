@@ -7,9 +7,12 @@
 
 namespace asio_aio::detail {
 
-/// Where the size of files is limited, a write past the limit that is done inside io_uring_enter or
-/// io_submit would send SIGXFSZ to the calling thread, and end the process: the pool and the
-/// kernel's workers answer EFBIG, and so does this.
+/// Blocks SIGXFSZ while the kernel is entered.
+/**
+ * If RLIMIT_FSIZE is set, a write past the limit sends SIGXFSZ to the thread that performs it,
+ * which ends the process. io_uring_enter and io_submit may write on the calling thread. With the
+ * guard such a write only fails with EFBIG, as on the pool and on the kernel's workers.
+ */
 class file_size_signal_guard {
 public:
     static bool is_needed() noexcept {

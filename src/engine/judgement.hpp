@@ -5,11 +5,11 @@
 
 namespace asio_aio::detail {
 
-/// What an engine does with an operation after the kernel gave a result.
+/// What an engine does with an operation after the kernel returned a result.
 enum class verdict : unsigned char {
     finished, ///< The operation ends with `judgement::result`.
     retry,    ///< The engine performs the operation again.
-    proceed,  ///< Some bytes were moved: the rest follows, at the next offset.
+    proceed,  ///< Some bytes were moved: the engine goes on at the next offset.
     pass      ///< The pool performs the operation, because of `judgement::why`.
 };
 

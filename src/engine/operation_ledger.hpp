@@ -18,8 +18,8 @@ namespace asio_aio::detail {
 /// that are done.
 /**
  * The kernel knows an operation by the index of its slot, never by a pointer. `Slot` has a member
- * `operation* op`; what else it holds is the engine's. Not synchronised: the engine's mutex guards
- * the ledger.
+ * `operation* op`; its other members belong to the engine. Not synchronised: the engine's mutex
+ * guards the ledger.
  */
 template <typename Slot>
 class operation_ledger {
@@ -43,10 +43,10 @@ public:
     bool has_room() const noexcept { return !free_.empty(); }
     bool all_free() const noexcept { return free_.size() == slots_.size(); }
 
-    /// The slot that `occupy` will use next; there is room.
+    /// The slot that `occupy` will use next. A slot must be free.
     std::size_t next_slot() const noexcept { return free_.back(); }
 
-    /// Puts `op` into a free slot and returns its index; there is room.
+    /// Puts `op` into a free slot and returns its index. A slot must be free.
     std::size_t occupy(operation& op) noexcept {
         const std::size_t index = free_.back();
         free_.pop_back();
@@ -70,12 +70,12 @@ public:
                 visit(index);
     }
 
-    // --- What waits for a slot ---
+    // --- Operations that wait for a slot ---
 
     backlog& waiting() noexcept { return waiting_; }
     const backlog& waiting() const noexcept { return waiting_; }
 
-    // --- What is done ---
+    // --- Operations that are done ---
 
     void finish(operation& op, int result) noexcept {
         op.take_result(result);
@@ -92,7 +92,7 @@ public:
 
     // --- Cancellation ---
 
-    /// Finishes the cancelled operations of `file` that wait, and returns whether there were any.
+    /// Finishes the cancelled operations of `file` that wait. Returns whether there were any.
     bool cancel_waiting(file_handle& file) noexcept {
         op_queue cancelled;
         waiting_.extract_cancelled(file, cancelled);
@@ -115,20 +115,20 @@ public:
 
     // --- End ---
 
-    /// Hands everything that waits back for the pool.
+    /// Hands all operations that wait back for the pool.
     void pass_waiting(pass_reason why) noexcept {
         while (operation* op = waiting_.pop())
             pass(*op, why);
     }
 
-    /// Ends what is in slots and frees all slots: the kernel has let go of them, or this is a child
-    /// process.
+    /// Ends the operations in slots and frees all slots. The kernel must have let go of them, or
+    /// belong to the parent process.
     void end_slots(int result) noexcept {
         for_each_in_slot([this, result](std::size_t index) { finish(vacate(index), result); });
         make_all_free();
     }
 
-    /// Moves all operations to `abandoned`; the kernel has let go of them.
+    /// Moves all operations to `abandoned`. The kernel must have let go of them.
     void abandon(op_queue& abandoned) noexcept {
         waiting_.move_to(abandoned);
         end_slots(-ECANCELED);
@@ -144,7 +144,7 @@ private:
 
     std::vector<Slot> slots_;
     std::vector<std::uint32_t> free_;
-    /// In order, and without a limit: it needs no memory of its own.
+    /// In order and without a limit, because a backlog allocates no memory.
     backlog waiting_{waiting_at::kernel_engine};
     op_queue done_;
 };

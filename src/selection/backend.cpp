@@ -18,7 +18,7 @@
 namespace asio_aio {
 namespace {
 
-/// All that is known of an engine here; `attempt` is null where it was not built in.
+/// The table entry of an engine; `attempt` is null if the engine was not built in.
 struct engine_entry {
     backend which;
     std::string_view name;
@@ -58,7 +58,7 @@ const engine_entry& entry(backend which) {
     return engines[std::size_t(which)];
 }
 
-/// Tries an engine, unless it is known to be refused.
+/// Tries an engine, unless the process has kept its refusal.
 detail::engine_trial try_engine(const engine_entry& one, const options& opts) {
     if (!one.attempt)
         return {
@@ -76,13 +76,14 @@ detail::engine_trial try_engine(const engine_entry& one, const options& opts) {
     return trial;
 }
 
-/// What is known of an engine with the default options, else what comes of trying it.
+/// Returns the kept result of an engine's trial with the default options; without one, tries the
+/// engine.
 engine_report report_on(const engine_entry& one) {
     const auto known = detail::trial_memory::instance().find(one.which, options());
     return known ? *known : try_engine(one, options()).report;
 }
 
-/// The engine of `make`, and behind it the pool.
+/// Makes the engine of `make`, and the pool behind it.
 detail::engine_factory with_pool(detail::engine_maker make) {
     return [make = std::move(make)](const options& opts, detail::event& finished) {
         detail::engine_list list;
@@ -130,7 +131,7 @@ std::string to_string(const description& what) {
     if (!what.error.empty())
         return what.error;
     if (!what.chosen)
-        return "no engine yet: none is made before the first file is opened";
+        return "no engine yet: the first open of a file chooses it";
     std::string text(to_string(*what.chosen));
     if (what.chosen == backend::libaio)
         text += " for files opened with direct, thread_pool for others";

@@ -25,14 +25,15 @@ std::string_view trimmed(std::string_view text) {
                               : text.substr(first, text.find_last_not_of(blank) - first + 1);
 }
 
-/// The value, or an empty string; for programs with raised privileges always empty
+/// Returns the value, or an empty string. It is always empty in programs with raised privileges
 /// (secure_getenv(3)).
 std::string environment(const char* name) {
     const char* value = ::secure_getenv(name);
     return value ? value : "";
 }
 
-/// The file's list: everything but comments and blank lines, lines being as good as commas.
+/// Reads the list of names. Newlines separate names as commas do; comments and blank lines are
+/// skipped.
 std::string read_list(std::istream& file) {
     std::string list;
     for (std::string line; std::getline(file, line);) {
@@ -51,12 +52,12 @@ choice choice_of_file() {
     std::ifstream file(path);
     int error = file ? 0 : errno;
     const std::string list = file ? read_list(file) : std::string();
-    if (file.bad()) // a folder can be opened, and then not be read
+    if (file.bad()) // a directory can be opened, but not read
         error = errno;
     if (error == 0)
         return parse_choice(list, choice_source::file, origin);
     choice found{{}, choice_source::file, origin, {}};
-    // a default that is not there is no error
+    // no error if the default file does not exist
     if (!named.empty() || ::access(path.c_str(), F_OK) == 0)
         found.error = origin + " cannot be read: " + std::strerror(error);
     return found;
@@ -82,7 +83,7 @@ choice parse_choice(std::string_view list, choice_source source, std::string ori
             result.engines.push_back(*which);
         } else {
             result.error = result.origin +
-                (word.empty() ? " has a comma without an engine's name beside it"
+                (word.empty() ? " has a comma with no engine name beside it"
                               : " names the unknown engine \"" + std::string(word) + "\"") +
                 "; known are " + known_names();
             return result;
@@ -106,7 +107,7 @@ std::string find_fault(const options& opts) {
     for (backend each : opts.choice)
         if (each > backend::thread_pool)
             return "options::choice holds the value " + std::to_string(int(each)) +
-                ", which is no engine";
+                ", which is not an engine";
     return {};
 }
 

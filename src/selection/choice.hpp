@@ -11,8 +11,8 @@
 
 namespace asio_aio::detail {
 
-/// A list of engines and who asked for it; `error` says what is wrong with the list, and is empty
-/// where nothing is.
+/// A list of engines and its source. `error` describes what is wrong with the list; it is empty if
+/// nothing is.
 struct choice {
     std::vector<backend> engines;
     choice_source source = choice_source::automatic;
@@ -20,21 +20,21 @@ struct choice {
     std::string error;
 };
 
-/// Parses "io_uring, thread_pool"; an unknown word is quoted in `error` together with the known
-/// ones.
+/// Parses a list such as "io_uring, thread_pool". If a word is unknown, `error` quotes it and lists
+/// the known names.
 choice parse_choice(std::string_view list, choice_source source, std::string origin);
 
-/// The choice of code (`from_code`, where not empty), environment, file, or automatic: the first
-/// that says something.
+/// Returns the choice of the first source that names an engine: code (`from_code`), environment,
+/// file, automatic.
 choice find_choice(const std::vector<backend>& from_code);
 
-/// Tries the engines of `wanted` in order, with the flags that `opts` ask for; `factory` then makes
-/// the first that works.
+/// The result of `select_engine`; `factory` makes the first engine that works, and the pool.
 struct selection {
     description what;
-    engine_factory factory; ///< Empty where none works; `what.error` says why.
+    engine_factory factory; ///< Empty if no engine works; `what.error` describes why.
 };
 
+/// Tries the engines of `wanted` in order, with the options `opts`.
 selection select_engine(const choice& wanted, const options& opts);
 
 } // namespace asio_aio::detail

@@ -14,17 +14,17 @@ namespace asio_aio::detail {
 
 using engine_maker = std::function<std::unique_ptr<engine>(const options&, event&)>;
 
-/// How much of an engine is tried: what the kernel gives (a ring, a context) is made each time,
-/// since it can run out.
+/// How much of an engine a trial covers. Each trial sets up a ring or a context, because the kernel
+/// can run out of them.
 enum class trial_depth : unsigned char {
-    set_up, ///< Operations were seen to work in this process, with the same options.
+    set_up, ///< The process saw operations work with the same options.
     with_operations
 };
 
-/// What came of trying an engine.
+/// The result of the trial of an engine.
 struct engine_trial {
     engine_report report;
-    engine_maker make; ///< Makes the engine of what was tried. Empty where it is not available.
+    engine_maker make; ///< Makes the engine from what was tried. Empty if it is not available.
 };
 
 } // namespace asio_aio::detail

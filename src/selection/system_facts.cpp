@@ -15,7 +15,7 @@ namespace asio_aio::detail {
 
 namespace {
 
-/// The beginning of a small file, as one read gives it; empty where there is none.
+/// Returns what one read gives of a small file; empty if the file does not exist.
 std::string read_file(const char* path) {
     std::array<char, 4096> text;
     const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
@@ -34,7 +34,7 @@ std::string read_line(const char* path) {
 }
 
 bool has_seccomp_filter() {
-    // proc(5): "Seccomp: 2" is a filter, of this thread (Linux 3.17)
+    // proc(5): "Seccomp: 2" means that this thread has a filter (Linux 3.17)
     const std::string status = read_file("/proc/thread-self/status");
     return status.find("\nSeccomp:\t2") != status.npos;
 }
@@ -42,18 +42,18 @@ bool has_seccomp_filter() {
 std::string who_refuses(int error) {
     const bool filtered = has_seccomp_filter();
     if (error == ENOSYS)
-        return filtered ? "a seccomp profile answers so, or the kernel was built without it"
+        return filtered ? "a seccomp profile returns this error, or the kernel was built without it"
                         : "the kernel was built without it";
     const std::string module = "a security module (SELinux, AppArmor) refuses it";
     if (error == EPERM)
         return filtered ? "a seccomp profile refuses it" : module;
     if (error == EACCES)
-        return filtered ? module + ", or a seccomp profile answers so" : module;
+        return filtered ? module + ", or a seccomp profile returns this error" : module;
     return {};
 }
 
 int open_trial_file() noexcept {
-    // Empty: what was written to it would count against RLIMIT_FSIZE.
+    // The file stays empty, because a write would count against RLIMIT_FSIZE.
     const int in_memory = ::memfd_create("asio_aio-trial", MFD_CLOEXEC);
     if (in_memory != -1)
         return in_memory;
@@ -63,8 +63,8 @@ int open_trial_file() noexcept {
 
 bool wait_for_event(int event_descriptor) noexcept {
     using std::chrono::milliseconds, std::chrono::steady_clock;
-    // A trial that timed out is repeated for each context. Where all of them do, a context pays the
-    // short time.
+    // A trial that timed out is repeated for each context. If all trials time out, a context waits
+    // only for the short time.
     constexpr milliseconds at_first(2000), after_timeout(200);
     static std::atomic<bool> last_timed_out{false};
     const auto end = steady_clock::now() +

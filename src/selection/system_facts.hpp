@@ -3,25 +3,24 @@
 
 #include <string>
 
-/// What the system says of itself, for reports of why an engine is refused, and what trials of
-/// engines read.
+/// Facts about the system for reports of why an engine was refused, and tools for trials.
 namespace asio_aio::detail {
 
-/// The first line of a file in /proc; empty where there is none.
+/// Returns the first line of a file in /proc; empty if the file does not exist.
 std::string read_line(const char* path);
 
-/// Whether system calls of this process go through a seccomp filter: a container's profile, or one
-/// of its own.
+/// True if a seccomp filter checks the system calls of this thread, for example that of a
+/// container.
 bool has_seccomp_filter();
 
-/// Who refuses a system call with EPERM, EACCES or ENOSYS; empty for any other error.
+/// Returns who refuses a system call with EPERM, EACCES or ENOSYS; empty for any other error.
 std::string who_refuses(int error);
 
-/// Makes a file that is in memory, so that a trial's read waits for no disk: a descriptor or
-/// -errno.
+/// Opens a file that is in memory, so that the read of a trial waits for no disk. Returns a
+/// descriptor or -errno.
 int open_trial_file() noexcept;
 
-/// Waits until the eventfd is raised; false where that takes so long (seconds) that it will not be.
+/// Waits until the eventfd is raised. Returns false after a timeout.
 bool wait_for_event(int event_descriptor) noexcept;
 
 } // namespace asio_aio::detail

@@ -8,8 +8,8 @@
 namespace asio_aio::detail {
 namespace {
 
-/// Whether the kernel, or a security policy, gives this answer for good. All others come and go:
-/// memory, descriptors, threads, signals, a machine that stalls.
+/// True for errors that the kernel or a security policy returns for good. The causes of all others
+/// may pass: memory, descriptors, threads, signals, a machine that stalls.
 bool is_final(int error) {
     switch (error) {
     case 0:
@@ -48,7 +48,7 @@ void trial_memory::forget(backend which) noexcept {
         each = std::get<backend>(each->first) == which ? found_.erase(each) : std::next(each);
 }
 
-/// The options that change what the kernel is asked for.
+/// The options that change what the engine requests from the kernel.
 trial_memory::key trial_memory::key_of(backend which, const options& opts) {
     const bool is_uring = which == backend::io_uring;
     return {::getpid(), which, is_uring && opts.sqpoll, is_uring && opts.single_issuer};

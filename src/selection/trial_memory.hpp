@@ -12,23 +12,23 @@
 
 namespace asio_aio::detail {
 
-/// What trials of engines found, kept for the process; a child process finds out anew. Thread-safe.
+/// The results of trials, kept for the process. A child process repeats the trials. Thread-safe.
 /**
- * For all of its threads, although one may be in a sandbox of its own: an engine's operations are
- * submitted by any of them. Only what a kernel or a policy answers for good is kept: a refusal for
- * want of memory, descriptors, threads or places of fs.aio-max-nr, or a trial that timed out, may
- * be different for the next context.
+ * The results hold for all threads, although one thread may be in a sandbox of its own: any thread
+ * may submit an engine's operations. Only final results are kept. A refusal may be different for
+ * the next context if it concerned memory, descriptors, threads or places of fs.aio-max-nr, or if a
+ * trial timed out.
  */
 class trial_memory {
 public:
-    /// The one of this process. Never destroyed: a context of static storage may outlive all that
-    /// is.
+    /// The instance of this process. It is never destroyed, because a context of static storage may
+    /// use it late.
     static trial_memory& instance();
 
     std::optional<engine_report> find(backend which, const options& opts) const;
     void keep(const engine_report& report, const options& opts);
 
-    /// To be called when an engine that worked does not any more.
+    /// Call it when an engine that worked has failed.
     void forget(backend which) noexcept;
 
 private:

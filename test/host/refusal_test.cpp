@@ -264,7 +264,7 @@ BOOST_AUTO_TEST_CASE(
         if (refused.available)
             return could_not;
         if ((refused.error != ECANCELED && refused.error != ETIMEDOUT) || // depends on the kernel
-            !contains(refused.reason, "a trial read by a worker of the kernel's: ") ||
+            !contains(refused.reason, "a trial read on a kernel worker: ") ||
             !contains(refused.remedy, "RLIMIT_NPROC"))
             return 1;
         return available(backend::io_uring) ? 0 : 2;

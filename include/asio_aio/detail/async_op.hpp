@@ -13,14 +13,14 @@
 
 namespace asio_aio::detail {
 
-/// An asynchronous call in flight: the operation, its handler, and the work that keeps both
-/// executors' contexts running.
+/// An asynchronous call in flight: the operation, its handler, and the outstanding work on both
+/// executors.
 /**
- * Made and freed with the handler's allocator.
+ * The handler's allocator provides the memory.
  *
- * @tparam Result What differs from one kind of call to the next. A member of it is part of the
- * operation. `arguments(operation)` returns a tuple of what the handler is called with;
- * `release(allocator)` frees what `Result` allocated.
+ * @tparam Result The part that differs between kinds of calls; each operation has one as a member.
+ *                `arguments(operation)` returns a tuple of the handler's arguments.
+ *                `release(allocator)` frees what `Result` allocated.
  */
 template <typename Handler, typename IoExecutor, typename Result>
 class async_op final : public delivered_operation {
@@ -48,8 +48,11 @@ public:
         return pointer(raw);
     }
 
-    /// Counts the operation as work of both executors. The last step of an initiation that may
-    /// throw: a count that is taken back would stop a context that has nothing else to do yet.
+    /// Counts the operation as work of both executors.
+    /**
+     * Call it last in an initiation, because nothing may throw after it. If the count went back to
+     * zero, a context without other work would stop.
+     */
     void begin_work(const IoExecutor& executor) {
         work_.emplace(handler_, executor);
         runs_inline = work_->runs_inline();
@@ -61,7 +64,7 @@ public:
         return boost::asio::get_associated_allocator(handler_, default_allocator());
     }
 
-    /// Ends an operation that has its result inside its initiating function.
+    /// Submits the handler of an operation that got its result inside its initiating function.
     static void post(pointer op) {
         operation* owner = op.release();
         try {
@@ -79,13 +82,13 @@ private:
 
     ~async_op() = default;
 
-    /// Destroys the handler last: it may be what owns the memory.
+    /// Destroys the handler last, because the handler may own the memory.
     static void free(async_op* op) noexcept {
         [[maybe_unused]] const std::optional<work_type> work(std::move(op->work_));
         try {
             Handler handler(std::move(op->handler_));
             destroy(op, boost::asio::get_associated_allocator(handler, default_allocator()));
-        } catch (...) { // it refuses to be moved
+        } catch (...) { // the move constructor of the handler threw
             destroy(op, op->allocator());
         }
     }
@@ -103,11 +106,11 @@ private:
 
     static void destroy_unused(operation& base) noexcept { free(&static_cast<async_op&>(base)); }
 
-    /// Submits to the executor. The operation lives until its handler is called there, so an
-    /// exception loses nothing.
+    /// Submits to the executor. The operation lives until its handler is called, so nothing is lost
+    /// if the executor throws.
     static void submit_as(submission how, operation& base, operation*& owner) {
         auto& self = static_cast<async_op&>(base);
-        // The work ends with the submission and not with the handler, which may belong to a context
+        // The work ends here, before the handler is called: the handler may belong to a context
         // that runs later.
         work_type work(std::move(*self.work_));
         handing_over now(owner);
@@ -124,8 +127,8 @@ private:
         now.done();
     }
 
-    /// Free, then call: the handler may start the next operation, which finds this memory in its
-    /// allocator again; and the handler may be what owns that memory.
+    /// Free, then call. The handler may start the next operation, which then reuses this memory.
+    /// Also, the handler may own the memory.
     static void call(delivered_operation& base) {
         pointer self(&static_cast<async_op&>(base));
         auto arguments = Result::arguments(*self);

@@ -10,7 +10,7 @@
 
 namespace asio_aio::detail {
 
-/// What stands in a cancellation slot: it names the operation and never points at it.
+/// The content of a cancellation slot: the name of an operation, never a pointer to it.
 class cancel_by_name {
 public:
     cancel_by_name(std::shared_ptr<cancel_gate> gate, const cancel_gate::name& which) noexcept

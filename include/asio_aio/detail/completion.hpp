@@ -27,15 +27,14 @@
 #include <type_traits>
 #include <utility>
 
-/// How a result reaches its handler: by one submission to one executor.
+/// How a handler is submitted to its executor.
 namespace asio_aio::detail {
 
-/// The memory of an operation and of its submission, where the handler brings no allocator of its
-/// own.
+/// Provides the memory of an operation and its submission if the handler brings no allocator.
 using default_allocator = boost::asio::recycling_allocator<void>;
 
-/// A handler with its arguments. It has an allocator, and no executor of its own: it is submitted
-/// where it belongs.
+/// A handler with its arguments. It has an allocator, but no associated executor, so an executor
+/// calls it directly.
 template <typename Handler, typename... Args>
 class bound_handler {
 public:
@@ -56,7 +55,7 @@ private:
 };
 
 #if BOOST_ASIO_VERSION >= 102800
-/// Whether the handler brings an immediate executor, and not only the default one.
+/// True if the handler brings its own immediate executor.
 template <typename Handler>
 inline constexpr bool has_immediate_executor = !std::is_same_v<
     boost::asio::associated_immediate_executor_t<Handler, boost::asio::system_executor>,
@@ -76,33 +75,33 @@ bool is_same_executor(
         return false;
 }
 
-/// The executor of a context that programs run themselves, and so do their threads.
+/// True for executor types of a context that the program itself runs.
 template <typename Executor>
 inline constexpr bool is_native_executor =
     std::is_constructible_v<native_executor, const Executor&> &&
     !std::is_base_of_v<boost::asio::system_executor, Executor>;
 
-/// Executors that Asio's own types make: they free the memory of a function before they call it.
+/// True for executor types of Asio that free the memory of a function before they call it.
 template <typename Executor>
 inline constexpr bool is_usual_executor = is_native_executor<Executor> ||
     is_strand<Executor>::value || std::is_base_of_v<boost::asio::any_io_executor, Executor>;
 
-/// Executors by type to which a function can be submitted so that it never runs inside the
-/// submission; those of the Networking TS are among them.
+/// True if the type of the executor promises that a submitted function is not called inside the
+/// submission. The executors of the Networking TS are among them.
 template <typename Executor>
 inline constexpr bool can_be_posted_to = !boost::asio::execution::is_executor<Executor>::value ||
     boost::asio::can_require_v<Executor, boost::asio::execution::blocking_t::never_t>;
 
-/// Executors that call a function where they are given it, and nothing else. An operation on such
-/// an executor ends in a round of the service.
+/// True for executors that only call a function in place. A round of the service calls the handlers
+/// of such an executor.
 template <typename Executor>
 inline constexpr bool is_inline_executor =
     !is_usual_executor<Executor> && !can_be_posted_to<Executor>;
 
-/// Whether the executor is of the system context, as `use_future`'s is.
+/// True if the executor belongs to the system context, as the executor of `use_future` does.
 /**
- * A function that is posted there runs on a thread of the system's, so `run` would return before.
- * Asio's own operations dispatch the function from the file's context, and it runs there.
+ * A function that is posted there runs on a thread of the system context, and `run` may return
+ * before. Asio's own operations dispatch the function on a thread of the file's context instead.
  */
 template <typename Executor>
 bool is_of_system_context([[maybe_unused]] const Executor& executor) noexcept {
@@ -114,7 +113,7 @@ bool is_of_system_context([[maybe_unused]] const Executor& executor) noexcept {
     } else if constexpr (asio::can_query_v<Executor, asio::execution::context_t>) {
         if constexpr (std::is_base_of_v<asio::any_io_executor, Executor>)
             if (executor.template target<asio::io_context::executor_type>())
-                return false; // the usual one: spares the query
+                return false; // the most frequent case needs no query
         const asio::execution_context& context = asio::query(executor, asio::execution::context);
         return &context == &asio::query(asio::system_executor(), asio::execution::context);
     } else {
@@ -122,7 +121,7 @@ bool is_of_system_context([[maybe_unused]] const Executor& executor) noexcept {
     }
 }
 
-/// Whether the executor is of the system context, and the file's executor is another one.
+/// True if the executor belongs to the system context and is not the file's executor.
 template <typename Executor, typename IoExecutor>
 bool is_of_system_context_alone(const Executor& executor, const IoExecutor& io_executor) noexcept {
     return is_of_system_context(executor) && !is_same_executor(executor, io_executor);
@@ -144,13 +143,12 @@ public:
 
 private:
     Executor executor_;
-    outstanding_work<Executor> work_; // until it is there
+    outstanding_work<Executor> work_; // until the function is dispatched
     Function function_;
 };
 
-/// Submits the function to an executor that is not a usual one, or has it dispatched to that
-/// executor from the file's context. Where the file's executor is an inline one, the function may be
-/// called here.
+/// Submits the function to its executor, or to the file's context, which dispatches it to that
+/// executor. If the file's executor is an inline one, the function may be called here.
 template <typename Executor, typename IoExecutor, typename Function>
 void route(
     const Executor& executor, [[maybe_unused]] const IoExecutor& io_executor, submission how,
@@ -171,8 +169,8 @@ void route(
         submit_to(io_executor, how, carrier(executor, std::move(function)));
 }
 
-/// The executor that a handler is submitted to, and the outstanding work of its operation there and
-/// on the file's.
+/// The executor of a handler, and the outstanding work of its operation on that executor and on the
+/// file's.
 template <typename Handler, typename IoExecutor>
 class handler_work {
 public:
@@ -184,11 +182,11 @@ public:
             work_.emplace(executor_);
     }
 
-    /// Whether functions that are submitted are submitted first to a usual executor.
+    /// True if `submit` gives the function directly to a usual executor.
     static constexpr bool is_usual =
         is_usual_executor<boost::asio::associated_executor_t<Handler, IoExecutor>>;
 
-    /// Whether `submit` may call the function.
+    /// True if `submit` may call the function.
     bool runs_inline() const noexcept {
         if constexpr (is_usual)
             return is_of_system_context_alone(executor_, io_executor_);
@@ -212,12 +210,12 @@ private:
     executor_type executor_;
     IoExecutor io_executor_;
     outstanding_work<IoExecutor> io_work_;
-    /// Where the handler's executor is not the file's.
+    /// Set if the handler's executor is not the file's.
     std::optional<outstanding_work<executor_type>> work_;
 };
 
-/// Submits a handler straight to the context, where its executor is the context's own; false
-/// elsewhere, and then the handler is untouched. No operation is made for it.
+/// Submits a handler straight to the context, without an operation, if its executor is the
+/// context's own. Otherwise returns false and leaves the handler alone.
 template <typename Executor, typename Handler, typename... Args>
 bool submit_to_context(const Executor& executor, Handler& handler, const Args&... args) {
     using io_context_executor = boost::asio::io_context::executor_type;
@@ -234,7 +232,7 @@ bool submit_to_context(const Executor& executor, Handler& handler, const Args&..
     return false;
 }
 
-/// Submits a handler by its immediate executor; false where it has none.
+/// Submits a handler through its immediate executor; returns false if it has none.
 template <typename Handler, typename IoExecutor, typename... Args>
 bool submit_immediately(
     [[maybe_unused]] Handler& handler, [[maybe_unused]] const IoExecutor& io_executor,

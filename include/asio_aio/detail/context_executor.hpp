@@ -13,15 +13,13 @@
 #include <utility>
 #include <variant>
 
-/// How the service runs its own work on an execution context, whatever executor the user's file
-/// has.
+/// Executors on which the service runs its own work, whatever executors the user's files have.
 namespace asio_aio::detail {
 
-/// An executor of any execution context that calls where it is: for I/O objects of the service's
-/// own.
+/// An executor of any execution context that calls a function in place. The service's I/O objects
+/// use it.
 /**
- * A completion of Asio's reactor is already on a thread that runs the context, so there is nowhere
- * to go.
+ * Asio's reactor completes their operations on a thread that runs the context already.
  */
 class context_executor {
 public:
@@ -49,12 +47,12 @@ private:
     boost::asio::execution_context* context_;
 };
 
-/// The executor of the context itself where its type is known, else nothing.
+/// The executor of the context itself; empty if the type of the context is unknown.
 using native_executor = std::variant<
     std::monostate, boost::asio::io_context::executor_type, boost::asio::thread_pool::executor_type,
     boost::asio::system_executor>;
 
-/// Whether the caller is on a thread that runs the context; false where that is not known.
+/// True if the caller is on a thread that runs the context; false if this is unknown.
 inline bool runs_in_this_thread(const native_executor& executor) noexcept {
     namespace asio = boost::asio;
     if (const auto* one = std::get_if<asio::io_context::executor_type>(&executor))
@@ -69,7 +67,7 @@ Inner behind_strand(const boost::asio::strand<Inner>& executor) {
     return executor.get_inner_executor();
 }
 
-/// True for strands and for what derives from one: `as_default_on` makes such executors.
+/// True for strands and for classes derived from a strand, which `as_default_on` creates.
 template <typename Executor, typename = void>
 struct is_strand : std::false_type {};
 template <typename Executor>
@@ -79,7 +77,7 @@ struct is_strand<Executor, std::void_t<decltype(behind_strand(std::declval<const
 template <typename Strand>
 using behind_strand_t = decltype(behind_strand(std::declval<const Strand&>()));
 
-/// The same behind type erasure, which may hold a strand.
+/// Finds the executor of the context behind type erasure, and behind a strand in it.
 inline native_executor find_native_target(const boost::asio::any_io_executor& executor) {
     namespace asio = boost::asio;
     if (const auto* io = executor.target<asio::io_context::executor_type>())
@@ -97,8 +95,8 @@ inline native_executor find_native_target(const boost::asio::any_io_executor& ex
     return {};
 }
 
-/// The executor of the context itself: behind strands, which may be busy when the context is not,
-/// and behind type erasure.
+/// Finds the executor of the context itself, behind strands and behind type erasure. A strand may
+/// be busy when its context is not.
 template <typename Executor>
 native_executor find_native_executor(const Executor& executor) {
     if constexpr (std::is_constructible_v<native_executor, const Executor&>)
@@ -111,7 +109,7 @@ native_executor find_native_executor(const Executor& executor) {
         return {};
 }
 
-/// Calls `visit` with the executor; false where there is none.
+/// Calls `visit` with the executor; returns false if it is empty.
 template <typename Visitor>
 bool visit_native(const native_executor& executor, Visitor visit) {
     namespace asio = boost::asio;

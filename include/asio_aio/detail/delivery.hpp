@@ -10,15 +10,15 @@
 #include <new>
 #include <utility>
 
-/// How a finished operation gets to its executor without being lost on the way.
+/// How a finished operation gets to its executor without a loss.
 namespace asio_aio::detail {
 
-/// The submission of one operation that this thread is in. It tells what became of a function whose
-/// executor threw.
+/// A submission of one operation, in progress on this thread. After an exception it knows what
+/// became of the submitted function.
 /**
- * An executor that throws has destroyed the function that it was given: the operation is then still
- * the caller's. An executor that destroys the function otherwise, also later, is being shut down:
- * the operation is discarded.
+ * An executor that throws has usually destroyed the function: the caller then still owns the
+ * operation. If an executor destroys the function without an exception, now or later, the executor
+ * is shutting down. The operation is then discarded.
  */
 class handing_over {
 public:
@@ -29,22 +29,22 @@ public:
     handing_over& operator=(const handing_over&) = delete;
     ~handing_over() { current_ = outer_; }
 
-    /// After an exception: whether the operation is the caller's again.
+    /// After an exception: returns true if the caller owns the operation again.
     bool failed() noexcept {
         if (!destroyed_)
-            owner_ = nullptr; // its function was called, or is kept somewhere
+            owner_ = nullptr; // the function was called, or the executor still has it
         return destroyed_;
     }
 
-    /// The executor has taken the function.
+    /// The submission returned without an exception.
     void done() noexcept {
         owner_ = nullptr;
         if (destroyed_)
             op_->discard();
     }
 
-    /// The function of `op` is destroyed without a call; true where a submission on this thread
-    /// decides what follows.
+    /// The function of `op` is destroyed without a call. Returns true if a submission on this
+    /// thread decides what follows.
     static bool takes_back(const operation& op) noexcept {
         if (!current_ || current_->op_ != &op)
             return false;
@@ -52,7 +52,7 @@ public:
         return true;
     }
 
-    /// The function of `op` is called, maybe inside its submission. After it `op` may be gone.
+    /// The function of `op` is called, maybe inside its submission. The call may free `op`.
     static void called(const operation& op) noexcept {
         if (current_ && current_->op_ == &op)
             current_->op_ = nullptr;
@@ -69,12 +69,12 @@ private:
 
 /// An operation whose handler is called by the executor that it is submitted to.
 /**
- * The function that is submitted knows no handler's type, so the compiler makes one copy of each
- * executor's code for all handlers.
+ * The submitted function does not depend on the handler's type. The compiler therefore makes one
+ * copy of each executor's code for all handlers.
  */
 class delivered_operation : public operation {
 public:
-    /// Calls the handler, after the memory of the operation was freed.
+    /// Frees the memory of the operation and calls the handler.
     void call_handler() { its_steps().call_handler(*this); }
 
 protected:
@@ -138,7 +138,7 @@ private:
     operation* op_;
 };
 
-/// The function that an executor is given: it owns the operation until it is called.
+/// The function that an executor gets. It owns the operation until the executor calls it.
 class delivery {
 public:
     using allocator_type = delivery_allocator<void>;
@@ -163,8 +163,8 @@ private:
     delivered_operation* op_;
 };
 
-/// The same for executors that are not known to free the function's memory before they call it: all
-/// of it comes from the handler's allocator.
+/// As `delivery`, for executors that may call the function before they free its memory. All of that
+/// memory comes from the handler's allocator.
 template <typename HandlerAllocator>
 class delivery_by_allocator : public delivery {
 public:

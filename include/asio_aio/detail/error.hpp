@@ -11,12 +11,12 @@
 #include <cstddef>
 #include <string>
 
-/// Where results cross from -errno to error_code: here and nowhere else.
+/// The only place that converts results (-errno) to an error_code.
 namespace asio_aio::detail {
 
 using boost::system::error_code;
 
-/// The error of a result; none for 0 and for counts.
+/// Converts a result to an error; 0 and counts are no error.
 inline error_code to_error(int result) noexcept {
     switch (result) {
     case failure::wrong_thread: return errc::wrong_thread;
@@ -33,8 +33,8 @@ struct transfer_result {
     std::size_t bytes;
 };
 
-/// The result of a read or write of more than 0 bytes. The one eof rule: a read that moves nothing
-/// is at the end.
+/// Converts the result of a transfer of more than 0 bytes. A read that moves nothing is at the end
+/// of the file.
 inline transfer_result to_transfer(op_kind kind, int result) noexcept {
     if (result < 0)
         return {to_error(result), 0};
@@ -43,15 +43,16 @@ inline transfer_result to_transfer(op_kind kind, int result) noexcept {
     return {error_code(), std::size_t(result)};
 }
 
-/// The same for a finished operation, whose first bytes an inline read may have moved.
+/// Converts the result of a finished operation, including the bytes that were moved before its last
+/// part.
 inline transfer_result to_transfer(const operation& op) noexcept {
     if (op.bytes_before == 0 || op.ends_as_cancelled())
         return to_transfer(op.kind, op.result);
-    // What has been moved is reported first; an error after it shows again when the caller goes on.
+    // The bytes that were moved come first. If an error followed, the next call reports it.
     return {error_code(), op.bytes_before + std::size_t(op.result < 0 ? 0 : op.result)};
 }
 
-/// For the throwing forms; `what` is the call, with the path where there is one.
+/// For functions that throw; `what` names the call, and the path if there is one.
 inline void throw_if(const error_code& ec, const std::string& what) {
     if (ec)
         throw boost::system::system_error(ec, what);

@@ -20,10 +20,10 @@
 
 namespace asio_aio::detail {
 
-/// The service of one execution context: performs with Asio what its scheduler asks for.
+/// The service of one execution context. It performs the actions of its scheduler with Asio.
 /**
- * The scheduler decides when a round runs and when the engines' event is waited for. The service
- * posts the round, waits for the event, and delivers finished operations to their executors.
+ * The scheduler decides when a round runs and when to wait for the engines' event. The service
+ * posts the round, waits for the event, and submits the handlers of finished operations.
  */
 class file_service final : public boost::asio::execution_context::service {
 public:
@@ -37,11 +37,11 @@ public:
 
     detail::scheduler& scheduler() noexcept { return scheduler_; }
 
-    /// The way from cancellation slots to operations.
+    /// Connects cancellation slots to operations.
     const std::shared_ptr<cancel_gate>& gate() const noexcept { return gate_; }
 
-    /// Learns how to post to the context from the executor of a file; the first executor that shows
-    /// it counts.
+    /// Learns from the executor of a file how to post to the context. Uses the first executor that
+    /// shows this.
     template <typename Executor>
     void learn_executor(const Executor& executor) {
         if (knows_executor_.load(std::memory_order_acquire))
@@ -57,14 +57,14 @@ public:
         scheduler_.begin_to_post();
     }
 
-    /// Opens a file. Chooses and makes the engines for the first file.
+    /// Opens a file. Chooses and makes the engines if this is the first file.
     error_code open(const char* path, int flags, mode_t permissions, file_ref& file) {
         if (const error_code ec = make_engines())
             return ec;
         return to_error(scheduler_.open(path, flags, permissions, file));
     }
 
-    /// Takes over a descriptor; on failure it stays the caller's.
+    /// Takes over a descriptor. On failure it stays the caller's.
     error_code assign(int descriptor, file_ref& file) {
         if (const error_code ec = make_engines())
             return ec;
@@ -78,11 +78,11 @@ public:
         actions todo;
         if (scheduler_.start(*op, todo))
             perform(todo);
-        else // a handler that is destroyed with the context started it
+        else // after `stop`: a handler that was destroyed with the context started it
             op->discard();
     }
 
-    /// Takes over an operation that already has its result.
+    /// Takes over an operation that has its result already.
     void start_finished(operation* op) noexcept {
         actions todo;
         if (scheduler_.start_finished(*op, todo))
@@ -97,7 +97,7 @@ private:
     class round_in_progress;
     struct undelivered;
 
-    // Declared inline: a program that only includes this header gets no code.
+    // Declared inline, so that a program that only includes this header contains no code of them.
     inline void shutdown() override;
     inline void notify_fork(boost::asio::execution_context::fork_event event) override;
     error_code make_engines();
@@ -117,10 +117,10 @@ private:
     std::mutex mutex_; ///< Guards `wait_`, `shut_down_` and the learning of the executor.
     bool shut_down_ = false;
     boost::asio::posix::basic_stream_descriptor<context_executor>
-        wait_; ///< The engines' event, which is not its own to close.
+        wait_; ///< The engines' event; the router closes it.
 };
 
-/// A posted round. The scheduler asks for one at a time, so the service's memory is free for it.
+/// A posted round. The scheduler requests one at a time, so the service's memory is free for it.
 struct file_service::round_handler {
     using allocator_type = handler_memory_allocator<void>;
 
@@ -133,7 +133,7 @@ struct file_service::round_handler {
 
 struct file_service::wait_handler {
     using allocator_type = handler_memory_allocator<void>;
-    // never used: the event is always a valid descriptor
+    // Asio requires it, but never uses it: the event is always a valid descriptor.
     using immediate_executor_type = context_executor;
 
     allocator_type get_allocator() const noexcept { return allocator_type(*memory); }
@@ -141,15 +141,15 @@ struct file_service::wait_handler {
         return context_executor(self->context());
     }
     void operator()(const error_code&) const {
-        self->run_round(turn::woken); // also when a fork cancelled the wait
+        self->run_round(turn::woken); // also after a fork cancelled the wait
     }
 
     file_service* self;
     handler_memory* memory; // may outlive the service, as this handler may
 };
 
-/// A round that has begun. Its end returns to the scheduler what an exception kept from being
-/// delivered.
+/// A round that has begun. The destructor gives operations that were not delivered back to the
+/// scheduler.
 class file_service::round_in_progress {
 public:
     round_in_progress(file_service& service, turn why) : service_(service) {
@@ -164,7 +164,7 @@ public:
             return;
         if (!now.done.empty())
             service_.perform(service_.scheduler_.take_back(now));
-        service_.scheduler_.end(); // the last use of the service: its context may end now
+        service_.scheduler_.end(); // last use of the service: its context may end now
     }
 
     round now;
@@ -174,24 +174,24 @@ private:
     file_service& service_;
 };
 
-/// The operation that is being delivered. If its executor throws, a later round delivers it.
+/// The operation that is being delivered. If its executor throws, a later round delivers it again.
 struct file_service::undelivered {
     explicit undelivered(op_queue& from) noexcept : queue(from), op(from.pop()) {}
     undelivered(const undelivered&) = delete;
     undelivered& operator=(const undelivered&) = delete;
     ~undelivered() {
         if (op)
-            queue.push(op); // behind the others: its executor may throw for ever
+            queue.push(op); // behind the others, because its executor may always throw
     }
 
     op_queue& queue;
     operation* op;
 };
 
-/// Chooses and makes the engines, the first time, and prepares the wait for their event.
+/// Chooses and makes the engines if there are none, and prepares the wait for their event.
 /**
- * After `shutdown` it does nothing: a handler that is destroyed with the context may open a file,
- * but nothing is started any more.
+ * Does nothing after `shutdown`. A handler that is destroyed with the context may still open a file
+ * and use it synchronously.
  */
 inline error_code file_service::make_engines() {
     {
@@ -231,7 +231,7 @@ inline void file_service::submit_round(submission how) {
     });
 }
 
-/// Runs one round of the scheduler and delivers what it finished.
+/// Runs one round of the scheduler and delivers the operations that it finished.
 inline void file_service::run_round(turn why) {
     round_in_progress round(*this, why);
     if (!round.began)
@@ -269,10 +269,10 @@ inline void file_service::deliver(round& now) {
     }
 }
 
-/// The context is being destroyed: the kernel and the pool let go before any handler is destroyed.
+/// The context is being destroyed. The kernel and the pool let go before any handler is destroyed.
 inline void file_service::shutdown() {
     gate_->close();
-    op_queue abandoned; // discarded at the end, outside every mutex
+    op_queue abandoned; // discarded at the end of this function, outside every mutex
     scheduler_.stop(abandoned);
     const std::lock_guard<std::mutex> held(mutex_);
     shut_down_ = true;
@@ -287,7 +287,7 @@ inline void file_service::notify_fork(boost::asio::execution_context::fork_event
     if (event == execution_context::fork_prepare) {
         perform(scheduler_.prepare_fork());
     } else if (event == execution_context::fork_child) {
-        // cancels a wait; its handler runs a round, which arms the wait on the new event
+        // cancels a wait; its handler runs a round, which arms the wait for the new event
         wait_.release();
         throw_if(to_error(scheduler_.become_child()), "notify_fork");
         wait_.assign(scheduler_.event_descriptor());

@@ -7,12 +7,12 @@
 
 namespace asio_aio::detail {
 
-/// Room for one pending handler of the service's own, so that waking up and flushing never
-/// allocate.
+/// Memory for one pending handler of the service, so that a posted round and an armed wait allocate
+/// nothing.
 /**
- * Not synchronised: the service has at most one handler of each sort pending, and its mutex orders
- * one after the other. Asio may keep that handler until after the service was destroyed: the room
- * then lives until the handler is.
+ * Not synchronised. The service has at most one pending handler of each kind, and the scheduler's
+ * mutex orders one after the other. Asio may keep that handler until after the service was
+ * destroyed. The memory then lives as long as the handler.
  */
 class handler_memory {
 public:
@@ -35,7 +35,7 @@ public:
             delete this;
     }
 
-    /// Ends the service's ownership: for `std::unique_ptr`.
+    /// Ends the service's ownership; for `std::unique_ptr`.
     struct deleter {
         void operator()(handler_memory* memory) const noexcept {
             if (memory->in_use_)
@@ -46,7 +46,7 @@ public:
     };
 
 private:
-    // An operation of Asio's with a handler of two pointers takes about 100 bytes.
+    // Asio's operation for a handler of two pointers takes about 100 bytes.
     alignas(std::max_align_t) std::byte block_[256];
     bool in_use_ = false;
     bool orphaned_ = false;

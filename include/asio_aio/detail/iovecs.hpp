@@ -18,23 +18,23 @@ namespace asio_aio::detail {
 // UIO_FASTIOV is 8: up to eight buffers the kernel copies without allocating.
 inline constexpr std::size_t usual_buffers = 8;
 
-/// How many iovecs to have room for without allocating: one where the sequence is a single buffer
-/// by its type.
+/// The number of iovecs that need no allocation: one if the type of the sequence is a single
+/// buffer.
 template <typename BufferSequence>
 inline constexpr std::size_t iovecs_in_place =
     std::is_convertible_v<const BufferSequence&, boost::asio::const_buffer> ? 1 : usual_buffers;
 
-/// What one system call can move of a buffer sequence: at most IOV_MAX buffers that are not empty,
-/// and at most as many bytes as its file allows.
+/// The part of a buffer sequence that one system call can move: at most IOV_MAX non-empty buffers,
+/// and no more bytes than the file allows.
 struct transfer_extent {
     std::size_t buffers = 0;
     std::size_t bytes = 0;
-    /// All addresses or-ed together: their low bits tell the alignment.
+    /// All addresses or-ed together; the low bits show the alignment.
     std::uintptr_t addresses = 0;
     std::size_t lengths = 0; ///< All lengths or-ed together.
 };
 
-/// Calls `visit(iovec)` for each buffer of that part, of `most_bytes` at most.
+/// Calls `visit(iovec)` for each buffer of that part, up to `most_bytes` in total.
 template <typename BufferSequence, typename Visit>
 transfer_extent for_each_iovec(
     const BufferSequence& sequence, std::size_t most_bytes, Visit visit) {
@@ -55,11 +55,11 @@ transfer_extent for_each_iovec(
     return extent;
 }
 
-/// The iovecs of a sequence, as many as have room in place.
+/// The first iovecs of a sequence, up to `Capacity`, without an allocation.
 template <std::size_t Capacity>
 class small_iovecs {
 public:
-    /// `most_bytes` is what the file allows in one transfer.
+    /// `most_bytes` is the limit of one transfer of the file.
     template <typename BufferSequence>
     small_iovecs(const BufferSequence& sequence, std::size_t most_bytes)
         : extent_(for_each_iovec(
@@ -68,7 +68,7 @@ public:
                       iovecs_[n++] = one;
               })) {}
 
-    /// Of the whole sequence, whether it has room here or not.
+    /// The extent of the whole sequence, even if its iovecs do not fit.
     const transfer_extent& extent() const noexcept { return extent_; }
     std::size_t buffers() const noexcept { return extent_.buffers; }
     std::size_t bytes() const noexcept { return extent_.bytes; }

@@ -40,7 +40,7 @@ private:
     tracked_work<Executor> work_;
 };
 
-/// Of a strand: on the executor behind the strand, which needs no copy of the strand for that.
+/// Outstanding work for a strand, on the executor behind it. This needs no copy of the strand.
 template <typename Strand>
 class outstanding_work<Strand, std::enable_if_t<is_strand<Strand>::value>>
     : public outstanding_work<behind_strand_t<Strand>> {
@@ -49,8 +49,8 @@ public:
         : outstanding_work<behind_strand_t<Strand>>(behind_strand(executor)) {}
 };
 
-/// Behind type erasure: on the context's own executor if its type is known. The type-erased
-/// executor may allocate where it is asked to track work.
+/// Outstanding work behind type erasure, on the context's own executor if its type is known. The
+/// type-erased executor may allocate to track work.
 template <>
 class outstanding_work<boost::asio::any_io_executor> {
 public:
@@ -71,7 +71,7 @@ private:
     boost::asio::any_io_executor other_;
 };
 
-/// Of what derives from a type-erased executor, as `as_default_on` makes them.
+/// Outstanding work for classes derived from a type-erased executor, which `as_default_on` creates.
 template <typename Derived>
 class outstanding_work<
     Derived,

@@ -17,20 +17,20 @@
 #include <type_traits>
 #include <utility>
 
-/// How a function is given to an executor.
+/// How a function is submitted to an executor.
 namespace asio_aio::detail {
 
-/// Asio's property `relationship`: what `post` and `defer` differ in.
+/// Asio's property `relationship`, in which `post` and `defer` differ.
 enum class submission : unsigned char {
-    /// From inside an initiating function: at once visible to every thread that runs the context.
+    /// From an initiating function: every thread that runs the context sees the function at once.
     fork,
-    /// From the service's own work, which ends right after: the context may hold the function back
-    /// until then, without locking.
+    /// From the service's own work, which ends soon: the context may hold the function back until
+    /// then, without locking.
     continuation
 };
 
-/// As `asio::post` or `asio::defer`, chosen at run time, so that the compiler makes one copy of the
-/// executor's code and not two.
+/// As `asio::post` or `asio::defer`, chosen at run time. The compiler then makes one copy of the
+/// executor's code, not two.
 template <typename Executor, typename Function>
 void submit_to_concrete(const Executor& executor, submission how, Function&& function) {
     namespace asio = boost::asio;
@@ -55,10 +55,10 @@ void submit_to_concrete(const Executor& executor, submission how, Function&& fun
     }
 }
 
-/// Submits to the usual executor that a type-erased one holds, if it holds one.
+/// Submits to the known executor inside a type-erased one, or else to the type-erased one.
 /**
- * The type-erased executor would allocate for each property that is asked of it, and for each
- * function beyond the second that is submitted to it.
+ * The type-erased executor would allocate for each required property, and for each submitted
+ * function after the second one.
  */
 template <typename Function>
 void submit_to_any(
@@ -75,8 +75,8 @@ void submit_to_any(
     submit_to_concrete(executor, how, std::move(function));
 }
 
-/// Submits `function`, which has an allocator and no executor of its own. The function never runs
-/// inside this call if the executor has a way to promise that.
+/// Submits `function`, which has an allocator and no associated executor. If the executor can
+/// promise so, the function does not run inside this call.
 template <typename Executor, typename Function>
 void submit_to(const Executor& executor, submission how, Function&& function) {
     if constexpr (std::is_base_of_v<boost::asio::any_io_executor, Executor>)

@@ -23,19 +23,19 @@
 /// Reads and writes, from the user's buffers to the service or the system call.
 namespace asio_aio::detail {
 
-/// Whether the kernel would take the offset as one: -1 means "the current position" to preadv2 and
-/// io_uring.
+/// True if the range ends at 2^63 - 1 or before. Beyond it, an offset would be negative for the
+/// kernel; -1 means "the current position" to preadv2 and io_uring.
 inline bool is_valid_range(std::uint64_t offset, std::size_t bytes) noexcept {
     constexpr auto max_offset = std::uint64_t(std::numeric_limits<std::int64_t>::max());
     return offset <= max_offset && bytes <= max_offset - offset;
 }
 
-/// What one transfer of `file`, which may be closed, moves at most.
+/// The most bytes that one transfer of `file` moves; `file` may be closed.
 inline std::size_t max_transfer_of(const file_ref& file) noexcept {
     return file ? file->max_transfer() : max_transfer_bytes;
 }
 
-/// The result of a transfer that needs no kernel, if it has one.
+/// Returns the result of a transfer that needs no kernel, or nothing if it needs the kernel.
 inline std::optional<transfer_result> result_without_io(
     const file_ref& file, std::uint64_t offset, const transfer_extent& extent) noexcept {
     if (!file)
@@ -48,7 +48,8 @@ inline std::optional<transfer_result> result_without_io(
     return std::nullopt;
 }
 
-/// The iovecs of a read or write, `Room` of them in place, and what its handler is called with.
+/// The iovecs of a read or write, up to `Room` of them without an allocation, and the handler's
+/// arguments.
 template <std::size_t Room>
 class transfer_outcome {
 public:
@@ -57,8 +58,8 @@ public:
         return {answer.error, answer.bytes};
     }
 
-    /// `in_place` are the iovecs of `buffers`, as many as there is room for; more come from
-    /// `allocator`.
+    /// Stores the iovecs of `buffers`. `in_place` holds those that fit; if there are more,
+    /// `allocator` provides memory for all.
     template <typename BufferSequence, typename Allocator>
     void assign_iovecs(
         operation& op, const small_iovecs<Room>& in_place, const BufferSequence& buffers,
@@ -70,7 +71,7 @@ public:
             return;
         }
         op.iovecs = rebound<Allocator>(allocator).allocate(in_place.buffers());
-        // what is to be freed; the place has no other use now
+        // what `release` frees; this member has no other use now
         in_place_[0] = {op.iovecs, in_place.buffers()};
         allocated_ = true;
         for_each_iovec(buffers, in_place.bytes(), [next = op.iovecs](const iovec& one) mutable {
@@ -111,7 +112,7 @@ transfer_result transfer_now(
         kind, call(file->descriptor(), offset, iovecs, unsigned(in_place.buffers())));
 }
 
-/// Ends an operation inside its initiating function without calling the handler there.
+/// Ends an operation inside its initiating function, without calling the handler there.
 template <std::size_t Room, typename Executor, typename Handler>
 void end_at_start(
     file_service& service, const Executor& executor, op_kind kind, Handler& handler,
@@ -122,7 +123,7 @@ void end_at_start(
             boost::asio::get_associated_executor(handler, executor), handler, result.error,
             result.bytes))
         return;
-    const bool nothing_to_do = !result.error && result.bytes == 0; // which is no end of file
+    const bool nothing_to_do = !result.error && result.bytes == 0; // not the end of the file
     using op_type = async_op<Handler, Executor, transfer_outcome<Room>>;
     auto op = op_type::create(nothing_to_do ? op_kind::write : kind, handler);
     op->take_result(
@@ -131,7 +132,7 @@ void end_at_start(
                                                 : int(result.bytes));
     op->counted = true;
     op->begin_work(executor);
-    if (op->runs_inline) // nothing can be posted there: the service delivers it
+    if (op->runs_inline) // nothing can be posted to this executor: a round delivers it
         service.start_finished(op.release());
     else
         op_type::post(std::move(op));
@@ -147,7 +148,7 @@ void start_transfer(
         service.scheduler().count_ended_at_start(result.error.failed());
         end_at_start<room>(service, executor, kind, handler, result);
     };
-    if (in_place.bytes() == 0) // as Asio has it, a success even where there is no file
+    if (in_place.bytes() == 0) // success even if the file is closed, as in Asio
         return end_without_io({{}, 0});
     if (const auto result = result_without_io(file, offset, in_place.extent()))
         return end_without_io(*result);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Cancellation: the kernel is asked by a thread that runs the context, when it is entered next.
+// Cancellation. A thread that runs the context sends requests to cancel when it enters the kernel
+// next.
 #include "engine/io_uring/engine.hpp"
 
 #include <utility>
@@ -35,7 +36,7 @@ void io_uring_engine::cancel(operation& op) noexcept {
     finished_.raise();
 }
 
-/// Has the kernel asked to cancel what it has in a slot, when it is entered next.
+/// Marks a slot: the next entry into the kernel requests the cancellation of its operation.
 void io_uring_engine::want_cancel(std::size_t index) noexcept {
     slot& target = ledger_.slot(index);
     target.cancel_wanted = true;
@@ -49,7 +50,7 @@ void io_uring_engine::encode_cancellations() noexcept {
     while (!cancels_wanted_.empty()) {
         const std::size_t index = cancels_wanted_.back();
         if (ledger_.slot(index).cancel_wanted && !encode_cancellation(index))
-            return finished_.raise(); // the rest at the next turn
+            return finished_.raise(); // the rest in the next turn of the loop
         cancels_wanted_.pop_back();
         ledger_.slot(index).cancel_listed = false;
     }
@@ -70,7 +71,7 @@ bool io_uring_engine::encode_cancellation(std::size_t index) noexcept {
     return true;
 }
 
-/// The kernel has none of them any more.
+/// Resets all cancellations; the kernel has none of them any more.
 void io_uring_engine::forget_cancellations() noexcept {
     for (std::size_t index = 0; index != ledger_.slot_count(); ++index) {
         slot& each = ledger_.slot(index);

@@ -7,7 +7,7 @@
 namespace asio_aio::detail {
 namespace {
 
-// Linux 6.9, newer than the headers of Debian 12; the number is ABI
+// Linux 6.9. The headers of Debian 12 do not declare it; the number is part of the kernel's ABI.
 constexpr unsigned op_ftruncate = 55;
 
 void encode_transfer(io_uring_sqe* entry, const operation& op, std::size_t registered) noexcept {
@@ -53,7 +53,7 @@ unsigned opcode_of(op_kind kind) noexcept {
 bool is_expressible(const operation& op) noexcept {
     if (op.kind == op_kind::sync_range && op.length > UINT32_MAX)
         return false; // a submission has 32 bits for the length
-    // What the position means on a pipe or a device, preadv(2) knows and a submission does not.
+    // preadv(2) knows what a position means on a pipe or a device; a submission does not.
     return !op.file || op.file->is_storage();
 }
 
@@ -71,11 +71,11 @@ void encode(
         break;
     case op_kind::open:
         io_uring_prep_openat(entry, AT_FDCWD, op.path, op.flags | O_CLOEXEC | O_LARGEFILE, op.mode);
-        entry->flags |= IOSQE_ASYNC; // at once the kernel would open a FIFO as with O_NONBLOCK
+        entry->flags |= IOSQE_ASYNC; // inline, the kernel would open a FIFO as with O_NONBLOCK
         break;
     case op_kind::close:
         io_uring_prep_close(entry, fd);
-        entry->flags |= IOSQE_ASYNC; // it may wait
+        entry->flags |= IOSQE_ASYNC; // close may block
         break;
     case op_kind::size:
         io_uring_prep_statx(entry, fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_SIZE, status);

@@ -8,16 +8,19 @@
 #include <cstddef>
 #include <cstdint>
 
-/// How each kind of operation is told to the kernel.
+/// Encodes operations as submissions of io_uring.
 namespace asio_aio::detail {
 
 unsigned opcode_of(op_kind kind) noexcept;
 
-/// Whether a submission can say what `op` wants; the rest is the pool's.
+/// True if a submission can express `op`; otherwise the pool performs it.
 bool is_expressible(const operation& op) noexcept;
 
-/// Fills in all but the user_data. `status` takes the answer of a `size`, and must live until its
-/// completion; `registered` is the number of buffers that the ring knows.
+/// Fills in everything except the user_data.
+/**
+ * `status` receives the result of a `size` and must live until its completion. `registered` is the
+ * number of buffers that are registered with the ring.
+ */
 void encode(
     io_uring_sqe* entry, const operation& op, struct statx* status,
     std::size_t registered) noexcept;

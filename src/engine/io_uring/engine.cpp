@@ -38,25 +38,25 @@ void io_uring_engine::submit(op_queue& batch) noexcept {
         op->become(op_state::with_engine);
         if (op->is_cancelled())
             ledger_.finish(*op, -ECANCELED);
-        else if (!ledger_.waiting().empty() || !encode_into_slot(*op)) // in order
+        else if (!ledger_.waiting().empty() || !encode_into_slot(*op)) // keeps the order
             ledger_.waiting().push(op);
     }
     exchange();
 }
 
-/// Hands to the kernel what waits and fits, and takes what the kernel has finished meanwhile.
+/// Submits to the kernel what waits and fits, and takes what the kernel has finished.
 void io_uring_engine::work() noexcept {
     encode_cancellations();
     encode_waiting();
     exchange();
 }
 
-/// Hands to the kernel what is encoded, and takes what the kernel has finished meanwhile.
+/// Submits to the kernel what is encoded, and takes what the kernel has finished.
 void io_uring_engine::exchange() noexcept {
     enter();
     take_completions();
     if (!ledger_.waiting().empty() && ledger_.has_room())
-        finished_.raise(); // the kernel may have nothing left that would wake the loop for the rest
+        finished_.raise(); // the kernel may have nothing that would wake the loop for the rest
 }
 
 void io_uring_engine::encode_waiting() noexcept {
@@ -66,9 +66,10 @@ void io_uring_engine::encode_waiting() noexcept {
             return ledger_.waiting().push_front(op);
 }
 
-/// Encodes an operation into a free slot, or hands it back for the pool. False if there is no room.
+/// Encodes an operation into a free slot, or hands it back for the pool. Returns false if there is
+/// no room.
 bool io_uring_engine::encode_into_slot(operation& op) noexcept {
-    if (has_failed() || (op.file && op.file->refused())) { // since it was routed
+    if (has_failed() || (op.file && op.file->refused())) { // changed since it was routed
         ledger_.pass(op, has_failed() ? pass_reason::unsupported : pass_reason::refused);
         return true;
     }
@@ -80,7 +81,7 @@ bool io_uring_engine::encode_into_slot(operation& op) noexcept {
         return true;
     }
     io_uring_sqe* entry = ring_->next_entry();
-    if (!entry) // the kernel has not taken what was encoded before
+    if (!entry) // the kernel has not taken earlier entries
         return false;
     encode(entry, op, where.status.get(), buffers_.size());
     if (copies_too_much(op))
@@ -91,15 +92,15 @@ bool io_uring_engine::encode_into_slot(operation& op) noexcept {
     return true;
 }
 
-/// True if the kernel can answer the operation; a `size` needs memory for the answer.
+/// True if there is memory for the kernel's result; only a `size` needs some.
 bool io_uring_engine::has_answer_room(const operation& op, slot& where) noexcept {
     if (op.kind == op_kind::size && !where.status)
         where.status.reset(new (std::nothrow) struct statx);
     return op.kind != op_kind::size || where.status;
 }
 
-/// Cached data is copied while the kernel is entered. Beyond a limit for one batch, the kernel's
-/// workers copy.
+/// True if the kernel's workers have to copy the data of this transfer. The thread that enters the
+/// kernel copies cached data only up to a limit for each batch.
 bool io_uring_engine::copies_too_much(const operation& op) noexcept {
     constexpr std::size_t most_bytes = std::size_t(1) << 20; // some 100 microseconds
     if (!is_transfer(op.kind) || !op.file || op.file->direct())
@@ -108,8 +109,8 @@ bool io_uring_engine::copies_too_much(const operation& op) noexcept {
     return bytes_to_copy_ > most_bytes;
 }
 
-/// Has the kernel take everything that is encoded. The caller takes what completes meanwhile,
-/// without a wake-up.
+/// Enters the kernel until it has taken everything that is encoded. The caller takes completions
+/// afterwards, so they raise no event.
 void io_uring_engine::enter() noexcept {
     if (has_failed())
         return;
@@ -122,17 +123,18 @@ void io_uring_engine::enter() noexcept {
     }
     ring_->silence_event(false);
     if (error == -EAGAIN || error == -EBUSY)
-        // out of memory, or completions first (before Linux 5.13): once more at the next turn
+        // The kernel lacks memory, or must deliver completions first (before Linux 5.13): try again
+        // in the next turn.
         finished_.raise();
     else if (error != 0)
         give_up_ring(error);
 }
 
-/// The kernel refuses to be entered for good: what it has not taken goes to the pool, and so does
+/// The kernel refuses to be entered for good. The pool performs what the kernel has not taken, and
 /// everything from now on.
 void io_uring_engine::give_up_ring(int error) noexcept {
     fail({-error, "io_uring_enter"});
-    trial_memory::instance().forget(backend::io_uring); // the next context tries anew
+    trial_memory::instance().forget(backend::io_uring); // the next context tries again
     ring_->for_each_untaken([this](const io_uring_sqe& entry) {
         const std::size_t index = std::size_t(entry.user_data & ~cancel_bit);
         if (entry.user_data & cancel_bit) {
@@ -160,11 +162,11 @@ void io_uring_engine::reap(op_queue& done) noexcept {
         ledger_.take_done(done);
     }
     constexpr int pause_ms = 1;
-    if (pauses) // without it this would be a busy loop
+    if (pauses) // otherwise this would be a busy loop
         ::poll(nullptr, 0, pause_ms);
 }
 
-/// Returns whether the kernel refuses to be entered for lack of memory, again.
+/// Returns true if the kernel refused to be entered for lack of memory, and refuses again.
 bool io_uring_engine::work_again() noexcept {
     const bool refused_before = has_untaken();
     work();
@@ -183,7 +185,7 @@ void io_uring_engine::take_completions() noexcept {
 void io_uring_engine::take_completion(const io_uring_ring::completion& one) noexcept {
     const std::size_t index = std::size_t(one.user_data & ~cancel_bit);
     slot& where = ledger_.slot(index);
-    if (one.user_data & cancel_bit) { // says nothing of its target
+    if (one.user_data & cancel_bit) { // reports nothing about its target
         where.cancel_in_flight = false;
         --cancels_in_flight_;
     } else {
@@ -191,12 +193,12 @@ void io_uring_engine::take_completion(const io_uring_ring::completion& one) noex
         --in_kernel_;
         settle(ledger_.vacate(index), one.result, where);
     }
-    // The index names the target as long as a cancellation is on its way.
+    // The index stays reserved while a cancellation uses it as the name of its target.
     if (!where.op && !where.cancel_in_flight)
         ledger_.release(index);
 }
 
-/// Does what the verdict on a result says.
+/// Acts on the verdict for a result.
 void io_uring_engine::settle(operation& op, int result, const slot& where) noexcept {
     const judgement found =
         judge_ring_completion(op, result, result > 0 && posix_file::is_short_of_end(op, result));
@@ -208,7 +210,7 @@ void io_uring_engine::settle(operation& op, int result, const slot& where) noexc
     }
     if (op.kind == op_kind::size && result == 0) {
         if (S_ISBLK(where.status->stx_mode))
-            return ledger_.pass(op, pass_reason::unsupported); // only an ioctl knows
+            return ledger_.pass(op, pass_reason::unsupported); // only an ioctl reports it
         op.length = where.status->stx_size;
     }
     ledger_.finish(op, found.result);

@@ -16,14 +16,15 @@
 
 namespace asio_aio::detail {
 
-/// Serves operations by the kernel's submission and completion queues (io_uring(7), Linux 5.15).
+/// Performs operations through the kernel's submission and completion queues (io_uring(7), Linux
+/// 5.15).
 /**
- * While the context lives, only `submit` and `reap` enter the kernel, on threads that run the
- * context: the kernel ties an operation to the thread that submitted it.
+ * While the context lives, only `submit` and `reap` enter the kernel. They run on threads that run
+ * the context, because the kernel ties an operation to the thread that submitted it.
  */
 class io_uring_engine final : public engine {
 public:
-    /// `tried` is the ring of the trial, or null: the engine then makes a ring.
+    /// `tried` is the ring of the trial. If it is null, the engine makes a ring.
     io_uring_engine(
         const ring_settings& settings, event& finished,
         std::unique_ptr<io_uring_ring> tried = nullptr);
@@ -46,10 +47,10 @@ public:
 private:
     using lock = std::lock_guard<std::mutex>;
 
-    /// Of a cancellation's user_data, beside the index of its target.
+    /// Marks the user_data of a cancellation; the other bits are the index of its target.
     static constexpr std::uint64_t cancel_bit = std::uint64_t(1) << 32;
 
-    /// What the kernel has. Its index is the submission's user_data.
+    /// An operation that the kernel has. The index of the slot is the submission's user_data.
     struct slot {
         operation* op = nullptr;
         bool cancel_wanted = false;
@@ -104,18 +105,18 @@ private:
     /// Bits by op_kind: the kernel has an opcode for it.
     std::atomic<std::uint32_t> known_kinds_{0};
 
-    /// Guards everything below. The kernel is entered under it, so `cancel` may wait for a batch to
-    /// be taken; to start an operation does not need it.
+    /// Guards everything below. The kernel is entered under it, so `cancel` may wait until the
+    /// kernel has taken a batch. The start of an operation does not lock it.
     mutable std::mutex mutex_;
-    operation_ledger<slot> ledger_;       // before the ring: the kernel answers `size` into a slot
+    operation_ledger<slot> ledger_;       // before the ring, which writes to a slot
     std::unique_ptr<io_uring_ring> ring_; ///< Never null.
     std::size_t in_kernel_ = 0;
     std::size_t cancels_in_flight_ = 0;
     std::vector<std::uint16_t> cancels_wanted_; ///< Slots; room for all of them is reserved.
-    std::size_t bytes_to_copy_ = 0;             ///< By the batch that is being encoded.
+    std::size_t bytes_to_copy_ = 0;             ///< In the batch that is being encoded.
     bool writes_encoded_ = false;               ///< SIGXFSZ must not reach the thread that enters.
     refusal failure_;                           ///< Why `failed_` is set.
-    /// Registered; a child process registers them again.
+    /// The registered buffers; a child process registers them again.
     std::vector<iovec> buffers_;
     std::uint64_t resubmitted_ = 0;
 };

@@ -6,17 +6,17 @@
 namespace asio_aio::detail {
 namespace {
 
-/// True for results with which the kernel ends operations whose submitting thread has ended (Linux
-/// 5.10 to 7.3). Such an operation was not performed, and nobody asked for that.
+/// True for results with which the kernel ends operations whose submitting thread has exited (Linux
+/// 5.10 to 7.3). The kernel did not perform them, although nobody requested a cancellation.
 bool may_be_orphaned(op_kind kind, int result) noexcept {
-    // the kernel's ERESTARTSYS, which an interrupted open of a FIFO ends in
+    // the kernel's internal ERESTARTSYS: the result of an interrupted open of a FIFO
     constexpr int restart = 512;
     return result == -ECANCELED || result == -EINTR || result == -restart ||
         (result == -EFAULT && is_transfer(kind));
 }
 
-/// True for results that concern the kernel's queue and not the file: a thread's system call can
-/// perform the operation, or gets the true error. What open and close return is final.
+/// True for results that concern the kernel's queue and not the file. A system call on a thread may
+/// succeed, or returns the true error. Results of open and close are final.
 bool is_refusal(op_kind kind, int result) noexcept {
     return (result == -EAGAIN || result == -EBUSY || result == -EOPNOTSUPP || result == -EINVAL) &&
         kind != op_kind::open && kind != op_kind::close;
@@ -26,14 +26,14 @@ bool is_refusal(op_kind kind, int result) noexcept {
 
 judgement judge_ring_completion(const operation& op, int result, bool short_of_end) noexcept {
     if (op.kind == op_kind::close && result == -EINTR)
-        return judgement::finished(0); // the number is free all the same
+        return judgement::finished(0); // the number is free anyway
     const bool orphaned = may_be_orphaned(op.kind, result);
     const bool refused = is_refusal(op.kind, result);
     if (op.is_cancelled() && (orphaned || refused))
         return judgement::finished(-ECANCELED);
     if (orphaned && !op.tried_again)
         return judgement::retry();
-    // another thread has ended, or the kernel can make no worker, or the error is true
+    // another thread has exited, the kernel cannot make a worker, or the error is true
     if (orphaned)
         return judgement::pass(pass_reason::unsupported);
     if (refused) {

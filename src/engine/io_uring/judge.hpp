@@ -5,7 +5,7 @@
 
 namespace asio_aio::detail {
 
-/// Judges what a completion reports. `short_of_end`: a read returned fewer bytes than the file has
+/// Judges the result of a completion. `short_of_end`: a read returned fewer bytes than the file has
 /// there.
 judgement judge_ring_completion(const operation& op, int result, bool short_of_end) noexcept;
 

@@ -35,11 +35,11 @@ io_uring_engine::io_uring_engine(
 }
 
 io_uring_engine::~io_uring_engine() {
-    op_queue abandoned; // discarded as it goes out of scope
+    op_queue abandoned; // discarded at the end of this function
     stop(abandoned);
 }
 
-/// Makes a ring. If the kernel refuses now what it allowed to the trial, everything goes to the
+/// Makes a ring. If the kernel refuses now what it allowed in the trial, everything goes to the
 /// pool.
 void io_uring_engine::open_ring() {
     if (const refusal refused = ring_->open(settings_, finished_.descriptor()))
@@ -77,7 +77,7 @@ int io_uring_engine::register_buffers(const iovec* buffers, unsigned count) noex
         try {
             buffers_.assign(buffers, buffers + count);
         } catch (const std::bad_alloc&) {
-            return -ENOMEM; // registered, and used as plain ones
+            return -ENOMEM; // registered, but used as plain memory
         }
     return error;
 }

@@ -14,13 +14,14 @@
 namespace asio_aio::detail {
 namespace {
 
-// Linux 5.15, by its features: no lost completions (NODROP), iovecs and paths copied at submission
-// (SUBMIT_STABLE), an offset of -1 that cannot be meant by us (RW_CUR_POS), workers that are
-// threads of the process (NATIVE_WORKERS), and the API of 5.13 (RSRC_TAGS).
+// The features of Linux 5.15 that the engine needs: no lost completions (NODROP); iovecs and paths
+// are copied at submission (SUBMIT_STABLE); an offset of -1 means the current position
+// (RW_CUR_POS), and the library never submits it; workers are threads of the process
+// (NATIVE_WORKERS); the API of Linux 5.13 (RSRC_TAGS).
 constexpr unsigned needed_features = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
     IORING_FEAT_RW_CUR_POS | IORING_FEAT_NATIVE_WORKERS | IORING_FEAT_RSRC_TAGS;
 
-constexpr unsigned smallest_ring = 16; // below it the kernel's batching is lost
+constexpr unsigned smallest_ring = 16; // in smaller rings the kernel's batching is lost
 
 unsigned power_of_two(unsigned at_least) noexcept {
     unsigned size = 1;
@@ -29,14 +30,14 @@ unsigned power_of_two(unsigned at_least) noexcept {
     return size;
 }
 
-/// How many workers the kernel allows a thread without being asked, at most.
+/// The most workers that the kernel allows a thread by default.
 unsigned usual_workers() noexcept {
     constexpr long for_each_processor = 4;
     return unsigned(for_each_processor * std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
 }
 
-/// The kernel gives the locked memory of a closed ring back some milliseconds after close(2) (Linux
-/// 6.14 to 6.18).
+/// Waits for locked memory. The kernel gives the memory of a closed ring back some milliseconds
+/// after close(2) (Linux 6.14 to 6.18).
 class wait_for_memory {
 public:
     using clock = std::chrono::steady_clock;
@@ -52,14 +53,14 @@ public:
         last_close.store(clock::now().time_since_epoch().count(), std::memory_order_relaxed);
     }
 
-    /// Waits for a moment; returns false where a ring of so many entries is not to be had by
-    /// waiting.
+    /// Waits for a moment and returns true, or returns false if a wait will not help to make a ring
+    /// of so many entries.
     /**
-     * Only for what this process has had before, and shortly after it closed a ring: else the limit
-     * is too low.
+     * A wait helps only if this process has had such a ring, and closed a ring a short time ago.
+     * Otherwise the limit is too low.
      */
     bool is_worthwhile(unsigned entries) noexcept {
-        constexpr auto given_back_by = std::chrono::milliseconds(250); // mostly 10 to 30
+        constexpr auto given_back_by = std::chrono::milliseconds(250); // mostly 10 to 30 ms
         const auto closed =
             clock::time_point(clock::duration(last_close.load(std::memory_order_relaxed)));
         if (entries > largest_made.load(std::memory_order_relaxed) ||
@@ -73,7 +74,7 @@ public:
     }
 
 private:
-    /// Entries of the largest ring of this process.
+    /// Entries of the largest ring that this process made.
     static inline std::atomic<unsigned> largest_made{0};
     static inline std::atomic<clock::rep> last_close{std::numeric_limits<clock::rep>::min() / 2};
 
@@ -105,7 +106,7 @@ refusal io_uring_ring::open(const ring_settings& settings, int event_descriptor)
             found = {-error, "io_uring_register(IORING_REGISTER_EVENTFD)"};
     if (!found && single_issuer_)
         found = watch_end();
-    if (!found && sqpoll_) // the workers are those of the kernel's thread
+    if (!found && sqpoll_) // the ring's workers belong to the kernel's thread
         raise_worker_limit();
     if (found)
         close();
@@ -142,8 +143,8 @@ int io_uring_ring::set_up(unsigned entries, unsigned flags) noexcept {
 
 refusal io_uring_ring::check_features() noexcept {
     if ((ring_.features & needed_features) != needed_features)
-        return {EOPNOTSUPP, "the features of Linux 5.15's io_uring"};
-    constexpr unsigned most_opcodes = 256; // they have 8 bits
+        return {EOPNOTSUPP, "io_uring with the features of Linux 5.15"};
+    constexpr unsigned most_opcodes = 256; // opcodes have 8 bits
     alignas(io_uring_probe) char
         memory[sizeof(io_uring_probe) + most_opcodes * sizeof(io_uring_probe_op)] = {};
     auto* found = reinterpret_cast<io_uring_probe*>(memory);
@@ -155,11 +156,11 @@ refusal io_uring_ring::check_features() noexcept {
          {IORING_OP_READ, IORING_OP_WRITE, IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC,
           IORING_OP_ASYNC_CANCEL})
         if (!supports(needed))
-            return {EOPNOTSUPP, "io_uring's reads, writes, syncs and cancellation"};
+            return {EOPNOTSUPP, "io_uring with read, write, sync and cancel"};
     return {};
 }
 
-/// Has the ring hold the only writing end of a pipe. A ring lets go of its files when the last
+/// Registers the only writing end of a pipe with the ring. A ring releases its files when its last
 /// request has ended.
 refusal io_uring_ring::watch_end() noexcept {
     int ends[2];
@@ -174,7 +175,7 @@ refusal io_uring_ring::watch_end() noexcept {
 }
 
 int io_uring_ring::move_to_event(int event_descriptor) noexcept {
-    enters_ = 0; // the trial's
+    enters_ = 0; // do not count those of the trial
     const int error = io_uring_unregister_eventfd(&ring_);
     return error != 0 ? error : io_uring_register_eventfd(&ring_, event_descriptor);
 }
@@ -203,7 +204,7 @@ void io_uring_ring::close_and_wait() noexcept {
 bool io_uring_ring::admits_caller() noexcept {
     if (!single_issuer_)
         return true;
-    // Not io_uring_enable_rings: the library of liburing 2.3 lacks it.
+    // Not io_uring_enable_rings, which the library of liburing 2.3 lacks.
     if (!issuer_ &&
         io_uring_register(unsigned(ring_.ring_fd), IORING_REGISTER_ENABLE_RINGS, nullptr, 0) == 0)
         issuer_ = thread_identity::of_caller();
@@ -230,12 +231,12 @@ int io_uring_ring::register_buffers(const iovec* buffers, unsigned count) noexce
     return error;
 }
 
-/// Allows the calling thread, whose rings share their workers, as many of them as the pool has
-/// threads.
+/// Allows the calling thread as many workers as the pool has threads. All rings of a thread share
+/// its workers.
 /**
- * Never fewer than before: another ring may need them. The kernel's own limit is four for each
- * processor, or the entries of the thread's first ring where those are fewer; for what it counts as
- * unbounded it is RLIMIT_NPROC.
+ * The limit is never lowered, because another ring may need it. By default the kernel allows four
+ * bounded workers for each processor, or the entries of the thread's first ring if that is less.
+ * The default for unbounded workers is RLIMIT_NPROC.
  */
 void io_uring_ring::raise_worker_limit() noexcept {
     struct promise {
@@ -245,13 +246,14 @@ void io_uring_ring::raise_worker_limit() noexcept {
     static thread_local promise kept{};
     if (!sqpoll_ && kept.process == process_ && kept.workers >= max_workers_)
         return;
-    // bounded and unbounded; 0 asks
+    // bounded and unbounded workers; the call returns the limits that were set before, and 0
+    // changes nothing
     unsigned limits[] = {0, 0};
     // since Linux 5.15
     const bool is_known = io_uring_register_iowq_max_workers(&ring_, limits) == 0;
-    // gets its workers, and these limits, with its first submission
+    // its first submission gives it workers and these limits
     const bool is_new_thread = limits[0] == 0;
-    const bool allows_none = limits[1] == 0; // RLIMIT_NPROC was 0, and may not stay so
+    const bool allows_none = limits[1] == 0; // RLIMIT_NPROC was 0, and may be raised
     if (!sqpoll_ && !(is_known && (is_new_thread || allows_none)))
         kept = {process_, max_workers_};
     if (!is_known)
@@ -269,7 +271,7 @@ int io_uring_ring::submit() noexcept {
     if (!sqpoll_ && io_uring_sq_ready(&ring_) != 0)
         raise_worker_limit();
     while (io_uring_sq_ready(&ring_) != 0) {
-        // The kernel's thread takes them in its time; it is called where it sleeps.
+        // The kernel's thread takes the entries itself; if it sleeps, io_uring_submit wakes it.
         enters_ += !sqpoll_ || (IO_URING_READ_ONCE(*ring_.sq.kflags) & IORING_SQ_NEED_WAKEUP) != 0;
         const int taken = io_uring_submit(&ring_);
         if (taken == -EINTR)
@@ -278,16 +280,16 @@ int io_uring_ring::submit() noexcept {
             break;
         if (taken <= 0)
             return taken == 0 ? -EAGAIN : taken;
-        // Without SUBMIT_ALL the kernel stops behind an entry that it does not like: once more for
-        // the rest.
+        // Without SUBMIT_ALL the kernel stops after an invalid entry: submit the rest.
     }
     return 0;
 }
 
 void io_uring_ring::silence_event(bool silent) noexcept {
     io_uring_cq_eventfd_toggle(&ring_, !silent);
-    // The kernel adds a completion and then looks whether to raise the event; we switch it on and
-    // then look for completions. One of both must see the other.
+    // The kernel adds a completion and then checks whether to raise the event. This thread switches
+    // the event on and then checks for completions. At least one of them must see the other's
+    // store.
     if (!silent)
         io_uring_smp_mb();
 }
@@ -298,8 +300,8 @@ int io_uring_ring::wait() noexcept {
     return io_uring_wait_cqe(&ring_, &first);
 }
 
-/// Completions that come into the queue only when the kernel is entered: it was full, or its thread
-/// has to do the work.
+/// True if completions are outside the queue until the kernel is entered. The queue was full, or
+/// this thread has to run the kernel's work.
 bool io_uring_ring::has_hidden_completions() const noexcept {
     return (IO_URING_READ_ONCE(*ring_.sq.kflags) & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) !=
         0;
@@ -318,7 +320,7 @@ std::size_t io_uring_ring::take(completion* to, std::size_t room) noexcept {
         io_uring_cq_advance(&ring_, unsigned(count));
         if (count != 0 || !has_hidden_completions())
             return count;
-        ++enters_; // more than once where the kernel does a part of the work each time
+        ++enters_; // more than once if the kernel does only a part of the work
         if (io_uring_get_events(&ring_) < 0)
             return 0;
     }

@@ -17,9 +17,9 @@ namespace asio_aio::detail {
 
 struct ring_settings {
     unsigned depth = 0; ///< Entries of the submission queue; rounded up to a power of two.
-    /// Threads of the kernel that may wait for a device, where its own limit is lower.
+    /// Kernel workers that may block; raises the kernel's limit if that is lower.
     unsigned max_workers = 0;
-    bool sqpoll = false;        ///< A thread of the kernel's submits (IORING_SETUP_SQPOLL).
+    bool sqpoll = false;        ///< A kernel thread takes the submissions (IORING_SETUP_SQPOLL).
     bool single_issuer = false; ///< One thread submits and reaps (IORING_SETUP_DEFER_TASKRUN).
 
     static ring_settings of(const options& opts) noexcept {
@@ -27,8 +27,7 @@ struct ring_settings {
     }
 };
 
-/// An io_uring instance with a registered event, set up by the first rung of the ladder that works.
-/// Not thread-safe.
+/// An io_uring instance with a registered event. Not thread-safe.
 class io_uring_ring {
 public:
     io_uring_ring() = default;
@@ -36,24 +35,26 @@ public:
     io_uring_ring& operator=(const io_uring_ring&) = delete;
     ~io_uring_ring() { close(); }
 
-    /// Makes a ring whose completions raise `event_descriptor`; of fewer entries than asked for
-    /// where memory is limited (RLIMIT_MEMLOCK is charged again on Linux 6.14 to 6.18).
+    /// Makes a ring whose completions raise `event_descriptor`. If the kernel does not know an
+    /// optional flag, the call retries without that flag.
     /**
-     * Where a ring that was just closed still holds that memory, this waits for it: up to 120 ms.
+     * Locked memory may be short (RLIMIT_MEMLOCK, Linux 6.14 to 6.18). The call then waits up to 120
+     * ms for the memory of a ring that was just closed, and at last makes a smaller ring.
      */
     refusal open(const ring_settings& settings, int event_descriptor);
 
-    /// Has another event raised; 0 or -errno.
+    /// Registers another event. Returns 0 or -errno.
     int move_to_event(int event_descriptor) noexcept;
 
-    /// Ends the ring. The kernel may go on with what it has: nothing that it was told of may be
-    /// freed before it is done.
+    /// Closes the ring. The kernel may still perform what it has, so the caller must not free that
+    /// memory yet.
     void close() noexcept;
 
-    /// The same, and returns when the kernel is done: only for rings with `single_issuer`.
+    /// Closes the ring and waits until the kernel has let go of it. Only for rings with
+    /// `single_issuer`.
     /**
-     * A child process that was forked without notify_fork has the ring as well, and is waited for,
-     * too.
+     * Also waits for a child process that was forked without notify_fork, because it shares the
+     * ring.
      */
     void close_and_wait() noexcept;
 
@@ -63,39 +64,39 @@ public:
         return opcode < supported_.size() && supported_[opcode];
     }
 
-    /// Whether the calling thread may submit and reap. With `single_issuer` the first that asks is
-    /// the one.
+    /// True if the calling thread may submit and reap. With `single_issuer` the first caller
+    /// becomes the owner.
     bool admits_caller() noexcept;
 
-    /// The same, for a caller who does not want to be the one.
+    /// As `admits_caller`, but the caller does not become the owner.
     bool is_known_issuer() const noexcept;
 
-    /// Whether nobody can reap any more: with `single_issuer` only the one thread can.
+    /// True if the owner has exited, so no thread can reap. Only with `single_issuer`.
     bool has_lost_issuer() const noexcept;
 
-    /// Whether this process made the ring: a child process shares its parent's queues.
+    /// True if this process made the ring. A child process shares its parent's queues.
     bool is_of_this_process() const noexcept;
 
-    /// Registers buffers instead of those before: 0 or -errno of io_uring_register(2), and then
-    /// there are none.
+    /// Registers buffers instead of earlier ones. Returns 0 or -errno of io_uring_register(2);
+    /// after an error no buffers are registered.
     int register_buffers(const iovec* buffers, unsigned count) noexcept;
 
-    /// Room for one more submission; nullptr where the kernel has not taken enough of them.
+    /// Returns the entry for one more submission, or nullptr if the queue is full.
     io_uring_sqe* next_entry() noexcept { return io_uring_get_sqe(&ring_); }
 
-    /// Enters the kernel until it has taken all submissions; 0 or the -errno of io_uring_enter(2)
-    /// that stopped it.
+    /// Enters the kernel until it has taken all submissions. Returns 0, or -errno of
+    /// io_uring_enter(2) if it failed.
     int submit() noexcept;
 
-    /// Whether the kernel has yet to be entered for submissions. With `sqpoll` its thread sees to
-    /// them.
+    /// True if the kernel must be entered to take submissions. With `sqpoll` the kernel's thread
+    /// takes them.
     bool has_untaken() const noexcept { return !sqpoll_ && io_uring_sq_ready(&ring_) != 0; }
 
-    /// Waits for a completion: 0 or -errno.
+    /// Waits for a completion. Returns 0 or -errno.
     int wait() noexcept;
 
-    /// Whether completions raise the event, which they do from the beginning. Those that come
-    /// before it is on again are seen by `take` after that.
+    /// Switches the event off or on; a new ring has it on. After the event is on again, the caller
+    /// must `take` completions that came while it was off.
     void silence_event(bool silent) noexcept;
 
     struct completion {
@@ -103,7 +104,7 @@ public:
         int result;
     };
 
-    /// Takes up to `room` completions: their places in the queue are the kernel's again.
+    /// Takes up to `room` completions and frees their places in the queue.
     std::size_t take(completion* to, std::size_t room) noexcept;
 
     /// Calls `visit` with each submission that the kernel has not taken.
@@ -114,7 +115,7 @@ public:
             visit(ring_.sq.sqes[(ring_.sq.sqe_tail - left) & mask]);
     }
 
-    /// Number of calls of io_uring_enter(2).
+    /// The number of calls of io_uring_enter(2).
     std::uint64_t enters() const noexcept { return enters_; }
 
 private:
@@ -133,8 +134,9 @@ private:
     bool single_issuer_ = false;
     pid_t process_ = 0;
     unsigned max_workers_ = 0;
-    thread_identity issuer_; ///< The thread that submits; none: not yet known, or any.
-    /// Of a pipe whose writing end the ring holds: hung up when the kernel has let go of the ring.
+    thread_identity issuer_; ///< The owner; empty if unknown, or without `single_issuer`.
+    /// The reading end of a pipe whose writing end the ring holds. It hangs up when the kernel has
+    /// let go of the ring.
     int end_watch_ = -1;
     std::bitset<256> supported_;
     std::uint64_t enters_ = 0;

@@ -9,14 +9,14 @@
 namespace asio_aio::detail {
 namespace {
 
-/// Has a flag set when its thread ends.
+/// Sets a flag when its thread exits.
 class end_watch {
 public:
     end_watch() noexcept {
         try {
             ended_ = std::make_shared<std::atomic<bool>>(false);
         } catch (const std::bad_alloc&) {
-            // Only the kernel is asked then.
+            // Without the flag, `has_ended` relies on the kernel alone.
         }
     }
     end_watch(const end_watch&) = delete;
@@ -27,8 +27,8 @@ public:
             ended_->store(true, std::memory_order_release);
     }
 
-    /// The calling thread's flag; null without memory, and in a destructor that is run after the
-    /// watch's.
+    /// The calling thread's flag. Null if there was no memory, or in a destructor that runs after
+    /// the watch's.
     static std::shared_ptr<const std::atomic<bool>> flag_of_caller() noexcept {
         if (is_gone)
             return nullptr;
@@ -67,7 +67,7 @@ bool thread_identity::is_caller() const noexcept {
 bool thread_identity::has_ended() const noexcept {
     if (ended_ && ended_->load(std::memory_order_acquire))
         return true;
-    // If another thread has the id by now, only the flag tells.
+    // If another thread has the id by now, only the flag is right.
     return ::syscall(SYS_tgkill, process_, kernel_id_, 0) == -1 && errno == ESRCH;
 }
 

@@ -23,28 +23,28 @@ engine_report unavailable(const refusal& found) {
         report.reason += "; kernel.io_uring_disabled is " + disabled;
         report.remedy = "sysctl kernel.io_uring_disabled=0";
         if (disabled == "1")
-            report.remedy += ", or a process in the group of kernel.io_uring_group";
+            report.remedy += ", or run the process in the group kernel.io_uring_group";
     } else if (const std::string who = who_refuses(found.error); !who.empty()) {
         report.reason += "; " + who;
         report.remedy = has_seccomp_filter()
             ? "allow io_uring_setup, io_uring_enter and io_uring_register in the seccomp profile"
-            : "a kernel with CONFIG_IO_URING, and a security policy that allows it";
+            : "use a kernel with CONFIG_IO_URING, and a security policy that allows it";
     } else if (found.error == ENOMEM) {
         report.remedy = "raise RLIMIT_MEMLOCK (ulimit -l)";
         // the kernel could not make a worker
     } else if (found.error == ECANCELED || found.error == ETIMEDOUT) {
         report.remedy = "raise RLIMIT_NPROC (ulimit -u) or pids.max of the control group";
-    } else if (found.error == EAGAIN) { // which no kernel answers
-        report.remedy = "look for a seccomp profile or a sandbox that answers so";
+    } else if (found.error == EAGAIN) { // the kernel never returns this error here
+        report.remedy = "look for a seccomp profile or a sandbox that returns EAGAIN";
     } else if (found.error == EMFILE) {
         report.remedy = "raise RLIMIT_NOFILE (ulimit -n)";
     } else if (found.error == EOPNOTSUPP) {
-        report.remedy = "Linux 5.15 or newer";
+        report.remedy = "use Linux 5.15 or newer";
     }
     return report;
 }
 
-/// Waits for the answer to what was submitted; `call` says in words what that was.
+/// Submits, and waits for the completion. `call` names the submission in a report.
 refusal take_answer(
     io_uring_ring& trial, event& finished, io_uring_ring::completion& answer, const char* call) {
     if (const int error = trial.submit())
@@ -55,11 +55,11 @@ refusal take_answer(
     return {};
 }
 
-/// A read on a worker of the kernel's, back through the event: a sandbox may allow the set-up and
-/// forbid the rest, or the threads.
+/// Reads on a worker of the kernel and waits for the event. A sandbox may allow the set-up but
+/// forbid the rest, or forbid threads.
 refusal try_read(io_uring_ring& trial, event& finished, int file) {
-    static constexpr char call[] = "a trial read by a worker of the kernel's";
-    static char landing; // may be written to after we have given up
+    static constexpr char call[] = "a trial read on a kernel worker";
+    static char landing; // static: the kernel may write here after a timeout
     io_uring_sqe* entry = trial.next_entry();
     io_uring_prep_read(entry, file, &landing, 1, 0);
     entry->flags |= IOSQE_ASYNC;
@@ -86,9 +86,9 @@ refusal try_operations(io_uring_ring& trial, event& finished) {
         return {EPERM, "io_uring_register(IORING_REGISTER_ENABLE_RINGS)"};
     const int file = open_trial_file();
     if (file < 0)
-        return {}; // there is nothing to read in this sandbox: what was set up is believed
+        return {}; // no file to read in this sandbox: trust the set-up
     refusal found = try_read(trial, finished, file);
-    // A signal may come while the kernel makes the worker.
+    // A signal may have interrupted the kernel while it made the worker.
     for (int more = 3; (found.error == ECANCELED || found.error == EINTR) && more != 0; --more)
         found = try_read(trial, finished, file);
     ::close(file);
@@ -101,15 +101,16 @@ engine_trial try_io_uring(const options& opts, trial_depth depth) {
     event finished;
     if (const int error = finished.open())
         return {unavailable({-error, "eventfd"}), {}};
-    // Shared, since a std::function is copied; the first call takes the ring. (Locked memory of a
-    // ring that is closed is given back later: a second one might not find enough.)
+    // Shared, because a std::function is copied. The first call of the factory takes the ring. The
+    // kernel gives locked memory of a closed ring back late, so a second ring might not find
+    // enough.
     const auto trial =
         std::make_shared<std::unique_ptr<io_uring_ring>>(std::make_unique<io_uring_ring>());
     const ring_settings settings = ring_settings::of(opts);
     refusal found = (*trial)->open(settings, finished.descriptor());
     if (!found && depth == trial_depth::with_operations) {
         found = try_operations(**trial, finished);
-        // this thread's now, and the context's thread is not known yet
+        // This thread owns the ring now, but another thread may run the context: make a new ring.
         if (!found && settings.single_issuer) {
             (*trial)->close();
             found = (*trial)->open(settings, finished.descriptor());

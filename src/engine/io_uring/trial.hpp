@@ -3,11 +3,11 @@
 
 #include "selection/engine_trial.hpp"
 
-/// What the table of engines needs of io_uring, without liburing.
+/// The part of the io_uring engine that the table of engines uses, without liburing.
 namespace asio_aio::detail {
 
-/// Does what the engine will do, with the flags of `opts`: set up, submit, be woken, reap, cancel.
-/// The first engine that is made of it has the very ring that was tried.
+/// Tries io_uring with the flags of `opts`: set-up, submission, wake-up, completion, cancellation.
+/// The first engine that the result makes gets the ring of the trial.
 engine_trial try_io_uring(const options& opts, trial_depth depth = trial_depth::with_operations);
 
 } // namespace asio_aio::detail

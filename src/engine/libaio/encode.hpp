@@ -5,14 +5,14 @@
 
 #include <libaio.h>
 
-/// How each kind of operation is expressed for io_submit(2).
+/// Encodes operations for io_submit(2).
 namespace asio_aio::detail {
 
 constexpr bool is_sync(op_kind kind) noexcept {
     return kind == op_kind::sync_all || kind == op_kind::sync_data;
 }
 
-/// Fills in all but the user data. A completion raises `event_descriptor`.
+/// Fills in everything except the user data. The completion raises `event_descriptor`.
 void encode(iocb& entry, const operation& op, int event_descriptor) noexcept;
 
 } // namespace asio_aio::detail

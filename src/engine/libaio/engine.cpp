@@ -25,12 +25,12 @@ no_wait_gate& gate_of(const operation& op) noexcept {
 
 libaio_engine::libaio_engine(std::unique_ptr<libaio_queue> queue, event& finished)
     : finished_(finished), queue_(std::move(queue)) {
-    queue_->count_from_now(); // and not its trial
+    queue_->count_from_now(); // without the calls of the trial
     make_slots();
 }
 
 libaio_engine::~libaio_engine() {
-    op_queue abandoned; // discarded as it goes out of scope
+    op_queue abandoned; // discarded at the end of this function
     stop(abandoned);
 }
 
@@ -60,7 +60,7 @@ pass_reason libaio_engine::why_not(operation& op) const noexcept {
     return is_sync(op.kind) || gate_of(op).try_next() ? pass_reason::none : pass_reason::would_wait;
 }
 
-/// What may have changed since the operation was routed.
+/// Checks what may have changed since the operation was routed.
 pass_reason libaio_engine::why_not_now(const operation& op) const noexcept {
     if (has_failed())
         return pass_reason::unsupported;
@@ -77,7 +77,7 @@ void libaio_engine::submit(op_queue& batch) noexcept {
             ledger_.finish(*op, -ECANCELED);
         else if (const pass_reason why = why_not_now(*op); why != pass_reason::none)
             ledger_.pass(*op, why);
-        else if (ledger_.waiting().empty() && ledger_.has_room()) // in order
+        else if (ledger_.waiting().empty() && ledger_.has_room()) // keeps the order
             encode_into_slot(*op);
         else
             ledger_.waiting().push(op);
@@ -85,7 +85,7 @@ void libaio_engine::submit(op_queue& batch) noexcept {
     work();
 }
 
-/// Hands to the kernel what waits and fits, and takes what the kernel has finished meanwhile.
+/// Submits to the kernel what waits and fits, and takes what the kernel has finished.
 void libaio_engine::work() noexcept {
     encode_waiting();
     if (encoded_.empty() && ledger_.waiting().empty())
@@ -93,7 +93,7 @@ void libaio_engine::work() noexcept {
     enter();
     take_completions();
     if (!ledger_.waiting().empty() && ledger_.all_free())
-        finished_.raise(); // the kernel has nothing left that would wake the loop for the rest
+        finished_.raise(); // the kernel has nothing that would wake the loop for the rest
 }
 
 void libaio_engine::encode_waiting() noexcept {
@@ -101,7 +101,7 @@ void libaio_engine::encode_waiting() noexcept {
         encode_into_slot(*ledger_.waiting().pop());
 }
 
-/// Encodes an operation into a free slot; there is room.
+/// Encodes an operation into a free slot. A slot must be free.
 void libaio_engine::encode_into_slot(operation& op) noexcept {
     const std::size_t index = ledger_.occupy(op);
     iocb& entry = ledger_.slot(index).entry;
@@ -111,7 +111,7 @@ void libaio_engine::encode_into_slot(operation& op) noexcept {
     encoded_.push_back(&entry);
 }
 
-/// Has the kernel take what is encoded; what it has no room for waits again.
+/// Submits what is encoded. Operations for which the kernel has no room wait again.
 void libaio_engine::enter() noexcept {
     const file_size_signal_guard guard(
         std::exchange(writes_encoded_, false) && file_size_signal_guard::is_needed());
@@ -121,22 +121,22 @@ void libaio_engine::enter() noexcept {
         if (result > 0) {
             taken += std::size_t(result);
         } else if (result == 0 || result == -EAGAIN || result == -EINTR) {
-            break; // out of places or memory: again when completions were taken
+            break; // no places or no memory: try again after completions
         } else if (const int error = queue_->submit(nullptr, 0); error != 0) {
-            give_up({-error, "io_submit"}); // refused whatever the operation
+            give_up({-error, "io_submit"}); // refused for any operation
             break;
-        } else { // the error concerns the first operation alone
+        } else { // the error concerns the first operation
             settle_refusal(
                 empty_slot(reinterpret_cast<std::size_t>(encoded_[taken++]->data)), result);
             if (result == -EOPNOTSUPP)
-                break; // or all operations of its file
+                break; // maybe also the other operations of its file
         }
     }
     put_back(taken);
     pass_on_waiting();
 }
 
-/// Has what the kernel has not taken wait again, before all others.
+/// Puts the operations that the kernel has not taken back in front of all that wait.
 void libaio_engine::put_back(std::size_t taken) noexcept {
     for (; encoded_.size() != taken; encoded_.pop_back())
         ledger_.waiting().push_front(
@@ -144,8 +144,8 @@ void libaio_engine::put_back(std::size_t taken) noexcept {
     encoded_.clear();
 }
 
-/// The kernel refuses to be entered: the pool does everything from now on, and the next context
-/// tries anew.
+/// The kernel refuses to be entered. The pool performs everything from now on, and the next context
+/// tries again.
 void libaio_engine::give_up(const refusal& why) noexcept {
     failure_ = why;
     failed_.store(true, std::memory_order_relaxed);
@@ -153,7 +153,7 @@ void libaio_engine::give_up(const refusal& why) noexcept {
     trial_memory::instance().forget(backend::libaio);
 }
 
-/// Gives to the pool what waits and cannot be given to the kernel any more.
+/// Passes operations that wait to the pool, if they can no longer be submitted to the kernel.
 void libaio_engine::pass_on_waiting() noexcept {
     if (!std::exchange(stays_off_kernel_, false))
         return;
@@ -169,11 +169,11 @@ operation& libaio_engine::empty_slot(std::size_t index) noexcept {
     return ledger_.vacate(index);
 }
 
-/// io_submit refuses this operation.
+/// Acts on the error with which io_submit(2) refuses this operation.
 void libaio_engine::settle_refusal(operation& op, int error) noexcept {
     const judgement found = judge_aio_submission(op, error);
     if (found.what == verdict::pass && is_transfer(op.kind) && error == -EOPNOTSUPP) {
-        op.file->refuse(); // its filesystem does not know RWF_NOWAIT
+        op.file->refuse(); // its filesystem does not support RWF_NOWAIT
         stays_off_kernel_ = true;
     }
     if (is_sync(op.kind) && error == -EINVAL)
@@ -192,11 +192,11 @@ void libaio_engine::reap(op_queue& done) noexcept {
         ledger_.take_done(done);
     }
     constexpr int pause_ms = 1;
-    if (pauses) // without it this would be a busy loop
+    if (pauses) // otherwise this would be a busy loop
         ::poll(nullptr, 0, pause_ms);
 }
 
-/// Returns whether the kernel takes nothing although it has nothing: it is out of memory.
+/// Returns true if the kernel takes nothing although it has no operation: it lacks memory.
 bool libaio_engine::work_again() noexcept {
     const std::size_t before = ledger_.waiting().size();
     work();
@@ -218,12 +218,12 @@ void libaio_engine::take(const libaio_queue::completion* completions, std::size_
         settle(empty_slot(std::size_t(completions[i].user_data)), completions[i].result);
 }
 
-/// Does what the verdict on a result says.
+/// Acts on the verdict for a result.
 void libaio_engine::settle(operation& op, int result) noexcept {
     const judgement found =
         judge_aio_completion(op, result, posix_file::is_short_of_end(op, result));
     if (found.what == verdict::proceed) {
-        // the kernel moved what it could without waiting: the caller sees the sum
+        // The kernel moved what it could without waiting. The pool moves the rest.
         op.advance(std::size_t(result));
         gate_of(op).miss();
         return ledger_.pass(op, pass_reason::would_wait);
@@ -252,8 +252,8 @@ void libaio_engine::cancel(file_handle& file) noexcept {
     finished_.raise();
 }
 
-/// The kernel cannot stop what it has (io_cancel(2) is EINVAL for files). What comes back
-/// unfinished ends there.
+/// Finishes `op` if it waits. The kernel cannot cancel operations on files (io_cancel(2) returns
+/// EINVAL). If such an operation comes back unfinished, the judge ends it as cancelled.
 void libaio_engine::cancel(operation& op) noexcept {
     {
         const lock held(mutex_);
@@ -267,12 +267,12 @@ void libaio_engine::stop(op_queue& abandoned) noexcept {
     const lock held(mutex_);
     ledger_.waiting().move_to(abandoned);
     drain();
-    queue_->close(); // before any memory that the kernel was told of is freed
+    queue_->close(); // before the memory is freed that the kernel may use
     ledger_.abandon(abandoned);
 }
 
-/// Waits until the kernel has nothing of this engine. What it has in a child process is the
-/// parent's.
+/// Waits until the kernel has no operation of this engine. In a child process these operations
+/// belong to the parent.
 void libaio_engine::drain() noexcept {
     if (!queue_->is_of_this_process())
         return;
@@ -280,7 +280,8 @@ void libaio_engine::drain() noexcept {
     while (!ledger_.all_free()) {
         const std::size_t count = queue_->take_after_wait(batch, std::size(batch));
         if (count == 0)
-            // refused, and there is no ring to look at: the end of the context waits as well
+            // io_getevents is refused and there is no ring to read: the end of the context waits
+            // instead
             return;
         take(batch, count);
     }
@@ -294,7 +295,7 @@ void libaio_engine::prepare_fork() noexcept {
 
 void libaio_engine::become_child() noexcept {
     const lock held(mutex_);
-    queue_->forget(); // the kernel does not know it in this process
+    queue_->forget(); // the kernel does not know the context in this process
     ledger_.end_slots(-ECANCELED);
     failure_ = queue_->open(queue_->depth());
     failed_.store(bool(failure_), std::memory_order_relaxed);

@@ -16,13 +16,15 @@
 
 namespace asio_aio::detail {
 
-/// Serves reads, writes and syncs of files opened with `direct` by Linux AIO (io_submit(2)).
+/// Performs reads, writes and syncs of files opened with `direct` by Linux AIO (io_submit(2)).
 /**
- * io_submit does on the calling thread what it cannot do otherwise: all of a buffered read or
- * write, and of a direct one whatever has to wait before a device has it. So buffered files go to
- * the pool, and direct operations are submitted with RWF_NOWAIT (Linux 4.14) and go to the pool
- * where the kernel says that it would wait. It does not say so of a device's full queue below a
- * filesystem (seen on 6.18), nor of a write to a frozen filesystem: these wait.
+ * io_submit blocks the calling thread for everything that the kernel cannot perform asynchronously.
+ * That is all of a buffered transfer, and any wait of a direct transfer before a device has it. So
+ * buffered files go to the pool. Direct transfers are submitted with RWF_NOWAIT (Linux 4.14), and
+ * go to the pool if the kernel reports that it would wait.
+ *
+ * In two cases io_submit waits nevertheless: if a device's queue below a filesystem is full (seen
+ * on Linux 6.18), and for a write to a frozen filesystem.
  */
 class libaio_engine final : public engine {
 public:
@@ -46,7 +48,7 @@ public:
 private:
     using lock = std::lock_guard<std::mutex>;
 
-    /// What the kernel has. Its index is the submission's user data.
+    /// An operation that the kernel has. The index of the slot is the submission's user data.
     struct slot {
         operation* op = nullptr;
         iocb entry;
@@ -74,16 +76,16 @@ private:
     event& finished_;
     /// The kernel refuses to be entered for good: the pool serves everything.
     std::atomic<bool> failed_{false};
-    std::atomic<bool> has_syncs_{true}; ///< Until the kernel refuses one (before Linux 4.18).
+    std::atomic<bool> has_syncs_{true}; ///< False if the kernel refused a sync (before Linux 4.18).
 
-    /// Guards everything below. The kernel is entered under it, so `cancel` may wait for a batch to
-    /// be taken; to start an operation does not need it.
+    /// Guards everything below. The kernel is entered under it, so `cancel` may wait until the
+    /// kernel has taken a batch. The start of an operation does not lock it.
     mutable std::mutex mutex_;
     std::unique_ptr<libaio_queue> queue_; ///< Never null.
     operation_ledger<slot> ledger_;
     /// Has room for all slots; empty except while the kernel is entered.
     std::vector<iocb*> encoded_;
-    bool stays_off_kernel_ = false; ///< Something that waits may have to go to the pool.
+    bool stays_off_kernel_ = false; ///< An operation that waits may have to go to the pool.
     bool writes_encoded_ = false;   ///< SIGXFSZ must not reach the thread that enters.
     refusal failure_;               ///< Why `failed_` is set.
 };

@@ -7,8 +7,10 @@
 namespace asio_aio::detail {
 namespace {
 
-/// True for results with which the kernel says that it would have waited.
-/** Linux 4 may report EIO instead (scylladb issue 3996). The pool finds a true EIO again. */
+/// True for results with which the kernel reports that it would have waited.
+/**
+ * Linux 4 may report EIO instead (scylladb issue 3996). After a true EIO the pool gets EIO as well.
+ */
 bool would_wait(op_kind kind, int result) noexcept {
     return result == -EAGAIN || result == -EBUSY || result == -EINTR ||
         (result == -EIO && is_transfer(kind));

@@ -14,7 +14,7 @@
 namespace asio_aio::detail {
 namespace {
 
-constexpr unsigned least_depth = 16; // below it the kernel's batching is lost
+constexpr unsigned least_depth = 16; // in smaller contexts the kernel's batching is lost
 
 } // namespace
 
@@ -34,11 +34,11 @@ refusal libaio_queue::open(unsigned depth) noexcept {
     return {};
 }
 
-/// Linux 7.2 does so by itself: all kernels then give a child process the same.
-/** Where madvise(2) is refused, a child process keeps the map until it ends. */
+/// Removes the ring's mapping from child processes, as Linux 7.2 does by itself.
+/** If madvise(2) is refused, a child process keeps the mapping until it exits. */
 void libaio_queue::keep_from_children() noexcept {
     const auto page = std::size_t(::sysconf(_SC_PAGESIZE));
-    // The kernel maps whole pages, and counts the events that fit.
+    // The kernel maps whole pages; `size` counts the events that fit into them.
     const std::size_t bytes = offsetof(shared_ring, events) + ring()->size * sizeof(io_event);
     ::madvise(context_, (bytes + page - 1) / page * page, MADV_DONTFORK);
 }
@@ -56,7 +56,7 @@ void libaio_queue::close() noexcept {
 }
 
 void libaio_queue::forget() noexcept {
-    context_ = nullptr; // and no munmap: something else may lie at that address since the fork
+    context_ = nullptr; // without munmap: the address may hold something else since the fork
 }
 
 bool libaio_queue::is_of_this_process() const noexcept {
@@ -77,7 +77,7 @@ std::size_t libaio_queue::take_after_wait(completion* to, std::size_t room) noex
     if (count == 0)
         count = take_from_kernel(to, room, 1);
     constexpr int pause_ms = 1;
-    // the call is refused, to a program that has locked itself in since
+    // io_getevents is refused, because the program restricted itself after the trial
     while (count == 0 && reads_ring_) {
         ::poll(nullptr, 0, pause_ms);
         count = take(to, room);
@@ -88,15 +88,14 @@ std::size_t libaio_queue::take_after_wait(completion* to, std::size_t room) noex
 int libaio_queue::ask_kernel() noexcept {
     io_event none;
     timespec no_wait{0, 0};
-    // Of its own system call: the library's function sees in the ring that there is nothing, and
-    // asks nobody.
+    // A direct system call: the library's function would see an empty ring and return without one.
     const long result = ::syscall(SYS_io_getevents, context_, 0L, 1L, &none, &no_wait);
     return result < 0 ? -errno : 0;
 }
 
 std::size_t libaio_queue::take_from_ring(completion* to, std::size_t room) noexcept {
     shared_ring& shared = *ring();
-    // the events before it are written
+    // acquire: the kernel wrote the events before it moved the tail
     const unsigned tail = __atomic_load_n(&shared.tail, __ATOMIC_ACQUIRE);
     unsigned head = shared.head;
     std::size_t count = 0;

@@ -18,26 +18,26 @@ public:
     libaio_queue& operator=(const libaio_queue&) = delete;
     ~libaio_queue() { close(); }
 
-    /// Makes a context for `depth` operations; for fewer where the system has no more left
+    /// Makes a context for `depth` operations, or for fewer if the system has fewer places left
     /// (fs.aio-max-nr).
     refusal open(unsigned depth) noexcept;
 
-    /// Ends the context, and returns when the kernel has nothing of it any more (io_destroy(2)): at
+    /// Destroys the context, and returns when the kernel has let go of it (io_destroy(2)). Takes at
     /// least some 30 ms.
     void close() noexcept;
 
-    /// In a child process, which has neither the parent's context nor the ring's map: `open` may be
-    /// called again.
+    /// For a child process, which has neither the parent's context nor the ring's mapping.
+    /// Afterwards `open` may be called again.
     void forget() noexcept;
 
-    /// Operations that it holds at most.
+    /// The most operations that the context holds.
     unsigned depth() const noexcept { return depth_; }
 
-    /// Whether this process made the context: a child process must not touch it.
+    /// True if this process made the context. A child process must not access it.
     bool is_of_this_process() const noexcept;
 
-    /// Has the kernel take operations: how many of the first ones it has taken, or -errno of the
-    /// first.
+    /// Submits operations. Returns the number of operations that the kernel has taken, from the
+    /// first one on, or -errno for the first one.
     int submit(iocb** entries, std::size_t count) noexcept;
 
     struct completion {
@@ -48,23 +48,23 @@ public:
     /// Takes up to `room` completions.
     std::size_t take(completion* to, std::size_t room) noexcept;
 
-    /// The same, and waits until there is one; 0 where there is no way to wait.
+    /// As `take`, but waits for a completion. Returns 0 if it cannot wait.
     std::size_t take_after_wait(completion* to, std::size_t room) noexcept;
 
-    /// 0, or -errno where the kernel refuses io_getevents(2), by which is waited.
+    /// Returns 0, or -errno if the kernel refuses io_getevents(2).
     int ask_kernel() noexcept;
 
-    /// Number of calls of io_submit(2) and io_getevents(2), and from when on they count.
+    /// The number of calls of io_submit(2) and io_getevents(2) since `count_from_now`.
     std::uint64_t calls() const noexcept { return calls_; }
     void count_from_now() noexcept { calls_ = 0; }
 
 private:
-    /// What the kernel shares with the program at the address that it calls the context (fs/aio.c,
+    /// The memory that the kernel shares with the program; its address is the context (fs/aio.c,
     /// struct aio_ring).
     struct shared_ring {
         unsigned id;
         unsigned size; ///< In events.
-        unsigned head; ///< Ours to move.
+        unsigned head; ///< The program moves it.
         unsigned tail;
         unsigned magic;
         unsigned compatible_features;
@@ -81,7 +81,7 @@ private:
 
     io_context_t context_ = nullptr;
     unsigned depth_ = 0;
-    bool reads_ring_ = false; ///< Else io_getevents(2) is called: gVisor has no ring.
+    bool reads_ring_ = false; ///< False on gVisor, which has no ring: io_getevents(2) is called.
     pid_t process_ = 0;
     std::uint64_t calls_ = 0;
 };

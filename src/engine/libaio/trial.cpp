@@ -23,7 +23,7 @@ engine_report unavailable(const refusal& found) {
         report.reason += "; " + who;
         report.remedy = has_seccomp_filter()
             ? "allow io_setup, io_submit, io_getevents and io_destroy in the seccomp profile"
-            : "a kernel with CONFIG_AIO, and a security policy that allows it";
+            : "use a kernel with CONFIG_AIO, and a security policy that allows it";
     } else if (found.error == EAGAIN) {
         const std::string used = read_line("/proc/sys/fs/aio-nr"),
                           most = read_line("/proc/sys/fs/aio-max-nr");
@@ -35,14 +35,14 @@ engine_report unavailable(const refusal& found) {
     } else if (found.error == EMFILE) {
         report.remedy = "raise RLIMIT_NOFILE (ulimit -n)";
     } else if (found.error == EINVAL) {
-        report.remedy = "Linux 4.14 or newer";
+        report.remedy = "use Linux 4.14 or newer";
     }
     return report;
 }
 
-/// A read, with or without RWF_NOWAIT, back through the event: 0 or -errno of io_submit.
+/// Submits a read that raises the event. Returns 0 or -errno of io_submit(2).
 int submit_read(libaio_queue& trial, const event& finished, int file, int flags) {
-    static char landing; // may be written to after we have given up
+    static char landing; // static: the kernel may write here after a timeout
     iocb entry;
     io_prep_pread(&entry, file, &landing, 1, 0);
     io_set_eventfd(&entry, finished.descriptor());
@@ -54,7 +54,7 @@ int submit_read(libaio_queue& trial, const event& finished, int file, int flags)
 
 refusal try_read(libaio_queue& trial, const event& finished, int file) {
     int error = submit_read(trial, finished, file, RWF_NOWAIT);
-    if (error == -EOPNOTSUPP) // the kernel knows the flag, and the filesystem of this file does not
+    if (error == -EOPNOTSUPP) // the kernel knows the flag, but not the filesystem of this file
         error = submit_read(trial, finished, file, 0);
     if (error != 0)
         return {-error, error == -EINVAL ? "io_submit with RWF_NOWAIT" : "io_submit"};
@@ -62,7 +62,7 @@ refusal try_read(libaio_queue& trial, const event& finished, int file) {
     static constexpr char call[] = "a trial read";
     if (!wait_for_event(finished.descriptor()) || trial.take(&answer, 1) != 1)
         return {ETIMEDOUT, call};
-    // Also where it says that it would wait, or that this file cannot be asked so: it came back.
+    // Also EAGAIN (the kernel would wait) and EOPNOTSUPP: the completion came back.
     const bool answered =
         answer.result >= 0 || answer.result == -EAGAIN || answer.result == -EOPNOTSUPP;
     return answered ? refusal{} : refusal{-answer.result, call};
@@ -71,7 +71,7 @@ refusal try_read(libaio_queue& trial, const event& finished, int file) {
 refusal try_operations(libaio_queue& trial, const event& finished) {
     const int file = open_trial_file();
     if (file < 0)
-        return {}; // there is nothing to read in this sandbox: what was set up is believed
+        return {}; // no file to read in this sandbox: trust the set-up
     const refusal found = try_read(trial, finished, file);
     ::close(file);
     if (found)

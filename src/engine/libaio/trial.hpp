@@ -3,11 +3,11 @@
 
 #include "selection/engine_trial.hpp"
 
-/// What the table of engines needs of Linux AIO, without libaio.
+/// The part of the libaio engine that the table of engines uses, without libaio.
 namespace asio_aio::detail {
 
-/// Does what the engine will do: set up, submit without waiting, be woken, reap. The engine that is
-/// made of it has the very context that was tried.
+/// Tries Linux AIO: set-up, submission with RWF_NOWAIT, wake-up, completion. The engine that the
+/// result makes gets the context of the trial.
 engine_trial try_libaio(const options& opts, trial_depth depth = trial_depth::with_operations);
 
 } // namespace asio_aio::detail

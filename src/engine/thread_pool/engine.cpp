@@ -18,7 +18,7 @@ thread_pool_engine::thread_pool_engine(const thread_pool_settings& settings, eve
 }
 
 thread_pool_engine::~thread_pool_engine() {
-    op_queue abandoned; // discarded as it goes out of scope
+    op_queue abandoned; // discarded at the end of this function
     stop(abandoned);
 }
 
@@ -48,7 +48,7 @@ void thread_pool_engine::queue(operation* op) noexcept {
     (is_slow(op->kind) ? slow_ : fast_).push(op);
 }
 
-/// Ends an operation that no worker had. Returns false where a worker has to close its file first.
+/// Ends an operation that no worker had. Returns false if a worker has to close its file first.
 bool thread_pool_engine::abort(operation* op) noexcept {
     op->take_result(-ECANCELED);
     if (op->state() == op_state::to_close) {
@@ -67,7 +67,7 @@ void thread_pool_engine::reap(op_queue& done) noexcept {
         stranded = is_stranded();
     }
     constexpr int pause_ms = 1;
-    if (stranded && !find_worker()) // without a pause this would be a busy loop
+    if (stranded && !find_worker()) // otherwise this would be a busy loop
         ::poll(nullptr, 0, pause_ms);
 }
 
@@ -85,12 +85,12 @@ void thread_pool_engine::cancel(file_handle& file) noexcept {
         finished_.raise();
 }
 
-/// A system call that runs cannot be stopped, but is not tried again.
+/// Ends `op` if it waits. A running system call is not stopped, but it is not repeated.
 void thread_pool_engine::cancel(operation& op) noexcept {
     {
         const lock held(mutex_);
         backlog& waiting = is_slow(op.kind) ? slow_ : fast_;
-        if (!waiting.holds(op) || op.state() == op_state::to_close) // which has its result
+        if (!waiting.holds(op) || op.state() == op_state::to_close) // has its result
             return;
         waiting.remove(op);
         if (!abort(&op))
@@ -106,7 +106,7 @@ void thread_pool_engine::stop(op_queue& abandoned) noexcept {
     fast_.move_to(abandoned);
     slow_.move_to(abandoned);
     end_workers(held);
-    fast_.move_to(abandoned); // what the workers would have repeated
+    fast_.move_to(abandoned); // operations that the workers put back
     slow_.move_to(abandoned);
     abandoned.splice(done_);
 }
@@ -124,7 +124,7 @@ void thread_pool_engine::prepare_fork() noexcept {
 }
 
 void thread_pool_engine::become_child() noexcept {
-    forget_workers(done_); // none, after `prepare_fork`
+    forget_workers(done_); // there are none after `prepare_fork`
     process_ = ::getpid();
     cancel_repeats(fast_);
     cancel_repeats(slow_);
@@ -141,10 +141,11 @@ void thread_pool_engine::cancel_repeats(backlog& from) noexcept {
     }
 }
 
-/// In a child process, which has the calling thread alone: ends what the workers had.
+/// For a child process, which has only the calling thread. Ends the operations that the workers
+/// had.
 void thread_pool_engine::forget_workers(op_queue& abandoned) noexcept {
-    // A worker may hold the mutex or wait for a condition. It never leaves them here, and to
-    // destroy a condition would wait for it.
+    // A worker may have held the mutex or waited for a condition at the fork. It does not exist
+    // here, so the destructor of a condition would wait for it for ever.
     new (&mutex_) std::mutex;
     new (&work_available_) std::condition_variable;
     new (&all_ended_) std::condition_variable;

@@ -19,22 +19,21 @@ namespace asio_aio::detail {
 struct thread_pool_settings {
     unsigned max_threads = 32;
 
-    /// A worker that had nothing to do for so long ends, unless it is the last.
+    /// A worker ends after this time without work, unless it is the last one.
     std::chrono::milliseconds idle_time = std::chrono::seconds(10);
 
-    /// Where no thread at all can be made, operations wait so long for the first, and then fail.
+    /// If no thread can be started, operations wait this long for the first one. Then they fail.
     std::chrono::milliseconds thread_patience = std::chrono::seconds(5);
 
-    /// What a worker calls for an operation. Tests replace it.
+    /// The function that a worker calls for an operation. Tests replace it.
     int (*perform)(operation&) noexcept = &posix_file::perform;
 };
 
-/// Serves every kind of operation by a system call on a thread of its own. Plain POSIX but for what
-/// posix_file calls.
+/// Performs every kind of operation by a system call on one of its threads.
 /**
- * The number of tasks may be limited (RLIMIT_NPROC, pids.max). The first worker is therefore kept
- * for the engine's life; where it cannot be made, operations wait, and `submit` and `reap` try
- * again.
+ * Uses only POSIX, apart from posix_file. The number of tasks may be limited (RLIMIT_NPROC,
+ * pids.max). The engine therefore keeps its first worker until it ends. If the first worker cannot
+ * be started, operations wait, and `submit` and `reap` try again.
  */
 class thread_pool_engine final : public engine {
 public:
@@ -78,28 +77,28 @@ private:
     void cancel_repeats(backlog& from) noexcept;
 
     const thread_pool_settings settings_;
-    /// Workers that slow kinds may occupy together, so that reads go on during syncs.
+    /// The number of workers that slow kinds may occupy, so that reads continue during syncs.
     const unsigned max_slow_;
     event& finished_;
-    pid_t process_; ///< Whose threads the workers are.
+    pid_t process_; ///< The process of the workers.
 
-    /// Guards everything below. No call on a file is made under it, close(2) included.
+    /// Guards everything below. No call on a file is made under it, not even close(2).
     mutable std::mutex mutex_;
     std::condition_variable work_available_;
     std::condition_variable all_ended_;
     backlog fast_{waiting_at::pool};
     backlog slow_{waiting_at::pool_slow};
     op_queue done_;
-    /// To be repeated when the workers that are ending have ended.
+    /// Operations to repeat after the workers that are ending have ended.
     op_queue postponed_;
-    std::vector<operation*> running_; ///< Room for `max_threads` is reserved: never grows.
+    std::vector<operation*> running_; ///< Never grows: room for `max_threads` is reserved.
     unsigned workers_ = 0;
     unsigned idle_ = 0;
     unsigned slow_running_ = 0;
     bool slow_next_ = false;
-    /// Operations wait for the first worker; zero: none does.
+    /// Since when operations wait for the first worker; zero if none does.
     std::chrono::steady_clock::time_point stranded_since_;
-    /// Workers end as soon as they find nothing to do.
+    /// Workers end as soon as they find no work.
     bool ending_ = false;
     std::uint64_t calls_ = 0, repeated_ = 0;
     pthread_t last_ended_{}; ///< Has joined all that ended before it; valid if `any_ended_`.

@@ -5,7 +5,7 @@
 
 namespace asio_aio::detail {
 
-/// Judges what a system call returned.
+/// Judges the result of a system call.
 judgement judge_call(const operation& op, int result) noexcept;
 
 } // namespace asio_aio::detail

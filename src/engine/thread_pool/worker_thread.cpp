@@ -9,8 +9,8 @@
 namespace asio_aio::detail {
 namespace {
 
-/// The thread-local storage of the modules that the program was started with: glibc takes it from
-/// each thread's stack.
+/// The size of the thread-local storage of all loaded modules. glibc takes it from each thread's
+/// stack.
 std::size_t thread_local_bytes() noexcept {
     std::size_t bytes = 0;
     const auto add = [](dl_phdr_info* module, std::size_t, void* sum) {
@@ -24,15 +24,15 @@ std::size_t thread_local_bytes() noexcept {
     return bytes;
 }
 
-/// The stack of a worker. System calls need little of it; the rest is for the C library and
+/// The stack size of a worker. System calls need little of it; the rest is for the C library and
 /// sanitizers.
 /**
- * Not the default of 8 MiB: under mlockall(2) all of a stack is memory, and it counts where memory
- * may not be overcommitted.
+ * Smaller than the default of 8 MiB. With mlockall(2) the whole stack occupies memory, and without
+ * overcommit it counts against the limit.
  */
 std::size_t worker_stack_bytes() noexcept {
     constexpr std::size_t for_calls = 256 * 1024;
-    // it does not grow: dlopen(3) takes it elsewhere
+    // computed once: glibc takes the storage of modules loaded later from elsewhere (dlopen(3))
     static const std::size_t bytes = for_calls + thread_local_bytes();
     return bytes;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The threads of the pool: what each does, and how many there are.
+// The workers of the pool: what each one does, and how many there are.
 #include "engine/thread_pool/engine.hpp"
 
 #include "engine/thread_pool/judge.hpp"
@@ -52,7 +52,7 @@ operation* thread_pool_engine::take() noexcept {
     const bool slow_may_run = !slow_.empty() && slow_running_ < max_slow_;
     if (fast_.empty() && !slow_may_run)
         return nullptr;
-    // In turn where both wait: neither kind starves the other.
+    // Alternates if both kinds wait, so that neither starves the other.
     const bool slow = slow_may_run && (fast_.empty() || slow_next_);
     slow_next_ = !slow;
     operation* op = (slow ? slow_ : fast_).pop();
@@ -62,38 +62,38 @@ operation* thread_pool_engine::take() noexcept {
     return op;
 }
 
-/// Performs an operation on this worker. False if it has to be repeated.
+/// Performs an operation on this worker. Returns false if it has to be repeated.
 bool thread_pool_engine::perform(operation& op) noexcept {
     if (op.state() == op_state::to_close) {
         op.close_file();
         return true;
     }
-    if (op.is_cancelled()) { // between two queues, where `cancel` could not find it
+    if (op.is_cancelled()) { // between two queues `cancel` could not find it
         op.take_result_and_close(-ECANCELED);
         return true;
     }
     const int result = settings_.perform(op);
     if (op.passed == pass_reason::refused && result >= 0 && op.file)
-        op.file->refuse(); // the engine was wrong about the file, and not about this operation
+        op.file->refuse(); // the operation was valid, so the engine cannot serve the file
     const judgement found = judge_call(op, result);
     if (found.what == verdict::retry) {
         constexpr int pause_ms = 1;
-        ::poll(nullptr, 0, pause_ms); // without it this would be a busy loop
+        ::poll(nullptr, 0, pause_ms); // otherwise this would be a busy loop
         return false;
     }
-    // here and not on the loop's thread: to close a file may wait
+    // on this thread and not on the loop's, because close(2) may block
     op.take_result_and_close(found.result);
     return true;
 }
 
-/// Files what a worker had: as finished, or behind the others to be repeated.
+/// Puts an operation away after a worker had it: as finished, or behind the others to be repeated.
 void thread_pool_engine::put_away(operation& op, bool finished) noexcept {
     running_.erase(std::find(running_.begin(), running_.end(), &op));
     slow_running_ -= is_slow(op.kind);
     if (finished)
         return done_.push(&op);
     ++repeated_;
-    if (ending_) // else this worker would never end
+    if (ending_) // otherwise this worker would never end
         postponed_.push(&op);
     else
         queue(&op);
@@ -103,14 +103,15 @@ bool thread_pool_engine::has_work() const noexcept {
     return !fast_.empty() || (!slow_.empty() && slow_running_ < max_slow_);
 }
 
-/// Returns false when it is time to end: after idling, or because the engine ends its workers.
+/// Waits for work. Returns false if the worker has to end, because it was idle or the engine ends
+/// its workers.
 bool thread_pool_engine::wait_for_work(lock& held) noexcept {
     if (ending_)
         return false;
     const auto is_called = [this] { return has_work() || ending_; };
     ++idle_;
     bool woken = work_available_.wait_for(held, settings_.idle_time, is_called);
-    if (!woken && workers_ == 1) { // another might not be had when it is needed
+    if (!woken && workers_ == 1) { // another one might not start when it is needed
         work_available_.wait(held, is_called);
         woken = true;
     }
@@ -120,8 +121,8 @@ bool thread_pool_engine::wait_for_work(lock& held) noexcept {
 
 // --- The number of workers ---
 
-/// One more worker at a time: whoever was called takes an operation and calls the next, so the loop
-/// pays for one wake-up a batch.
+/// Decides how to get one more worker. Each worker that was woken wakes the next one, so the loop
+/// pays for one wake-up for each batch.
 thread_pool_engine::help thread_pool_engine::plan_help() noexcept {
     if (!has_work())
         return help::none;
@@ -133,7 +134,7 @@ thread_pool_engine::help thread_pool_engine::plan_help() noexcept {
     return help::new_worker;
 }
 
-/// Returns whether the help came.
+/// Wakes or starts a worker. Returns false if a worker could not be started.
 bool thread_pool_engine::give(help wanted) noexcept {
     if (wanted == help::idle_worker)
         work_available_.notify_one();
@@ -146,8 +147,8 @@ bool thread_pool_engine::give(help wanted) noexcept {
     return false;
 }
 
-/// A thread could not be made: the others do the work. Where there is none, the operations wait,
-/// and fail in the end.
+/// Handles a thread that could not be started. The other workers continue. If there are none, the
+/// operations wait, and fail after `thread_patience`.
 void thread_pool_engine::manage_without() noexcept {
     using clock = std::chrono::steady_clock;
     op_queue failed;
@@ -168,21 +169,21 @@ void thread_pool_engine::manage_without() noexcept {
         if (op.state() == op_state::to_close)
             op.close_file();
         else
-            op.take_result_and_close(-ENOMEM); // pthread_create's EAGAIN, in the words of its cause
+            op.take_result_and_close(-ENOMEM); // the cause of EAGAIN from pthread_create
     });
     {
         const lock held(mutex_);
         done_.splice(failed);
     }
-    finished_.raise(); // in any case: the loop calls `reap`, which tries again to make a worker
+    finished_.raise(); // always: the loop calls `reap`, which tries again
 }
 
-/// Whether operations wait and nobody will take them.
+/// True if operations wait and there is no worker.
 bool thread_pool_engine::is_stranded() const noexcept {
     return workers_ == 0 && has_work();
 }
 
-/// Tries again to make the first worker; returns whether there is one, or no need for one.
+/// Tries again to start the first worker. Returns false if this failed.
 bool thread_pool_engine::find_worker() noexcept {
     help wanted = help::none;
     {
@@ -193,8 +194,8 @@ bool thread_pool_engine::find_worker() noexcept {
     return give(wanted);
 }
 
-/// The last step of a worker. Each joins the one that ended before it, so that one is left for
-/// `end_workers`.
+/// The last step of a worker. Each worker joins the one that ended before it, and `end_workers`
+/// joins the last one.
 void thread_pool_engine::leave(lock& held) noexcept {
     const pthread_t before = std::exchange(last_ended_, pthread_self());
     const bool join_before = std::exchange(any_ended_, true);
@@ -213,7 +214,7 @@ void thread_pool_engine::end_workers(lock& held) noexcept {
     while (operation* op = postponed_.pop())
         queue(op);
     if (!fast_.empty() || !slow_.empty())
-        finished_.raise(); // for `reap`, which makes a worker again
+        finished_.raise(); // for `reap`, which starts a worker again
     if (!std::exchange(any_ended_, false))
         return;
     const pthread_t last = last_ended_;

@@ -11,7 +11,7 @@
 
 namespace asio_aio::detail {
 
-/// Who can be asked to cancel an operation.
+/// Cancels operations on behalf of the gate.
 class canceller {
 public:
     /// `op` stays alive during the call.
@@ -21,15 +21,15 @@ protected:
     ~canceller() = default;
 };
 
-/// The way from a cancellation slot to its operation. The gate outlives both, so that a late
-/// emission finds it closed.
+/// Connects cancellation slots to operations. The gate outlives both: a signal that is emitted late
+/// finds it closed.
 /**
- * A slot holds the operation's name. The gate finds the operation by that name in constant time, if
+ * A slot holds the operation's name. The gate finds the operation by this name in constant time, if
  * the operation is still in flight. Thread-safe.
  */
 class cancel_gate {
 public:
-    /// The name of an operation; never given twice.
+    /// The name of an operation; never used for a second one.
     struct name {
         std::uint32_t index;
         std::uint64_t number;
@@ -39,7 +39,7 @@ public:
     cancel_gate(const cancel_gate&) = delete;
     cancel_gate& operator=(const cancel_gate&) = delete;
 
-    /// Gives `op` a name until `remove`; throws std::bad_alloc.
+    /// Gives `op` a name, which is valid until `remove`. Throws std::bad_alloc.
     name add(operation& op) {
         const std::lock_guard<std::mutex> held(mutex_);
         if (first_free_ == operation::not_registered) {
@@ -54,7 +54,8 @@ public:
         return {op.cancel_index, mine.number};
     }
 
-    /// Forgets `op`, which is about to end. After it no call of the canceller for `op` is running.
+    /// Removes `op`, which is about to end. When it returns, no call of the canceller for `op` is
+    /// running.
     void remove(operation& op) noexcept {
         const std::lock_guard<std::mutex> held(mutex_);
         const std::uint32_t index = std::exchange(op.cancel_index, operation::not_registered);
@@ -81,16 +82,17 @@ private:
         std::uint32_t next_free = operation::not_registered;
     };
 
-    /// Guards everything below, also while an operation is cancelled, so that the operation does
-    /// not end meanwhile. No handler runs under it, and no descriptor is closed.
+    /// Guards everything below. It is held while an operation is cancelled, so that the operation
+    /// does not end meanwhile. No handler runs under it, and no descriptor is closed.
     std::mutex mutex_;
     canceller* target_;
-    std::vector<entry> entries_; ///< As many as operations with a slot were in flight at once.
+    std::vector<entry> entries_; ///< Grows to the largest number of registered operations.
     std::uint32_t first_free_ = operation::not_registered;
     std::uint64_t last_number_ = 0;
 };
 
-/// The registration of an operation that is being started; an exception before `keep` ends it.
+/// The registration of an operation that is being started. The destructor removes it, unless `keep`
+/// was called.
 class cancel_registration {
 public:
     cancel_registration(cancel_gate& gate, operation& op)

@@ -17,12 +17,12 @@ class operation;
 enum class waiting_at : unsigned char { kernel_engine, pool, pool_slow };
 constexpr std::size_t waiting_at_count = std::size_t(waiting_at::pool_slow) + 1;
 
-/// Decides, per file, whether it pays to try what must not wait: a read at initiation, a write by
+/// Decides for one file whether to try I/O that must not wait: an inline read, or an operation of
 /// libaio.
 /**
- * Each miss in a row doubles the number of operations that are not tried, up to 63: a file that is
- * not in memory pays one short system call in 64 reads. The counts are hints: threads may overwrite
- * each other's.
+ * Each miss in a row doubles the number of operations that are skipped after it, up to 63. So a
+ * file that is not in memory costs one short system call in 64 reads. The counts are hints: threads
+ * may overwrite each other's.
  */
 class no_wait_gate {
 public:
@@ -47,7 +47,7 @@ public:
         skip_.store(std::uint8_t((1u << misses) - 1), std::memory_order_relaxed);
     }
 
-    /// The filesystem cannot do it without waiting: not tried again on this file.
+    /// Turns tries off for this file, because the filesystem cannot perform them.
     void refuse() noexcept { skip_.store(never, std::memory_order_relaxed); }
 
 private:
@@ -58,32 +58,32 @@ private:
     std::atomic<std::uint8_t> skip_{0};
 };
 
-/// What matters of a file's type.
+/// The file types that the library distinguishes.
 enum class file_type : unsigned char { regular, block_device, other };
 
-/// How a read can do without waiting for a disk.
+/// How the library finds out that a read will not wait for a disk.
 enum class memory_test : unsigned char {
-    no_wait,   ///< RWF_NOWAIT, which the filesystem may refuse.
-    mincore,   ///< By asking first: overlayfs refuses RWF_NOWAIT.
-    not_needed ///< All of the file is in memory, but for swap: tmpfs, which refuses RWF_NOWAIT.
+    no_wait,   ///< The kernel does, by RWF_NOWAIT, which a filesystem may refuse.
+    mincore,   ///< By mincore(2) first, because overlayfs refuses RWF_NOWAIT.
+    not_needed ///< The whole file is in memory, except for swap: tmpfs.
 };
 
-/// What was learned of a file when it was opened.
+/// What the library found out when the file was opened.
 struct file_traits {
     bool direct = false; ///< Opened with O_DIRECT.
     file_type type = file_type::other;
     memory_test in_memory = memory_test::no_wait;
-    direct_alignment required{1, 1}; ///< Powers of two; 1 where nothing is required or known.
+    direct_alignment required{1, 1}; ///< Powers of two; 1 if nothing is required or known.
 };
 
-/// Bytes that one system call moves at most (read(2), NOTES): INT_MAX rounded down to a page.
+/// The most bytes that one system call moves (read(2), NOTES): INT_MAX rounded down to a page.
 inline constexpr std::size_t max_transfer_bytes = 0x7ffff000;
 
-/// A descriptor with its count of users; the last one closes it.
+/// A descriptor and the number of its users; the last user closes it.
 /**
- * The file object is one user; so is each operation that an engine may yet give to the kernel, the
- * first time or again. While any of them is left the number stays open, so it cannot be given to
- * another file under an operation's feet.
+ * The file object is a user, and so is each operation that an engine may still give to the kernel.
+ * The descriptor stays open while there are users. So the kernel cannot give its number to another
+ * file while an operation may still use it.
  */
 class file_handle {
 public:
@@ -98,37 +98,36 @@ public:
     bool regular() const noexcept { return traits_.type == file_type::regular; }
     memory_test in_memory() const noexcept { return traits_.in_memory; }
 
-    /// A regular file or a block device: positions mean the same to every engine.
+    /// True for regular files and block devices: positions mean the same to every engine.
     bool is_storage() const noexcept { return traits_.type != file_type::other; }
 
-    /// The pool does all operations: the engine, or the filesystem behind it, refused one that the
-    /// pool then did, or the filesystem is known for it.
+    /// True if the pool performs all operations on this file. Either a kernel engine refused an
+    /// operation that the pool then performed, or the filesystem needs a thread.
     bool refused() const noexcept { return refused_.load(std::memory_order_relaxed); }
     void refuse() noexcept { refused_.store(true, std::memory_order_relaxed); }
 
-    /// Whether direct I/O may be tried; the arguments are all addresses, and the offset and all
-    /// lengths, or-ed together.
+    /// Returns whether the alignment of a request allows direct I/O.
     /**
-     * What the kernel does with misaligned requests depends on their size, the device and the
-     * engine: those that break the alignment that it reports are refused here, in the same way
-     * everywhere.
+     * `addresses` are all addresses or-ed together; `offsets` are the offset and all lengths or-ed
+     * together. What the kernel does with a misaligned request depends on its size, the device and
+     * the engine. The library therefore refuses requests that do not have the reported alignment.
      */
     bool accepts(std::uintptr_t addresses, std::uint64_t offsets) const noexcept {
         return (addresses & (traits_.required.memory - 1)) == 0 &&
             (offsets & (traits_.required.offset - 1)) == 0;
     }
 
-    /// Bytes of one transfer at most: what is cut off leaves whole blocks, so that direct I/O takes
-    /// the rest.
+    /// The most bytes of one transfer. A longer transfer is cut at a whole block, so that the rest
+    /// is aligned for direct I/O.
     std::size_t max_transfer() const noexcept {
         return max_transfer_bytes & ~(traits_.required.offset - 1);
     }
 
-    /// Whether it pays to try to read, or to write, without waiting.
+    /// Decides whether to try a read, or a write, that must not wait.
     no_wait_gate& reads() noexcept { return reads_; }
     no_wait_gate& writes() noexcept { return writes_; }
 
-    /// Which bytes are in memory; for `memory_test::mincore`.
+    /// The bytes that are in memory, for `memory_test::mincore`.
     residency_map& residency() noexcept { return residency_; }
 
     /// Cancels the operations that were started before the one with this number. The caller's mutex
@@ -141,17 +140,17 @@ public:
         return number < cancelled_before_.load(std::memory_order_relaxed);
     }
 
-    /// The first of the file's operations that wait in one backlog, whose owner's mutex guards
-    /// this.
+    /// The first operation of this file that waits in one backlog. The mutex of the backlog's owner
+    /// guards it.
     operation*& chain(waiting_at where) noexcept { return chains_[std::size_t(where)]; }
 
-    /// Whether an operation that writes uses it.
+    /// True if an operation that is marked as a writer uses the file.
     bool is_written() const noexcept { return writers_.load(std::memory_order_relaxed) != 0; }
 
 private:
     friend class file_ref;
 
-    int descriptor_; // -1 once it was given away
+    int descriptor_; // -1 after `release` gave it away
     const file_traits traits_;
     std::atomic<bool> refused_{false};
     no_wait_gate reads_;
@@ -163,14 +162,14 @@ private:
     operation* chains_[waiting_at_count] = {};
 };
 
-/// One use of a file_handle.
+/// A share in a file_handle.
 class file_ref {
 public:
     file_ref() = default;
 
-    /// Becomes the first user of `descriptor` and owns it; throws std::bad_alloc and leaves it
-    /// alone.
-    /** Without `finds_memory` no other way than RWF_NOWAIT is taken to read what is in memory. */
+    /// Takes over `descriptor` as its first user. Throws std::bad_alloc and then leaves the
+    /// descriptor alone.
+    /** If `finds_memory` is false, inline reads use only RWF_NOWAIT. */
     static file_ref adopt(int descriptor, bool finds_memory = true);
 
     file_ref(const file_ref& other) noexcept : handle_(other.handle_) {
@@ -193,27 +192,26 @@ public:
     explicit operator bool() const noexcept { return handle_ != nullptr; }
     file_handle* operator->() const noexcept { return handle_; }
 
-    /// Says that this use writes, for as long as it lasts; its copies do not.
+    /// Marks this user as a writer until it ends; its copies are not marked.
     void mark_as_writer() noexcept {
         writes_ = true;
         handle_->writers_.fetch_add(1, std::memory_order_relaxed);
     }
 
-    /// Whether operations use the file beside the caller, whose use this is.
+    /// True if the file has users other than this one.
     bool is_shared() const noexcept { return handle_->users_.load(std::memory_order_acquire) != 1; }
 
-    /// Ends this use; the last one closes. Returns 0, or -errno of close(2) where this was the
-    /// last.
+    /// Ends this use. Returns 0, or -errno of close(2) if this was the last use.
     int reset() noexcept { return handle_ ? drop() : 0; }
 
-    /// Ends this use unless it is the last: then returns false and leaves it.
+    /// Ends this use, unless it is the last one. Then it returns false and changes nothing.
     bool reset_if_shared() noexcept;
 
-    /// Ends this use and gives the descriptor away, to a caller who may close it at any time;
-    /// -errno where that fails, and the use goes on.
+    /// Ends this use and returns a descriptor that the caller may close at any time, or -errno. On
+    /// failure the use goes on.
     /**
-     * Where operations still use the number, the caller gets a duplicate of it: the number itself
-     * must not be closed under them.
+     * If operations still use the descriptor, the caller gets a duplicate, because the original
+     * must stay open for them.
      */
     int release() noexcept;
 

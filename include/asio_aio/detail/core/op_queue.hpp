@@ -7,8 +7,8 @@
 
 namespace asio_aio::detail {
 
-/// An intrusive first-in, first-out queue that owns its operations: what is left at the end is
-/// discarded.
+/// An intrusive first-in, first-out queue that owns its operations. The destructor discards what is
+/// left.
 class op_queue {
 public:
     op_queue() = default;
@@ -42,7 +42,7 @@ public:
         ++size_;
     }
 
-    /// The oldest operation, or nullptr.
+    /// Removes and returns the oldest operation, or returns nullptr.
     operation* pop() noexcept {
         operation* op = front_;
         if (!op)
@@ -55,7 +55,7 @@ public:
         return op;
     }
 
-    /// Takes over all of `other`, in order, at the end.
+    /// Moves all operations of `other` to the end of this queue, in order.
     void splice(op_queue& other) noexcept {
         if (other.empty())
             return;

@@ -13,7 +13,7 @@
 
 namespace asio_aio::detail {
 
-/// Every kind of operation that an engine may be given.
+/// The kinds of operations that an engine may get.
 enum class op_kind : unsigned char {
     read,
     write,
@@ -29,7 +29,7 @@ enum class op_kind : unsigned char {
 
 constexpr unsigned op_kind_count = unsigned(op_kind::allocate) + 1;
 
-/// True for the kinds that may take as long as a device flush or a remote server's answer.
+/// True for kinds that may take as long as a device flush or the reply of a remote server.
 constexpr bool is_slow(op_kind kind) noexcept {
     return kind != op_kind::read && kind != op_kind::write && kind != op_kind::size;
 }
@@ -38,37 +38,38 @@ constexpr bool is_transfer(op_kind kind) noexcept {
     return kind == op_kind::read || kind == op_kind::write;
 }
 
-/// True for kinds that may make a file larger: beyond RLIMIT_FSIZE that is a signal, where it is
-/// done on the caller's thread.
+/// True for kinds that may make a file larger. Beyond RLIMIT_FSIZE the kernel sends a signal to the
+/// thread that performs them.
 constexpr bool may_extend(op_kind kind) noexcept {
     return kind == op_kind::write || kind == op_kind::resize || kind == op_kind::allocate;
 }
 
-/// True for results with which the kernel asks to try again; no user ever sees one.
+/// True for results that mean "try again". The pool then performs the operation again; users never
+/// see these results.
 /**
- * But an open that is refused with EBUSY has its answer, and a closed number is gone: those are not
- * repeated.
+ * Results of `open` and `close` are final: EBUSY is the true error of an open, and close(2) frees
+ * the number in any case.
  */
 constexpr bool is_to_be_repeated(op_kind kind, int result) noexcept {
     return (result == -EINTR || result == -EAGAIN || result == -EBUSY) && kind != op_kind::open &&
         kind != op_kind::close;
 }
 
-/// Why an engine handed an operation on to the pool.
+/// Why an engine passed an operation to the pool.
 enum class pass_reason : unsigned char {
     none,
-    unsupported, ///< The engine does not know the operation.
-    refused,     ///< The engine, or the filesystem behind it, refused it for this file.
-    /// The engine would do it on the calling thread: the file was not opened with `direct`.
+    unsupported, ///< The engine cannot perform the operation, or not now.
+    refused,     ///< The kernel refuses operations of this engine on this file.
+    /// The engine would block the calling thread: the file was not opened with `direct`.
     buffered,
-    /// The kernel would have waited on the calling thread: for a block to be allocated, or for a
-    /// lock.
+    /// The kernel would have blocked the calling thread, for example to allocate a block or to take
+    /// a lock.
     would_wait
 };
 
 constexpr std::size_t pass_reason_count = std::size_t(pass_reason::would_wait) + 1;
 
-/// What becomes of an operation, from its start to its delivery.
+/// The states of an operation, from its start to its delivery.
 enum class op_state : unsigned char {
     /// No engine has the operation: it was started, or an engine handed it back for the pool.
     pending,
@@ -88,10 +89,10 @@ constexpr bool may_follow(op_state before, op_state after) noexcept {
     return false;
 }
 
-/// Results that are no errno (which ends at 4095).
+/// Results beside -errno; an errno is at most 4095.
 namespace failure {
 
-/// `single_issuer` promises one thread, and another one runs the context.
+/// Another thread than the one that `single_issuer` promises runs the context.
 constexpr int wrong_thread = -4096;
 constexpr int engine_unavailable = -4097;  ///< No engine of the choice works here.
 constexpr int invalid_choice = -4098;      ///< The choice names an engine that does not exist.
@@ -107,49 +108,48 @@ struct backlog_links {
     operation *prev, *file_next, *file_prev;
 };
 
-/// Memory inside an operation for the function by which it is submitted: then a submission
+/// Memory in an operation for the function that is submitted to its executor. With it a submission
 /// allocates nothing.
 struct delivery_room {
-    // An operation of Asio's: three words, a function of one and an allocator of two.
+    // An operation of Asio: three words, a function of one word and an allocator of two.
     static constexpr std::size_t bytes = 48;
     alignas(std::max_align_t) std::byte memory[bytes];
 };
 
-/// What the kernel needs to know of one operation, its result, and its two fates.
+/// What the kernel needs to know of one operation, its result, and the two ways to end it.
 /**
- * Owned by exactly one place at a time: the service's pending list, an engine, or a list of
- * finished operations. The memory belongs to whoever made it (`async_op`), and is given back by
- * `complete` or `discard`.
+ * Exactly one place owns an operation at a time: the scheduler, an engine, or a round. The memory
+ * belongs to its creator (`async_op`). `complete` and `discard` give it back.
  */
 class operation {
 public:
     operation(const operation&) = delete;
     operation& operator=(const operation&) = delete;
 
-    /// Ends the operation: its handler is submitted to its executor with the result.
+    /// Ends the operation: submits its handler, with the result, to its executor.
     /**
-     * Clears `owner`, the caller's pointer to this operation, when the operation is no longer the
-     * caller's. Throws what the executor throws; where `owner` is still set then, the operation is
-     * the caller's and can be completed again.
+     * `owner` is the caller's pointer to this operation. The call clears `owner` as soon as the
+     * operation is no longer the caller's. Throws what the executor throws. If `owner` is still set
+     * then, the caller can complete the operation again.
      */
     void complete(operation*& owner) { fates_.complete(*this, owner); }
 
-    /// Ends the operation without a call: its handler is destroyed. For a context that is being
+    /// Ends the operation and destroys its handler without a call, because the context is being
     /// destroyed.
     void discard() noexcept { fates_.discard(*this); }
 
-    /// The descriptor to work on.
+    /// The descriptor on which the operation works.
     int descriptor() const noexcept { return file ? file->descriptor() : raw_descriptor; }
 
-    /// Whether somebody asked to cancel this operation or, since it was started, all operations of
-    /// its file.
+    /// True if a cancellation was requested for this operation, or for all operations of its file
+    /// since it was started.
     bool is_cancelled() const noexcept {
         return cancel_asked.load(std::memory_order_relaxed) ||
             (file && file->has_cancelled(number));
     }
 
-    /// Whether the user is told that the operation was cancelled. Bytes that a write has written
-    /// are reported instead.
+    /// True if the handler gets `operation_aborted`. A cancelled write that wrote some bytes
+    /// reports these bytes instead.
     bool ends_as_cancelled() const noexcept {
         return result == -ECANCELED && (kind != op_kind::write || bytes_before == 0);
     }
@@ -161,16 +161,17 @@ public:
         state_ = after;
     }
 
-    /// Takes the result that the kernel gave, and lets go of the file.
+    /// Takes the kernel's result and ends the use of the file.
     /**
-     * To close a file may wait: if this operation is the last user, a thread of the pool closes it.
+     * close(2) may block. If this operation is the last user of the file, a thread of the pool
+     * therefore closes it.
      */
     void take_result(int answer) noexcept {
         result = answer;
         become(!file || file.reset_if_shared() ? op_state::finished : op_state::to_close);
     }
 
-    /// Takes the result on a thread of the pool, which may wait until the file is closed.
+    /// Takes the result on a thread of the pool, where close(2) may block.
     void take_result_and_close(int answer) noexcept {
         result = answer;
         close_file();
@@ -181,13 +182,13 @@ public:
         become(op_state::finished);
     }
 
-    /// Hands the operation back: the pool is to perform it.
+    /// Hands the operation back, so that the pool performs it.
     void pass(pass_reason why) noexcept {
         passed = why;
         become(op_state::pending);
     }
 
-    /// What a transfer has yet to move.
+    /// The bytes that a transfer has yet to move.
     std::size_t total_bytes() const noexcept {
         std::size_t bytes = 0;
         for (unsigned i = 0; i != iovec_count; ++i)
@@ -195,7 +196,8 @@ public:
         return bytes;
     }
 
-    /// Takes away what has been moved at the front of a transfer; `bytes` are fewer than all.
+    /// Removes the first `bytes`, which were moved, from a transfer. `bytes` is less than
+    /// `total_bytes()`.
     void advance(std::size_t bytes) noexcept {
         offset += bytes;
         bytes_before += bytes;
@@ -210,55 +212,57 @@ public:
         iovecs->iov_len -= bytes;
     }
 
-    /// The links of the backlog in `waits_in`. A finished operation waits nowhere: it is submitted
-    /// in this memory.
+    /// The links of the backlog in `waits_in`. A finished operation is in no backlog, so its
+    /// submission uses this memory.
     union {
         backlog_links links{};
         delivery_room room;
     };
     operation* next = nullptr;
-    /// Written by that backlog's owner; others compare it only.
+    /// The owner of the backlog writes it; others only compare it.
     std::atomic<const backlog*> waits_in{nullptr};
 
     op_kind kind;
     pass_reason passed = pass_reason::none;
-    /// Resubmitted once: the end of the submitting thread no longer explains its result.
+    /// True if the operation was resubmitted once: the end of the submitting thread no longer
+    /// explains a failure.
     bool tried_again = false;
-    bool counted = false; ///< Statistics have it.
+    bool counted = false; ///< Statistics have counted it.
+    /// True while `room` is in use.
     bool room_taken = false;
-    /// `complete` calls the handler: its executor knows no other way.
+    /// True if `complete` calls the handler, because the executor only calls in place.
     bool runs_inline = false;
-    std::atomic<bool> cancel_asked{false}; ///< By its own cancellation slot.
-    int result = -EINPROGRESS;             ///< Bytes, 0 or a descriptor (open); else -errno.
-    int raw_descriptor = -1;               ///< Of `close`, and of operations without a file.
-    /// Keeps the descriptor open while the kernel may not have taken it over.
+    std::atomic<bool> cancel_asked{false}; ///< Set through its own cancellation slot.
+    int result = -EINPROGRESS;             ///< Bytes, 0 or a descriptor (open); otherwise -errno.
+    int raw_descriptor = -1;               ///< For `close`, and for operations without a file.
+    /// Keeps the descriptor open until the kernel holds the file itself.
     file_ref file;
 
     std::uint64_t offset = 0; ///< In bytes, at most 2^63 - 1.
-    std::uint64_t length = 0; ///< sync_range, allocate, resize: in bytes. size: the answer.
+    std::uint64_t length = 0; ///< sync_range, allocate, resize: in bytes. size: the result.
 
     union {
-        /// read, write: at most IOV_MAX, at most 0x7ffff000 bytes, none empty.
+        /// read, write: at most IOV_MAX iovecs and 0x7ffff000 bytes; no iovec is empty.
         iovec* iovecs = nullptr;
-        const char* path; ///< open: the caller's, until the operation has ended.
+        const char* path; ///< open: owned by the caller until the operation has ended.
     };
     unsigned iovec_count = 0;
     int flags = 0;         ///< open(2) flags, fallocate(2) mode or sync_file_range(2) flags.
     mode_t mode = 0;       ///< open: permissions, before the umask.
-    int buffer_index = -1; ///< Of a registered buffer; -1: none.
+    int buffer_index = -1; ///< Index of a registered buffer; -1: none.
 
     static constexpr std::uint32_t not_registered = UINT32_MAX;
-    /// Its place in the cancel_gate, where it has a cancellation slot.
+    /// The index in the cancel_gate, if the handler has a cancellation slot.
     std::uint32_t cancel_index = not_registered;
-    /// Of the kernel engine, while the kernel has the operation.
+    /// The index of the slot in a kernel engine, while the kernel has the operation.
     std::uint32_t slot = 0;
 
-    std::uint64_t number = 0;    ///< In the order in which operations are started.
+    std::uint64_t number = 0;    ///< Increases in the order in which operations are started.
     std::int64_t started_at = 0; ///< Nanoseconds of the steady clock.
-    /// Already moved, by an inline read or a short one; `iovecs` say what is left.
+    /// Bytes that an inline read or a short transfer has moved; `iovecs` describe the rest.
     std::size_t bytes_before = 0;
 
-    /// What ends an operation; one table for each type.
+    /// The functions that end an operation; one table for each type.
     struct fates {
         void (*complete)(operation&, operation*& owner);
         void (*discard)(operation&) noexcept;
@@ -270,7 +274,7 @@ protected:
 
     const fates& its_fates() const noexcept { return fates_; }
 
-    /// Makes a finished operation ready to be started again.
+    /// Makes a finished operation ready for another start.
     void renew() noexcept {
         assert(state_ == op_state::finished);
         state_ = op_state::pending;

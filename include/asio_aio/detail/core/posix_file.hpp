@@ -9,12 +9,15 @@
 #include <cstdint>
 #include <optional>
 
-/// The system calls on one file, blocking, with -errno as result. EINTR is never returned; EAGAIN
-/// and EBUSY by `perform`, whose caller repeats it, and by `open` and `close`, which are not
-/// repeated.
+/// The blocking system calls on one file. Each returns its result or -errno, and never EINTR.
+/**
+ * The caller of `perform` repeats EAGAIN and EBUSY. `open` and `close` return them. The other
+ * functions wait and try again.
+ */
 namespace asio_aio::detail::posix_file {
 
-/// Does `op` on the calling thread and returns its result; for `size` the answer is in `op.length`.
+/// Performs `op` on the calling thread and returns its result. For `size` the size is in
+/// `op.length`.
 int perform(operation& op) noexcept;
 
 int open(const char* path, int flags, mode_t permissions) noexcept;
@@ -24,38 +27,41 @@ int write(int descriptor, std::uint64_t offset, const iovec* iovecs, unsigned co
 int sync_all(int descriptor) noexcept;
 int sync_data(int descriptor) noexcept;
 
-/// The size in bytes of a regular file or a block device.
+/// Finds the size of a regular file or a block device in bytes.
 int size(int descriptor, std::uint64_t& bytes) noexcept;
 
-/// Whether a read ended before the end of a regular file, as far as this machine knows the size
-/// without asking a server: a device may answer in pieces, and the caller sees the sum.
+/// True if a read ended before the end of a regular file. The size is the one that this machine
+/// knows without a request to a server.
+/** A device may return the data in pieces; the caller should get all of them. */
 bool is_short_of_end(const operation& op, int result) noexcept;
 
 int resize(int descriptor, std::uint64_t bytes) noexcept;
 
-/// What a read that must not wait found.
+/// The result of a read that must not wait.
 struct cached_read {
     enum class outcome : unsigned char {
-        /// All that there is up to the end of the file: `bytes` is the result, 0 means end of file.
+        /// `bytes` is the result of the whole request; fewer bytes, or 0, mean the end of the file.
         whole,
-        part,   ///< `bytes` were in memory, or none; the rest must be waited for.
-        refused ///< This file cannot be read without waiting; nor will it ever.
+        part,   ///< `bytes` were read, maybe 0; the rest is not in memory.
+        refused ///< The kernel never reads this file without waiting.
     };
 
     outcome what;
     int bytes;
 };
 
-/// Reads what is in memory (preadv2(2) with RWF_NOWAIT, Linux 4.14; else as the file's
-/// `memory_test` says).
+/// Reads what is in memory (preadv2(2) with RWF_NOWAIT, Linux 4.14; otherwise as the file's
+/// `memory_test` requires).
 cached_read read_cached(
     file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count,
     std::size_t wanted) noexcept;
 
-/// The alignment that the kernel reports (statx(2), Linux 6.1); nothing where it reports none.
+/// Returns the alignment that the kernel reports (statx(2), Linux 6.1), or nothing if it reports
+/// none.
 std::optional<direct_alignment> reported_alignment(int descriptor) noexcept;
 
-/// The same, with a guess where nothing is reported that every disk and filesystem in use accepts.
+/// Finds the alignment that direct I/O needs. If the kernel reports none, it is a value that every
+/// disk and filesystem in use accepts.
 int direct_io_alignment(int descriptor, direct_alignment& found) noexcept;
 
 } // namespace asio_aio::detail::posix_file

@@ -8,17 +8,20 @@
 
 namespace asio_aio::detail {
 
-/// Tells which bytes of a file are in memory: mincore(2) of a mapping that nobody ever touches.
+/// Finds out which bytes of a file are in memory, by mincore(2) on a mapping that is never
+/// accessed.
 /**
- * Thread-safe. The mapping is made when it is first asked, and once more each time that the file
- * has outgrown it; those before stay until the end, since another thread may be asking them. The
- * file may shrink: what is cut off is then not in memory, and an untouched mapping raises no
- * signal.
+ * Thread-safe. The first call maps the file. A later call maps it again if the file has outgrown
+ * its mapping. Older mappings stay until the file is closed, because another thread may be using
+ * them. The file may shrink: mincore reports the missing part as not resident. No signal is raised,
+ * because nothing accesses the mapping.
  *
- * The kernel answers truly to who may write or owns the file. A process that gives up that right,
- * as a daemon does, is told so by the 64th question at the latest, and no more after it. A
- * descriptor that was opened on overlayfs for reading, before another one had the file copied up,
- * reads the upper file, but maps the lower one: the answer may be wrong then, and a read wait.
+ * mincore reports the truth only to a process that owns the file or may write it. If a process
+ * gives up this right, as a daemon may, the library notices within 64 calls.
+ *
+ * The result may be wrong, and a read may wait, for a file on overlayfs that was opened read-only
+ * before the kernel copied it up. Reads then use the upper file, but the mapping uses the lower
+ * one.
  */
 class residency_map {
 public:
@@ -27,8 +30,8 @@ public:
     residency_map& operator=(const residency_map&) = delete;
     ~residency_map();
 
-    /// How many of the `bytes` at `offset` are in memory, from the first one on; nothing where that
-    /// cannot be known.
+    /// Returns how many of the `bytes` at `offset` are in memory, up to the first one that is not.
+    /// Returns nothing if this is unknown.
     std::optional<std::size_t> count(
         int descriptor, std::uint64_t offset, std::size_t bytes) noexcept;
 

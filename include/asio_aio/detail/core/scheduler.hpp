@@ -26,55 +26,56 @@ class event;
 class counters;
 class router;
 
-/// What is wrong with `opts`, in words that name the option and its value; empty if nothing is.
+/// Returns what is wrong with `opts`, in words that name the option and its value; empty if nothing
+/// is.
 std::string find_fault(const options& opts);
 
-/// Makes the engines of a context: the chosen one first, the thread pool last. One engine if the
-/// pool was chosen.
+/// The engines of a context, the chosen one first and the thread pool last. One engine if the pool
+/// was chosen.
 using engine_list = std::vector<std::unique_ptr<engine>>;
 using engine_factory = std::function<engine_list(const options&, event&)>;
 
 /// Why a round of the scheduler runs.
 enum class turn : unsigned char {
-    posted, ///< `actions::post_round` asked for it.
-    /// The event that `actions::arm_wait` waits for is readable, or the wait was cancelled.
+    posted, ///< Because of `actions::post_round` or `actions::defer_round`.
+    /// Because of `actions::arm_wait`: the event is readable, or the wait was cancelled.
     woken,
-    /// `actions::run_round_here` asked for it, inside the initiating function of the operation.
+    /// Because of `actions::run_round_here`, inside the initiating function of the operation.
     lone_operation
 };
 
-/// What the owner of a scheduler performs after a call returned: the scheduler itself calls nobody.
+/// What the owner of a scheduler performs after a call returned. The scheduler itself calls nobody.
 struct actions {
-    /// Wait once until the event is readable, then run a round (`turn::woken`).
+    /// Wait once until the event is readable, and then run a round (`turn::woken`).
     bool arm_wait = false;
     bool post_round = false; ///< Run one round (`turn::posted`) on a thread that runs the context.
-    /// The same; the round continues what this thread does, as `asio::defer` has it.
+    /// As `post_round`, but as a continuation of the running function; see `asio::defer`.
     bool defer_round = false;
-    /// Run a round now (`turn::lone_operation`) if this thread runs the context; otherwise post
+    /// If this thread runs the context, run a round now (`turn::lone_operation`). Otherwise post
     /// one.
     bool run_round_here = false;
 };
 
-/// One round in progress. Its owner delivers `done`, and gives back what is left there
-/// (`scheduler::take_back`).
+/// One round in progress. Its owner delivers `done`. If some of it is left, the owner calls
+/// `scheduler::take_back`.
 struct round {
     turn why = turn::posted;
-    bool submits = false; ///< Takes what is pending; one round at a time does.
+    bool submits = false; ///< This round takes what is pending; one round at a time does.
     actions todo;
     std::size_t reaped = 0;
-    op_queue batch; ///< To be submitted.
-    op_queue done;  ///< To be delivered.
+    op_queue batch; ///< Operations to submit.
+    op_queue done;  ///< Operations to deliver.
 };
 
 /// Everything between the start of an operation and its result, without Asio: queues, engines,
-/// rounds, choice.
+/// rounds, and the choice.
 /**
- * Each function changes the state under the mutex and reports what its owner has to do next.
- * Started operations are pending until a round takes them. A round submits one batch to the
- * engines, takes the operations that are finished, and arms the wait for the engines' event while
- * any operation is with an engine.
+ * Each function changes the state under the mutex and returns what its owner has to do next. A
+ * started operation is pending until a round takes it. A round submits one batch to the engines and
+ * takes the operations that are finished. While an engine has an operation, the wait for the
+ * engines' event is armed.
  *
- * Thread-safe, except where a function says otherwise.
+ * Thread-safe, except where a function's description differs.
  */
 class scheduler final : public canceller {
 public:
@@ -85,34 +86,35 @@ public:
 
     // --- Before the first file ---
 
-    /// 0, -EINVAL, or `failure::configured_too_late`.
+    /// Sets the options. Returns 0, -EINVAL or `failure::configured_too_late`.
     int configure(const options& opts);
 
-    /// Replaces the engines of the choice before the first file is opened. For tests that inject
-    /// faults.
+    /// Sets the engines instead of the choice, before the first file is opened. For tests that
+    /// inject faults.
     void use_engines(engine_factory make);
 
-    /// From now on rounds are requested by `actions::post_round`; before, by the event. The second
-    /// call changes nothing.
+    /// From now on the scheduler requests rounds by `actions::post_round`; before, by the event. A
+    /// second call changes nothing.
     void begin_to_post() noexcept;
 
     // --- Files ---
 
-    /// Chooses and makes the engines, unless they exist. 0, -errno, or one of `failure`.
+    /// Chooses and makes the engines, unless they exist. Returns 0, -errno, or a value of
+    /// `failure`.
     int make_engines();
 
-    /// Opens a file. Engines must exist.
+    /// Opens a file; the engines must exist. Returns 0 or -errno of open(2). Throws std::bad_alloc.
     int open(const char* path, int flags, mode_t permissions, file_ref& file);
 
-    /// Takes over a descriptor; on failure it stays the caller's. Throws std::bad_alloc.
+    /// Takes over a descriptor. Throws std::bad_alloc; the descriptor then stays the caller's.
     void assign(int descriptor, file_ref& file);
 
     backend backend_of(const file_handle& file) const noexcept;
 
     /// Tries to read `bytes` bytes from memory, without an engine.
     /**
-     * Returns true if `moved` bytes are the result of the read; 0 is the end of the file. Returns
-     * false if an engine has to read what follows the first `moved` bytes.
+     * Returns true if `moved` bytes are the result of the read; 0 means the end of the file.
+     * Returns false if an engine has to read what follows the first `moved` bytes.
      */
     bool read_inline(
         file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count,
@@ -120,59 +122,59 @@ public:
 
     // --- Operations ---
 
-    /// Takes over an operation. False after `stop`: the operation stays the caller's, who discards
-    /// it.
+    /// Takes over an operation. Returns false after `stop`: the caller then keeps the operation and
+    /// discards it.
     [[nodiscard]] bool start(operation& op, actions& todo) noexcept;
 
-    /// Takes over an operation that already has its result. False after `stop`.
+    /// Takes over an operation that has its result already. Returns false after `stop`.
     [[nodiscard]] bool start_finished(operation& op, actions& todo) noexcept;
 
-    /// Counts an operation that ended in its initiating function without input or output.
+    /// Counts an operation that ended in its initiating function without I/O.
     void count_ended_at_start(bool failed) noexcept;
 
-    /// Counts a finished operation, at a time of the steady clock in nanoseconds.
+    /// Counts a finished operation. `time` is in nanoseconds of the steady clock.
     void count_completed(const operation& op, std::int64_t time) noexcept;
 
     /// Cancels the operations of `file` that were started before the call.
     void cancel(file_handle& file) noexcept;
 
-    /// Cancels one operation, for the gate.
+    /// Cancels one operation; the cancel_gate calls this.
     void cancel(operation& op) noexcept override;
 
     // --- Rounds ---
 
-    /// Begins a round; false after `stop`. Each round that began must end.
+    /// Begins a round. Returns false after `stop`. The owner must end each round that began.
     bool begin(round& now) noexcept;
 
-    /// Hands the batch to the engines and takes what they have finished.
+    /// Submits the batch to the engines and takes what they have finished.
     void exchange(round& now) noexcept;
 
-    /// Decides what the owner does next: `now.todo`, and the delivery of `now.done`.
+    /// Decides what the owner does next: it performs `now.todo` and delivers `now.done`.
     void settle(round& now) noexcept;
 
-    /// Takes back what was not delivered, because of an exception or for another turn. The next
-    /// round delivers it.
+    /// Takes back operations that were not delivered, because an executor threw or only one handler
+    /// may run in a turn. The next round delivers them.
     actions take_back(round& now) noexcept;
 
-    /// Ends a round. After it `stop` waits for the round no longer: the owner has performed all
-    /// actions before.
+    /// Ends a round, after the owner has performed all its actions. `stop` no longer waits for this
+    /// round.
     void end() noexcept;
 
-    /// Asks for a round behind the handlers that a woken round delivered, if those are likely to
-    /// start operations.
+    /// Requests a round after the handlers that a woken round delivered, if these handlers are
+    /// likely to start operations.
     actions follow_handlers() noexcept;
 
     // --- End and fork ---
 
-    /// Waits until no round is in progress and the engines have let go. Moves every operation to
+    /// Waits until no round is in progress and the engines have let go. Moves all operations to
     /// `abandoned`.
     void stop(op_queue& abandoned);
 
-    /// Completes everything that was started. No other function may run at the same time.
+    /// Completes all operations that were started. No other function may run at the same time.
     actions prepare_fork();
 
-    /// Replaces what the kernel shares with the parent process. 0 or -errno. No other function may
-    /// run at the same time.
+    /// Replaces what the kernel shares with the parent process. Returns 0 or -errno. No other
+    /// function may run at the same time.
     int become_child();
 
     // --- Reports ---
@@ -197,18 +199,18 @@ private:
     std::atomic<bool> finds_memory_{options().inline_reads_without_nowait};
     std::atomic<bool> has_engines_{false};
 
-    /// Guards the next three. Engines are tried under it. Taken before `mutex_`.
+    /// Guards the next three members. Engines are tried under it. Locked before `mutex_`.
     mutable std::mutex opening_mutex_;
     options options_;
     engine_factory injected_;
     description description_;
-    /// Filled once, before `has_engines_`; thread-safe from then on.
+    /// Filled once, before `has_engines_` is set; thread-safe from then on.
     const std::unique_ptr<router> router_;
 
-    /// Guards everything below. Nothing waits under it, and no file is touched.
+    /// Guards everything below. Nothing waits under it, and no file is accessed.
     mutable std::mutex mutex_;
     op_queue pending_;  ///< Started, and not yet with an engine.
-    op_queue finished_; ///< To be delivered by the next round.
+    op_queue finished_; ///< The next round delivers them.
     round_request request_ = round_request::none;
     bool posts_ = false;
     bool wait_armed_ = false;

@@ -258,6 +258,44 @@ BOOST_AUTO_TEST_CASE(its_threads_receive_no_signals) {
     BOOST_TEST(!sigismember(&mask, SIGUSR1)); // this thread has its own mask back
 }
 
+namespace {
+
+std::atomic<int> repeats{0};
+std::atomic<bool> answers{false};
+
+/// A system call that fails with EAGAIN until `answers` is set.
+int fail_with_eagain(detail::operation&) noexcept {
+    if (answers)
+        return 1;
+    ++repeats;
+    return -EAGAIN;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(a_child_does_not_perform_a_write_that_its_parent_repeats) {
+    repeats = 0;
+    answers = false;
+    detail::thread_pool_settings settings = with_threads(2);
+    settings.perform = &fail_with_eagain;
+    pool_fixture fixture(settings);
+    plain_operation write(op_kind::write);
+    plain_operation read(op_kind::read);
+    fixture.prepare(write);
+    fixture.prepare(read);
+    fixture.submit({&write, &read});
+    while (repeats < 4)
+        std::this_thread::yield();
+    op_queue none, done;
+    fixture.engines.prepare_fork(none, done);
+    BOOST_TEST(done.empty());
+    BOOST_TEST(fixture.engines.become_child() == 0); // as the child would; there is no child here
+    answers = true;
+    fixture.reap(2);
+    BOOST_TEST(write.result == -ECANCELED);
+    BOOST_TEST(read.result == 1);
+}
+
 // --- Hosts that refuse threads ---
 
 namespace {

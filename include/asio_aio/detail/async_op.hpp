@@ -116,9 +116,11 @@ private:
         handing_over now(owner);
         try {
             if constexpr (work_type::is_usual)
-                work.submit(how, delivery(self));
+                work.submit(how, self.runs_inline, delivery(self));
             else
-                work.submit(how, delivery_by_allocator<handler_allocator>(self, self.allocator()));
+                work.submit(
+                    how, self.runs_inline,
+                    delivery_by_allocator<handler_allocator>(self, self.allocator()));
         } catch (...) {
             if (now.failed())
                 self.work_.emplace(std::move(work));

@@ -194,11 +194,12 @@ public:
             return is_inline_executor<IoExecutor>;
     }
 
+    /// @param calls_here What `runs_inline` returned before.
     template <typename Function>
-    void submit(submission how, Function&& function) const {
+    void submit(submission how, [[maybe_unused]] bool calls_here, Function&& function) const {
         if constexpr (!is_usual)
             route(executor_, io_executor_, how, std::move(function));
-        else if (runs_inline())
+        else if (calls_here)
             executor_.execute(std::move(function));
         else
             submit_to(executor_, how, std::move(function));
@@ -214,10 +215,12 @@ private:
     std::optional<outstanding_work<executor_type>> work_;
 };
 
-/// Submits a handler straight to the context, without an operation, if its executor is the
-/// context's own. Otherwise returns false and leaves the handler alone.
-template <typename Executor, typename Handler, typename... Args>
-bool submit_to_context(const Executor& executor, Handler& handler, const Args&... args) {
+/// Submits a handler without an operation, if its executor is the context's own or not a usual one.
+/// Otherwise returns false and leaves the handler alone.
+template <typename Executor, typename IoExecutor, typename Handler, typename... Args>
+bool submit_without_operation(
+    const Executor& executor, [[maybe_unused]] const IoExecutor& io_executor, Handler& handler,
+    const Args&... args) {
     using io_context_executor = boost::asio::io_context::executor_type;
     using function = bound_handler<Handler, Args...>;
     if constexpr (is_native_executor<Executor>) {
@@ -228,6 +231,9 @@ bool submit_to_context(const Executor& executor, Handler& handler, const Args&..
             submit_to(*io, submission::fork, function(std::move(handler), args...));
             return true;
         }
+    } else if constexpr (!is_usual_executor<Executor> && !is_inline_executor<IoExecutor>) {
+        route(executor, io_executor, submission::fork, function(std::move(handler), args...));
+        return true;
     }
     return false;
 }

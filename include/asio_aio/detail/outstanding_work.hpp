@@ -55,20 +55,31 @@ template <>
 class outstanding_work<boost::asio::any_io_executor> {
 public:
     explicit outstanding_work(const boost::asio::any_io_executor& executor) {
-        namespace asio = boost::asio;
         const native_executor native = find_native_target(executor);
-        if (const auto* io = std::get_if<asio::io_context::executor_type>(&native))
+        if (const auto* io = std::get_if<io_context_executor>(&native))
             io_.emplace(track_work(*io));
-        else if (const auto* pool = std::get_if<asio::thread_pool::executor_type>(&native))
-            pool_.emplace(track_work(*pool));
         else
-            other_ = track_work(executor);
+            other_.emplace(native, executor);
     }
 
 private:
-    std::optional<tracked_work<boost::asio::io_context::executor_type>> io_;
-    std::optional<tracked_work<boost::asio::thread_pool::executor_type>> pool_;
-    boost::asio::any_io_executor other_;
+    using io_context_executor = boost::asio::io_context::executor_type;
+    using thread_pool_executor = boost::asio::thread_pool::executor_type;
+
+    struct other {
+        other(const native_executor& native, const boost::asio::any_io_executor& executor) {
+            if (const auto* one = std::get_if<thread_pool_executor>(&native))
+                pool.emplace(track_work(*one));
+            else
+                erased = track_work(executor);
+        }
+
+        std::optional<tracked_work<thread_pool_executor>> pool;
+        boost::asio::any_io_executor erased;
+    };
+
+    std::optional<tracked_work<io_context_executor>> io_; // the most frequent case, cheap to move
+    std::optional<other> other_;
 };
 
 /// Outstanding work for classes derived from a type-erased executor, which `as_default_on` creates.

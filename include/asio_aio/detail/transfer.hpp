@@ -119,9 +119,9 @@ void end_at_start(
     const transfer_result& result) {
     if (submit_immediately(handler, executor, result.error, result.bytes))
         return;
-    if (submit_to_context(
-            boost::asio::get_associated_executor(handler, executor), handler, result.error,
-            result.bytes))
+    if (submit_without_operation(
+            boost::asio::get_associated_executor(handler, executor), executor, handler,
+            result.error, result.bytes))
         return;
     const bool nothing_to_do = !result.error && result.bytes == 0; // not the end of the file
     using op_type = async_op<Handler, Executor, transfer_outcome<Room>>;

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <asio_aio/backend.hpp>
+#include <asio_aio/call_modes.hpp>
 #include <asio_aio/detail/error.hpp>
+#include <asio_aio/detail/file_call.hpp>
 #include <asio_aio/detail/file_service.hpp>
 #include <asio_aio/detail/core/posix_file.hpp>
 #include <asio_aio/direct_alignment.hpp>
@@ -10,6 +12,7 @@
 #include <asio_aio/path_ref.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/execution/context.hpp>
 #include <boost/asio/execution/executor.hpp>
 #include <boost/asio/execution_context.hpp>
@@ -315,6 +318,113 @@ public:
     /// As above, but sets and returns `ec`.
     error_code sync_data(error_code& ec) { return ec = call(detail::posix_file::sync_data); }
 
+    // --- Asynchronous calls ---
+
+    /// Starts to write data and metadata to the device (fsync(2)).
+    /**
+     * Covers every write that completed before this call, also through another file object or
+     * another process. The library never syncs by itself.
+     *
+     * @param token Completion token for `void(error_code)`.
+     *
+     * @par Errors
+     * `operation_aborted` after cancellation; `bad_descriptor` if the file is closed; otherwise
+     * what fsync(2) reports. The kernel reports a device error once for each open file, and this
+     * call reports it to its handler.
+     *
+     * @par Cancellation
+     * `terminal`, `partial` and `total`. A sync that a thread or the kernel has begun completes
+     * with its result.
+     *
+     * @par Thread safety
+     * Safe together with all other operations of the same file.
+     */
+    template <typename Token = boost::asio::default_completion_token_t<executor_type>>
+    auto async_sync_all(Token&& token = Token()) {
+        return initiate_status<Token>({detail::op_kind::sync_all}, token);
+    }
+
+    /// Starts to write data to the device, and the metadata that a read needs (fdatasync(2)).
+    /** Everything else is as for `async_sync_all`. */
+    template <typename Token = boost::asio::default_completion_token_t<executor_type>>
+    auto async_sync_data(Token&& token = Token()) {
+        return initiate_status<Token>({detail::op_kind::sync_data}, token);
+    }
+
+    /// Starts to write a range of the file's data to the device (sync_file_range(2)).
+    /**
+     * Neither writes metadata nor flushes the cache of the device, so this is no durable sync. It
+     * spreads the work of a later sync.
+     *
+     * @param offset Start of the range in bytes; at most 2^63 - 1.
+     * @param length Length of the range in bytes; 0: up to the end of the file.
+     *
+     * @par Errors
+     * As for `async_sync_all`; `invalid_argument` if the range ends beyond 2^63 - 1.
+     *
+     * Everything else is as for `async_sync_all`.
+     */
+    template <typename Token = boost::asio::default_completion_token_t<executor_type>>
+    auto async_sync_range(
+        std::uint64_t offset, std::uint64_t length, sync_range_mode mode, Token&& token = Token()) {
+        return initiate_status<Token>(
+            {detail::op_kind::sync_range, offset, length, detail::to_flags(mode)}, token);
+    }
+
+    /// Starts to read the size of a regular file or a block device, in bytes.
+    /**
+     * @param token Completion token for `void(error_code, std::uint64_t)`; the size is 0 after an
+     *              error.
+     *
+     * @par Errors
+     * `operation_aborted` after cancellation; `bad_descriptor` if the file is closed; otherwise
+     * what fstat(2) or statx(2) reports.
+     *
+     * Everything else is as for `async_sync_all`.
+     */
+    template <typename Token = boost::asio::default_completion_token_t<executor_type>>
+    auto async_size(Token&& token = Token()) {
+        return initiate<detail::size_outcome, Token>({detail::op_kind::size}, token);
+    }
+
+    /// Starts to cut or extend the file to `n` bytes (ftruncate(2)); what is added reads as zeros.
+    /**
+     * @param n     At most 2^63 - 1.
+     * @param token Completion token for `void(error_code)`.
+     *
+     * @par Errors
+     * `operation_aborted` after cancellation; `bad_descriptor` if the file is closed;
+     * `invalid_argument` if `n` is too large or the file is not open for writing; otherwise what
+     * ftruncate(2) reports.
+     *
+     * Everything else is as for `async_sync_all`.
+     */
+    template <typename Token = boost::asio::default_completion_token_t<executor_type>>
+    auto async_resize(std::uint64_t n, Token&& token = Token()) {
+        return initiate_status<Token>({detail::op_kind::resize, 0, n}, token);
+    }
+
+    /// Starts to reserve, free or zero the blocks of a range (fallocate(2)).
+    /**
+     * @param offset Start of the range in bytes.
+     * @param length Length of the range in bytes; not 0.
+     * @param token  Completion token for `void(error_code)`.
+     *
+     * @par Errors
+     * `operation_aborted` after cancellation; `bad_descriptor` if the file is closed or not open
+     * for writing; `invalid_argument` for an empty range or one that ends beyond 2^63 - 1;
+     * `operation_not_supported` if the filesystem lacks the mode; otherwise what fallocate(2)
+     * reports.
+     *
+     * Everything else is as for `async_sync_all`.
+     */
+    template <typename Token = boost::asio::default_completion_token_t<executor_type>>
+    auto async_allocate(
+        allocate_mode mode, std::uint64_t offset, std::uint64_t length, Token&& token = Token()) {
+        return initiate_status<Token>(
+            {detail::op_kind::allocate, offset, length, detail::to_flags(mode)}, token);
+    }
+
     /// Returns the engine that reads and writes this file; `thread_pool` if the file is closed.
     /**
      * Returns the context's chosen engine (see `describe`), or `thread_pool` if that engine does
@@ -387,6 +497,18 @@ private:
     void cancel_all() noexcept {
         if (file_ && file_.is_shared()) // otherwise nothing is in flight
             service_->scheduler().cancel(*file_.operator->());
+    }
+
+    // `Token` may be a reference type: then the caller's token is not moved from.
+    template <typename Outcome, typename Token>
+    auto initiate(const detail::file_call& wanted, std::remove_reference_t<Token>& token) {
+        return boost::asio::async_initiate<Token, typename Outcome::signature>(
+            detail::initiate_call<Outcome, Executor>(*service_, file_, executor_), token, wanted);
+    }
+
+    template <typename Token>
+    auto initiate_status(const detail::file_call& wanted, std::remove_reference_t<Token>& token) {
+        return initiate<detail::status_outcome, Token>(wanted, token);
     }
 
     error_code require_open() const noexcept {

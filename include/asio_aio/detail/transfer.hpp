@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <asio_aio/detail/completion.hpp>
 #include <asio_aio/detail/error.hpp>
 #include <asio_aio/detail/async_op.hpp>
-#include <asio_aio/detail/cancel_by_name.hpp>
 #include <asio_aio/detail/file_service.hpp>
+#include <asio_aio/detail/initiation.hpp>
 #include <asio_aio/detail/iovecs.hpp>
 #include <asio_aio/detail/core/posix_file.hpp>
-
-#include <boost/asio/associated_cancellation_slot.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -112,30 +109,18 @@ transfer_result transfer_now(
         kind, call(file->descriptor(), offset, iovecs, unsigned(in_place.buffers())));
 }
 
-/// Ends an operation inside its initiating function, without calling the handler there.
-template <std::size_t Room, typename Executor, typename Handler>
-void end_at_start(
+/// Ends a transfer inside its initiating function, without calling the handler there.
+template <typename Op, typename Executor, typename Handler>
+void end_transfer_at_start(
     file_service& service, const Executor& executor, op_kind kind, Handler& handler,
-    const transfer_result& result) {
-    if (submit_immediately(handler, executor, result.error, result.bytes))
-        return;
-    if (submit_without_operation(
-            boost::asio::get_associated_executor(handler, executor), executor, handler,
-            result.error, result.bytes))
-        return;
-    const bool nothing_to_do = !result.error && result.bytes == 0; // not the end of the file
-    using op_type = async_op<Handler, Executor, transfer_outcome<Room>>;
-    auto op = op_type::create(nothing_to_do ? op_kind::write : kind, handler);
-    op->take_result(
-        result.error == boost::asio::error::eof ? 0
-            : result.error                      ? -result.error.value()
-                                                : int(result.bytes));
-    op->counted = true;
-    op->begin_work(executor);
-    if (op->runs_inline) // nothing can be posted to this executor: a round delivers it
-        service.start_finished(op.release());
-    else
-        op_type::post(std::move(op));
+    const transfer_result& found) {
+    const bool nothing_to_do = !found.error && found.bytes == 0; // not the end of the file
+    const int result = found.error == boost::asio::error::eof ? 0
+        : found.error                                         ? -found.error.value()
+                                                              : int(found.bytes);
+    end_at_start<Op>(
+        service, executor, nothing_to_do ? op_kind::write : kind, handler, result, found.error,
+        found.bytes);
 }
 
 template <typename Executor, typename BufferSequence, typename Handler>
@@ -143,10 +128,11 @@ void start_transfer(
     file_service& service, const file_ref& file, const Executor& executor, op_kind kind,
     std::uint64_t offset, const BufferSequence& buffers, Handler& handler) {
     constexpr std::size_t room = iovecs_in_place<BufferSequence>;
+    using op_type = async_op<Handler, Executor, transfer_outcome<room>>;
     const small_iovecs<room> in_place(buffers, max_transfer_of(file));
     const auto end_without_io = [&](const transfer_result& result) {
         service.scheduler().count_ended_at_start(result.error.failed());
-        end_at_start<room>(service, executor, kind, handler, result);
+        end_transfer_at_start<op_type>(service, executor, kind, handler, result);
     };
     if (in_place.bytes() == 0) // success even if the file is closed, as in Asio
         return end_without_io({{}, 0});
@@ -158,26 +144,17 @@ void start_transfer(
         service.scheduler().read_inline(
             *file.operator->(), offset, in_place.data(), unsigned(in_place.buffers()),
             in_place.bytes(), moved))
-        return end_at_start<room>(
+        return end_transfer_at_start<op_type>(
             service, executor, kind, handler, to_transfer(op_kind::read, int(moved)));
 
-    auto op = async_op<Handler, Executor, transfer_outcome<room>>::create(kind, handler);
+    auto op = op_type::create(kind, handler);
     op->result_part().assign_iovecs(*op, in_place, buffers, op->allocator());
     op->file = file;
     if (kind == op_kind::write && file->in_memory() == memory_test::mincore)
         op->file.mark_as_writer();
     op->offset = offset;
     op->advance(moved);
-    auto slot = boost::asio::get_associated_cancellation_slot(op->handler());
-    if (slot.is_connected()) {
-        cancel_registration registration(*service.gate(), *op);
-        slot.template emplace<cancel_by_name>(service.gate(), registration.name());
-        op->begin_work(executor);
-        registration.keep();
-    } else {
-        op->begin_work(executor);
-    }
-    service.start(op.release());
+    launch(service, executor, std::move(op));
 }
 
 } // namespace asio_aio::detail

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <asio_aio/detail/async_op.hpp>
+#include <asio_aio/detail/cancel_by_name.hpp>
+#include <asio_aio/detail/completion.hpp>
+#include <asio_aio/detail/file_service.hpp>
+
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+
+#include <utility>
+
+/// The last steps of every initiating function.
+namespace asio_aio::detail {
+
+/// Ends an operation of type `Op` inside its initiating function, without calling the handler there.
+/**
+ * @param result The result that an engine would give to the operation.
+ * @param args   The arguments of the handler.
+ */
+template <typename Op, typename Executor, typename Handler, typename... Args>
+void end_at_start(
+    file_service& service, const Executor& executor, op_kind kind, Handler& handler, int result,
+    const Args&... args) {
+    if (submit_immediately(handler, executor, args...))
+        return;
+    if (submit_without_operation(
+            boost::asio::get_associated_executor(handler, executor), executor, handler, args...))
+        return;
+    auto op = Op::create(kind, handler);
+    op->take_result(result);
+    op->counted = true;
+    op->begin_work(executor);
+    if (op->runs_inline) // nothing can be posted to this executor: a round delivers it
+        service.start_finished(op.release());
+    else
+        Op::post(std::move(op));
+}
+
+/// Starts an operation that needs nothing but its cancellation slot.
+template <typename Pointer, typename Executor>
+void launch(file_service& service, const Executor& executor, Pointer op) {
+    auto slot = boost::asio::get_associated_cancellation_slot(op->handler());
+    if (slot.is_connected()) {
+        cancel_registration registration(*service.gate(), *op);
+        slot.template emplace<cancel_by_name>(service.gate(), registration.name());
+        op->begin_work(executor);
+        registration.keep();
+    } else {
+        op->begin_work(executor);
+    }
+    service.start(op.release());
+}
+
+} // namespace asio_aio::detail

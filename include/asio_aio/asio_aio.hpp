@@ -2,8 +2,10 @@
 #pragma once
 
 // Includes every public header. To shorten compile times, include only the headers that you use.
+#include <asio_aio/aligned_buffer.hpp>
 #include <asio_aio/backend.hpp>
 #include <asio_aio/basic_random_access_file_aio.hpp>
+#include <asio_aio/call_modes.hpp>
 #include <asio_aio/configure.hpp>
 #include <asio_aio/direct_alignment.hpp>
 #include <asio_aio/error.hpp>

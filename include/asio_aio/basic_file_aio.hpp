@@ -318,6 +318,31 @@ public:
     /// As above, but sets and returns `ec`.
     error_code sync_data(error_code& ec) { return ec = call(detail::posix_file::sync_data); }
 
+    /// Tells the kernel how the program will use a range of the file (posix_fadvise(2)).
+    /**
+     * The library itself never advises the kernel. Does not wait for the device, except where the
+     * filesystem must read its own data to find the range.
+     *
+     * @param offset Start of the range in bytes.
+     * @param length Length of the range in bytes; 0: up to the end of the file.
+     *
+     * @par Errors
+     * `bad_descriptor` if the file is closed; `invalid_argument` if the range ends beyond 2^63 - 1;
+     * otherwise what posix_fadvise(2) reports, such as ESPIPE for a pipe.
+     */
+    void advise(file_advice advice, std::uint64_t offset = 0, std::uint64_t length = 0) {
+        error_code ec;
+        advise(advice, offset, length, ec);
+        detail::throw_if(ec, "advise");
+    }
+
+    /// As above, but sets and returns `ec`.
+    error_code advise(
+        file_advice advice, std::uint64_t offset, std::uint64_t length, error_code& ec) {
+        const int raw = detail::to_flags(advice);
+        return ec = call(detail::posix_file::advise, offset, length, raw);
+    }
+
     // --- Asynchronous calls ---
 
     /// Starts to write data and metadata to the device (fsync(2)).
@@ -450,7 +475,8 @@ public:
     /// As above, but sets `ec`; returns zeros after an error.
     direct_alignment direct_io_alignment(error_code& ec) const {
         direct_alignment found;
-        ec = call(detail::posix_file::direct_io_alignment, found);
+        ec = file_ ? detail::to_error(file_.operator->()->direct_io_alignment(found))
+                   : require_open();
         return found;
     }
 

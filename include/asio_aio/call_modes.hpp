@@ -19,4 +19,14 @@ enum class allocate_mode : unsigned char {
     zero_range_keep_size ///< The range reads as zeros; the size stays.
 };
 
+/// What a program expects to do with a range of a file (posix_fadvise(2)).
+enum class file_advice : unsigned char {
+    normal,     ///< The kernel's default read-ahead.
+    sequential, ///< Linux doubles the read-ahead of the whole file.
+    random,     ///< Linux reads nothing ahead in the whole file. Then fewer reads are inline.
+    will_need,  ///< Linux starts to read the range into memory.
+    dont_need,  ///< Linux drops clean pages of the range from memory.
+    no_reuse    ///< The range is used once; without effect before Linux 6.3.
+};
+
 } // namespace asio_aio

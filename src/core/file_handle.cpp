@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
 
 namespace asio_aio::detail {
 
@@ -71,6 +73,21 @@ file_ref file_ref::adopt(int descriptor, bool finds_memory) {
     if (needs_thread(filesystem))
         file->refuse();
     return file;
+}
+
+int file_handle::direct_io_alignment(direct_alignment& found) noexcept {
+    // The last bit distinguishes "no direct I/O" from "not asked yet"; alignments are below 2^31.
+    const std::uint64_t known = alignment_.load(std::memory_order_relaxed);
+    if (known != 0) {
+        found = {std::size_t(known >> 32), std::size_t(known & 0xffffffff) >> 1};
+        return 0;
+    }
+    const int error = posix_file::direct_io_alignment(descriptor_, found);
+    if (error == 0)
+        alignment_.store(
+            std::uint64_t(found.memory) << 32 | std::uint64_t(found.offset) << 1 | 1,
+            std::memory_order_relaxed);
+    return error;
 }
 
 int file_ref::drop() noexcept {

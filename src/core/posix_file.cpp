@@ -142,6 +142,13 @@ int resize(int descriptor, std::uint64_t bytes) noexcept {
     return until_ready([&] { return ::ftruncate(descriptor, off_t(bytes)); });
 }
 
+int advise(int descriptor, std::uint64_t offset, std::uint64_t length, int advice) noexcept {
+    constexpr auto max = std::uint64_t(INT64_MAX);
+    if (offset > max || length > max - offset)
+        return -EINVAL;
+    return -::posix_fadvise(descriptor, off_t(offset), off_t(length), advice);
+}
+
 namespace {
 
 /// True if a regular file ends at `offset` or before. fstat does not wait on the filesystems for

@@ -317,15 +317,17 @@ namespace {
 constexpr std::size_t warm_up_rounds = 200;
 constexpr std::size_t counted_rounds = 500;
 
-enum class kind { hit, miss, write };
+enum class kind { hit, miss, write, sync, size, resize, allocate };
 
-constexpr kind all_kinds[] = {kind::hit, kind::miss, kind::write};
+constexpr kind transfers[] = {kind::hit, kind::miss, kind::write};
+constexpr kind all_kinds[] = {kind::hit,  kind::miss,   kind::write,   kind::sync,
+                              kind::size, kind::resize, kind::allocate};
 
 std::ostream& operator<<(std::ostream& out, kind what) {
-    return out
-        << (what == kind::hit        ? "inline reads"
-                : what == kind::miss ? "reads by the engine"
-                                     : "writes by the engine");
+    constexpr const char* names[] = {
+        "inline reads", "reads by the engine",  "writes by the engine", "syncs", "sizes",
+        "resizes",      "allocations of blocks"};
+    return out << names[int(what)];
 }
 
 /// A file whose content is in memory. Its reads are inline, or go to the engine for `kind::miss`.
@@ -355,6 +357,25 @@ public:
         return what_ == kind::write
             ? file_->async_write_some_at(i * block, buffer, std::forward<Token>(token))
             : file_->async_read_some_at(i * block, buffer, std::forward<Token>(token));
+    }
+
+    /// Starts an operation of any kind.
+    template <typename Handler>
+    void start_any(std::size_t i, Handler handler) {
+        switch (what_) {
+        case kind::sync: return file_->async_sync_data(std::move(handler));
+        case kind::size: return file_->async_size(std::move(handler));
+        case kind::resize: return file_->async_resize(block * blocks, std::move(handler));
+        case kind::allocate:
+            return file_->async_allocate(
+                asio_aio::allocate_mode::keep_size, 0, block, std::move(handler));
+        default: return start(i, std::move(handler));
+        }
+    }
+
+    /// True if the arguments of a handler are those of a success.
+    bool is_success(error_code ec, std::size_t n) const {
+        return !ec && n == (what_ == kind::size ? block * blocks : block);
     }
 
 private:
@@ -391,11 +412,12 @@ private:
         rounds* self;
         std::size_t i;
         void operator()(error_code ec, std::size_t n) const {
-            self->go_on(i, !ec && n == warm_file<File>::block);
+            self->go_on(i, self->file_.is_success(ec, n));
         }
+        void operator()(error_code ec) const { self->go_on(i, !ec); }
     };
 
-    void start(std::size_t i) { file_.start(i, decorate_(handler{this, i})); }
+    void start(std::size_t i) { file_.start_any(i, decorate_(handler{this, i})); }
 
     void go_on(std::size_t i, bool right) {
         failed_ |= !right;
@@ -581,7 +603,7 @@ ENGINE_TEST(callbacks_on_a_type_erased_strand_do_not_allocate) {
 }
 
 ENGINE_TEST(awaiting_does_not_allocate) {
-    for (kind what : all_kinds) {
+    for (kind what : transfers) {
         BOOST_TEST_CONTEXT(what) {
             asio::io_context ctx;
             warm_file<file> f(env, ctx.get_executor(), what);

@@ -12,12 +12,15 @@
 
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -237,6 +240,39 @@ ENGINE_TEST(a_zeroed_range_behind_the_end_makes_the_file_larger_unless_told_othe
     BOOST_TEST(size_of(env, f) == 0u);
     BOOST_TEST(!allocate(env, f, allocate_mode::zero_range, 0, block).ec);
     BOOST_TEST(size_of(env, f) == block);
+}
+
+// --- Advice ---
+
+ENGINE_TEST(advice_reaches_the_kernel) {
+    set_content(env.path(), pattern(64 * block));
+    file f = env.open();
+    f.sync_all(); // only clean pages can be dropped
+    using asio_aio::file_advice;
+    for (const file_advice each :
+         {file_advice::normal, file_advice::sequential, file_advice::random, file_advice::will_need,
+          file_advice::no_reuse})
+        f.advise(each);
+    f.advise(file_advice::dont_need, 0, 64 * block);
+    unsigned char resident[64] = {};
+    void* const map = ::mmap(nullptr, 64 * block, PROT_READ, MAP_SHARED, f.native_handle(), 0);
+    BOOST_REQUIRE(map != MAP_FAILED);
+    BOOST_TEST(::mincore(map, 64 * block, resident) == 0);
+    ::munmap(map, 64 * block);
+    BOOST_TEST(std::count(std::begin(resident), std::end(resident), 0) == 64);
+
+    error_code ec;
+    f.advise(file_advice::normal, max_offset, 1, ec);
+    BOOST_TEST(ec == asio::error::invalid_argument);
+    int ends[2];
+    BOOST_REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+    file pipe(env.ctx, ends[0]);
+    ::close(ends[1]);
+    pipe.advise(file_advice::normal, 0, 0, ec);
+    BOOST_TEST(ec == error_of(ESPIPE));
+    f.close();
+    f.advise(file_advice::normal, 0, 0, ec);
+    BOOST_TEST(ec == asio::error::bad_descriptor);
 }
 
 // --- Bad input ---

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // Opening files: flags, permissions, paths and errors.
+#include "child.hpp"
 #include "results.hpp"
+#include "seccomp.hpp"
 
 #include <fcntl.h>
 #include <sys/fsuid.h>
@@ -8,9 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <functional>
 #include <memory>
+#include <new>
+#include <stdexcept>
 
 using namespace test;
 
@@ -365,6 +371,59 @@ ENGINE_TEST(direct_io_alignment_is_a_power_of_two_or_none) {
     BOOST_TEST((thrown_by([&] { f.direct_io_alignment(); }) == asio::error::bad_descriptor));
     BOOST_TEST(f.direct_io_alignment(ec).offset == 0u);
     BOOST_TEST((ec == asio::error::bad_descriptor));
+}
+
+ENGINE_TEST(the_kernel_is_asked_once_for_the_alignment_of_a_file) {
+    file f = env.open();
+    const auto before = f.direct_io_alignment();
+    check_in_child([&] {
+        if (!refuse_calls({SYS_statx, SYS_newfstatat, SYS_fstat, SYS_ioctl}, EPERM))
+            return could_not;
+        error_code ec;
+        const auto again = f.direct_io_alignment(ec);
+        const bool same = again.memory == before.memory && again.offset == before.offset;
+        return !ec && same ? 0 : 1;
+    });
+}
+
+BOOST_AUTO_TEST_CASE(an_aligned_buffer_is_aligned_whole_and_movable) {
+    for (const std::size_t alignment : {0u, 1u, 512u, 4096u, 65536u}) {
+        asio_aio::aligned_buffer b(1000, {alignment, alignment});
+        BOOST_TEST(b.size() >= 1000u);
+        const std::size_t block = std::max(alignment, std::size_t(1));
+        BOOST_TEST(b.size() % block == 0u);
+        BOOST_TEST(b.size() < 1000 + block);
+        BOOST_TEST(reinterpret_cast<std::uintptr_t>(b.data()) % block == 0u);
+        std::memset(b.data(), 'x', b.size());
+        BOOST_TEST(asio::buffer(b).data() == b.data());
+        BOOST_TEST(asio::buffer(b).size() == b.size());
+        BOOST_TEST(asio::buffer(b, 10).size() == 10u);
+        void* const data = b.data();
+        asio_aio::aligned_buffer c(std::move(b));
+        BOOST_TEST(c.data() == data);
+        BOOST_TEST(b.size() == 0u);
+        BOOST_TEST(b.data() == nullptr);
+        b = std::move(c);
+        BOOST_TEST(b.data() == data);
+    }
+    BOOST_TEST(asio_aio::aligned_buffer().size() == 0u);
+    BOOST_CHECK_THROW(asio_aio::aligned_buffer(1, {3, 1}), std::invalid_argument);
+    BOOST_CHECK_THROW(asio_aio::aligned_buffer(1, {1, 6}), std::invalid_argument);
+    BOOST_CHECK_THROW(asio_aio::aligned_buffer(~std::size_t(0), {512, 512}), std::bad_alloc);
+}
+
+ENGINE_TEST(an_aligned_buffer_reads_and_writes_a_direct_file) {
+    error_code ec;
+    file f(env.ctx);
+    f.open(env.path(), create | file_base::direct, ec);
+    if (ec)
+        return say_skipped("O_DIRECT: " + ec.message());
+    asio_aio::aligned_buffer out(5000, f.direct_io_alignment());
+    asio_aio::aligned_buffer in(5000, f.direct_io_alignment());
+    std::memset(out.data(), 'x', out.size());
+    BOOST_TEST(write_at(env, f, 0, {asio::buffer(out)}).bytes == out.size());
+    BOOST_TEST(read_at(env, f, 0, {asio::buffer(in)}).bytes == in.size());
+    BOOST_TEST(std::memcmp(out.data(), in.data(), in.size()) == 0);
 }
 
 ENGINE_TEST(the_texts_of_exceptions_name_the_call) {

@@ -66,6 +66,19 @@ constexpr int to_flags(allocate_mode mode) noexcept {
     return -1;
 }
 
+/// The advice of posix_fadvise(2).
+constexpr int to_flags(file_advice advice) noexcept {
+    switch (advice) {
+    case file_advice::normal: return POSIX_FADV_NORMAL;
+    case file_advice::sequential: return POSIX_FADV_SEQUENTIAL;
+    case file_advice::random: return POSIX_FADV_RANDOM;
+    case file_advice::will_need: return POSIX_FADV_WILLNEED;
+    case file_advice::dont_need: return POSIX_FADV_DONTNEED;
+    case file_advice::no_reuse: return POSIX_FADV_NOREUSE;
+    }
+    return -1;
+}
+
 /// What a call asks of the kernel.
 struct file_call {
     op_kind kind;

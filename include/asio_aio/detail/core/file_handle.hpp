@@ -123,6 +123,9 @@ public:
         return max_transfer_bytes & ~(traits_.required.offset - 1);
     }
 
+    /// The alignment that direct I/O needs. The kernel is asked once. 0 or -errno.
+    int direct_io_alignment(direct_alignment& found) noexcept;
+
     /// Decides whether to try a read, or a write, that must not wait.
     no_wait_gate& reads() noexcept { return reads_; }
     no_wait_gate& writes() noexcept { return writes_; }
@@ -159,6 +162,7 @@ private:
     std::atomic<unsigned> users_{1};
     std::atomic<unsigned> writers_{0};
     std::atomic<std::uint64_t> cancelled_before_{0};
+    std::atomic<std::uint64_t> alignment_{0}; ///< Encoded, or 0 if the kernel was not asked yet.
     operation* chains_[waiting_at_count] = {};
 };
 

@@ -37,6 +37,9 @@ bool is_short_of_end(const operation& op, int result) noexcept;
 
 int resize(int descriptor, std::uint64_t bytes) noexcept;
 
+/// posix_fadvise(2), with an advice as POSIX_FADV_…
+int advise(int descriptor, std::uint64_t offset, std::uint64_t length, int advice) noexcept;
+
 /// The result of a read that must not wait.
 struct cached_read {
     enum class outcome : unsigned char {

@@ -234,9 +234,10 @@ BOOST_AUTO_TEST_CASE(a_refusal_for_want_of_descriptors_is_not_kept) {
         const int status = in_child([&] {
             rlimit limit;
             if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
-                return could_not;
+                return 2;
             const rlimit none{3, limit.rlim_max};
-            ::setrlimit(RLIMIT_NOFILE, &none);
+            if (::setrlimit(RLIMIT_NOFILE, &none) != 0)
+                return 3;
             const engine_report refused = asio_aio::probe()[std::size_t(which)];
             ::setrlimit(RLIMIT_NOFILE, &limit);
             const bool told = !refused.available && refused.error == EMFILE &&

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // The asynchronous calls on a file that move no bytes: sync, size, resize, allocate.
+#include "child.hpp"
 #include "holding_engine.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -13,6 +14,7 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
@@ -321,6 +323,23 @@ ENGINE_TEST(a_file_that_is_open_for_reading_cannot_be_changed) {
     BOOST_TEST(!result_of(env, [&](auto handler) { f.async_sync_all(handler); }).ec);
     BOOST_TEST(size_of(env, f) == 3u);
     BOOST_TEST(content(env.path()) == "abc");
+}
+
+ENGINE_TEST(a_file_that_would_pass_the_limit_of_file_sizes_is_an_error_and_no_signal) {
+    const int status = in_child([&] {
+        const rlimit limit{2 * block, 2 * block};
+        if (::setrlimit(RLIMIT_FSIZE, &limit) != 0)
+            return 2;
+        environment own(env.engine, env.folder.path());
+        file f = own.open();
+        const bool resize_fails = result_of(own, [&](auto handler) {
+                                      f.async_resize(4 * block, handler);
+                                  }).ec == error_of(EFBIG);
+        const bool allocation_fails =
+            allocate(own, f, allocate_mode::extend, 0, 4 * block).ec == error_of(EFBIG);
+        return resize_fails && allocation_fails && f.size() == 0 ? 0 : 1;
+    });
+    BOOST_TEST(status == 0);
 }
 
 // --- Every end of every call ---

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // How a finished operation reaches its handler: through executors that call in place, through the
 // system context, and when the context is destroyed on the way.
+#include "child.hpp"
 #include "holding_engine.hpp"
 
 #include <boost/asio/bind_executor.hpp>
@@ -87,6 +88,32 @@ ENGINE_TEST(operations_that_end_at_initiation_count_as_in_flight_until_they_are_
     env.run();
     BOOST_TEST(calls == 3);
     BOOST_TEST(asio_aio::statistics(env.ctx).in_flight == 0u);
+}
+
+ENGINE_TEST(an_executor_does_not_start_the_threads_of_the_system_context) {
+    const int status = in_child([&] { // another test may have started them in this process
+        environment own(env.engine, env.folder.path());
+        const auto strand = asio::make_strand(own.ctx);
+        const auto erased = asio::make_strand(asio::any_io_executor(own.ctx.get_executor()));
+        file f = own.open();
+        int calls = 0;
+        const auto count_call = [&](error_code, std::size_t) { ++calls; };
+        const auto write_on = [&](auto& to, const auto& executor) {
+            to.async_write_some_at(
+                0, asio::buffer("x", 1), asio::bind_executor(executor, count_call));
+            own.ctx.restart();
+            run_with_deadline(own.ctx);
+        };
+        write_on(f, own.ctx.get_executor()); // the pool makes its thread
+        const std::size_t threads = count_threads();
+        write_on(f, strand);
+        write_on(f, erased);
+        write_on(f, asio::any_io_executor(strand));
+        inline_file in_place(inline_executor{&own.ctx}, own.path(), read_write_create);
+        write_on(in_place, inline_executor{&own.ctx});
+        return calls == 5 && count_threads() == threads ? 0 : 1;
+    });
+    BOOST_TEST(status == 0);
 }
 
 // --- The system context ---

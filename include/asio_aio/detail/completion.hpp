@@ -108,13 +108,16 @@ bool is_of_system_context([[maybe_unused]] const Executor& executor) noexcept {
     namespace asio = boost::asio;
     if constexpr (is_native_executor<Executor>) {
         return false;
+    } else if constexpr (std::is_base_of_v<asio::system_executor, Executor>) {
+        return true;
     } else if constexpr (is_strand<Executor>::value) {
         return is_of_system_context(behind_strand(executor));
+    } else if constexpr (std::is_base_of_v<asio::any_io_executor, Executor>) {
+        return std::holds_alternative<asio::system_executor>(find_native_target(executor));
     } else if constexpr (asio::can_query_v<Executor, asio::execution::context_t>) {
-        if constexpr (std::is_base_of_v<asio::any_io_executor, Executor>)
-            if (executor.template target<asio::io_context::executor_type>())
-                return false; // the most frequent case needs no query
         const asio::execution_context& context = asio::query(executor, asio::execution::context);
+        // The first query of a system executor starts the threads of the system context. Only
+        // executors that neither Asio nor the file brings get here.
         return &context == &asio::query(asio::system_executor(), asio::execution::context);
     } else {
         return false;
@@ -124,7 +127,10 @@ bool is_of_system_context([[maybe_unused]] const Executor& executor) noexcept {
 /// True if the executor belongs to the system context and is not the file's executor.
 template <typename Executor, typename IoExecutor>
 bool is_of_system_context_alone(const Executor& executor, const IoExecutor& io_executor) noexcept {
-    return is_of_system_context(executor) && !is_same_executor(executor, io_executor);
+    if constexpr (std::is_base_of_v<boost::asio::any_io_executor, Executor>)
+        if (executor.template target<boost::asio::io_context::executor_type>())
+            return false; // the most frequent case needs no comparison
+    return !is_same_executor(executor, io_executor) && is_of_system_context(executor);
 }
 
 /// A function that is dispatched to its executor from the file's context, as Asio's own operations

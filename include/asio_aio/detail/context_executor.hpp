@@ -92,6 +92,8 @@ inline native_executor find_native_target(const boost::asio::any_io_executor& ex
         return strand->get_inner_executor();
     if (const auto* system = executor.target<asio::system_executor>())
         return *system;
+    if (const auto* strand = executor.target<asio::strand<asio::system_executor>>())
+        return strand->get_inner_executor();
     return {};
 }
 

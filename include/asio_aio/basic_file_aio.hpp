@@ -525,11 +525,33 @@ private:
             service_->scheduler().cancel(*file_.operator->());
     }
 
+    // What `async_initiate` calls. With a deferred token that is later, so everything is taken from
+    // the file as it is then.
+    template <typename Outcome>
+    class initiate_call {
+    public:
+        using executor_type = Executor;
+
+        explicit initiate_call(basic_file_aio& self) noexcept : self_(&self) {}
+
+        const executor_type& get_executor() const noexcept { return self_->executor_; }
+
+        template <typename Handler>
+        void operator()(Handler&& handler, const detail::file_call& wanted) const {
+            std::decay_t<Handler> owned(std::forward<Handler>(handler));
+            detail::start_call<Outcome>(
+                *self_->service_, self_->file_, self_->executor_, wanted, owned);
+        }
+
+    private:
+        basic_file_aio* self_;
+    };
+
     // `Token` may be a reference type: then the caller's token is not moved from.
     template <typename Outcome, typename Token>
     auto initiate(const detail::file_call& wanted, std::remove_reference_t<Token>& token) {
         return boost::asio::async_initiate<Token, typename Outcome::signature>(
-            detail::initiate_call<Outcome, Executor>(*service_, file_, executor_), token, wanted);
+            initiate_call<Outcome>(*this), token, wanted);
     }
 
     template <typename Token>

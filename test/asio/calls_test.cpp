@@ -6,7 +6,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
@@ -344,41 +344,39 @@ ENGINE_TEST(a_file_that_would_pass_the_limit_of_file_sizes_is_an_error_and_no_si
 
 // --- Every end of every call ---
 
-ENGINE_TEST(a_call_that_is_cancelled_while_it_waits_ends_as_cancelled) {
+namespace {
+
+/// Starts each call, cancels its file when the engine holds the call at `where`, and expects an
+/// error.
+void check_cancellation(environment& env, hold_at where, const error_code& expected) {
     for (const any_call& each : all_calls()) {
         BOOST_TEST_CONTEXT(each.name) {
             environment own(env.engine, env.folder.path());
-            hold held(own.ctx, own.engine, hold_at::submission);
+            hold held(own.ctx, own.engine, where);
             file f = own.open();
             call_outcome result;
             each.start(f, result);
             held.run_until_held(own.ctx, 1);
             f.cancel();
+            if (where == hold_at::completion)
+                held.release();
             own.run();
             BOOST_TEST(result.calls == 1);
-            BOOST_TEST(result.ec == asio::error::operation_aborted);
-            BOOST_TEST(f.size() == 0u);
-            held.release();
+            BOOST_TEST(result.ec == expected);
+            if (where == hold_at::submission)
+                BOOST_TEST(f.size() == 0u); // the kernel never got the call
         }
     }
 }
 
+} // namespace
+
+ENGINE_TEST(a_call_that_is_cancelled_while_it_waits_ends_as_cancelled) {
+    check_cancellation(env, hold_at::submission, asio::error::operation_aborted);
+}
+
 ENGINE_TEST(a_call_that_is_cancelled_when_it_is_done_reports_its_result) {
-    for (const any_call& each : all_calls()) {
-        BOOST_TEST_CONTEXT(each.name) {
-            environment own(env.engine, env.folder.path());
-            hold held(own.ctx, own.engine, hold_at::completion);
-            file f = own.open();
-            call_outcome result;
-            each.start(f, result);
-            held.run_until_held(own.ctx, 1);
-            f.cancel();
-            held.release();
-            own.run();
-            BOOST_TEST(result.calls == 1);
-            BOOST_TEST(!result.ec);
-        }
-    }
+    check_cancellation(env, hold_at::completion, {});
 }
 
 ENGINE_TEST(a_cancellation_slot_reaches_one_call_and_no_other) {
@@ -446,6 +444,28 @@ ENGINE_TEST(calls_take_any_completion_token) {
     asio::co_spawn(env.ctx, use_all(), [](std::exception_ptr e) { BOOST_TEST(!e); });
     env.run();
     BOOST_TEST(ended);
+}
+
+ENGINE_TEST(a_deferred_call_works_on_the_file_as_it_is_when_the_call_starts) {
+    set_content(env.path(), "abc");
+    file f(env.ctx);
+    auto first = std::make_unique<environment>(env.engine, env.folder.path());
+    f = file(first->ctx);
+    auto deferred_size = f.async_size(asio::deferred);
+    error_code ec;
+    asio_aio::configure(env.ctx, env.options(), ec);
+    f = file(env.ctx, env.path(), file_base::read_only);
+    first.reset();
+    call_outcome found;
+    std::move(deferred_size)([&](error_code e, std::uint64_t bytes) {
+        ++found.calls;
+        found.ec = e;
+        found.size = bytes;
+    });
+    env.run();
+    BOOST_TEST(found.calls == 1);
+    BOOST_TEST(!found.ec);
+    BOOST_TEST(found.size == 3u);
 }
 
 ENGINE_TEST(a_token_that_is_an_lvalue_is_not_moved_from) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Execution contexts, executors and threads. A busy strand must not delay other strands.
 #include "holding_engine.hpp"
+#include "inline_executor.hpp"
 #include "threads.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -304,27 +305,6 @@ ENGINE_TEST(works_on_a_thread_pool) {
         }
     }
 }
-
-namespace {
-
-/// An executor that always calls a function inside `execute`.
-struct inline_executor {
-    asio::execution_context& query(asio::execution::context_t) const noexcept { return *context; }
-    static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
-        return asio::execution::blocking.always;
-    }
-
-    template <typename Function>
-    void execute(Function function) const {
-        function();
-    }
-
-    friend bool operator==(const inline_executor&, const inline_executor&) noexcept = default;
-
-    asio::execution_context* context;
-};
-
-} // namespace
 
 ENGINE_TEST(works_on_an_inline_executor) {
     const std::string bytes = pattern(4096);

@@ -3,6 +3,7 @@
 // system context, and when the context is destroyed on the way.
 #include "child.hpp"
 #include "holding_engine.hpp"
+#include "inline_executor.hpp"
 
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/strand.hpp>
@@ -22,23 +23,6 @@
 using namespace test;
 
 namespace {
-
-/// An executor that always calls a function inside `execute`.
-struct inline_executor {
-    asio::execution_context& query(asio::execution::context_t) const noexcept { return *context; }
-    static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
-        return asio::execution::blocking.always;
-    }
-
-    template <typename Function>
-    void execute(Function function) const {
-        function();
-    }
-
-    friend bool operator==(const inline_executor&, const inline_executor&) noexcept = default;
-
-    asio::execution_context* context;
-};
 
 using inline_file = asio_aio::basic_random_access_file_aio<inline_executor>;
 constexpr auto read_write_create = file_base::read_write | file_base::create;
@@ -93,6 +77,9 @@ ENGINE_TEST(operations_that_end_at_initiation_count_as_in_flight_until_they_are_
 ENGINE_TEST(an_executor_does_not_start_the_threads_of_the_system_context) {
     const int status = in_child([&] { // another test may have started them in this process
         environment own(env.engine, env.folder.path());
+        asio_aio::options options = own.options();
+        options.max_threads = 1; // the pool's own threads cannot change the count
+        asio_aio::configure(own.ctx, options);
         const auto strand = asio::make_strand(own.ctx);
         const auto erased = asio::make_strand(asio::any_io_executor(own.ctx.get_executor()));
         file f = own.open();

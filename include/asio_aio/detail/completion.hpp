@@ -116,8 +116,9 @@ bool is_of_system_context([[maybe_unused]] const Executor& executor) noexcept {
         return std::holds_alternative<asio::system_executor>(find_native_target(executor));
     } else if constexpr (asio::can_query_v<Executor, asio::execution::context_t>) {
         const asio::execution_context& context = asio::query(executor, asio::execution::context);
-        // The first query of a system executor starts the threads of the system context. Only
-        // executors that neither Asio nor the file brings get here.
+        // The first query of a system executor starts the threads of the system context. Only the
+        // executor of `use_future` and executors of users' own types get here, unless they are the
+        // file's.
         return &context == &asio::query(asio::system_executor(), asio::execution::context);
     } else {
         return false;

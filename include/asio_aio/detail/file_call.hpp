@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <limits>
 #include <tuple>
-#include <type_traits>
 #include <utility>
 
 /// Calls on a file that move no bytes: sync, size, resize, allocate.
@@ -113,28 +112,5 @@ void start_call(
     op->flags = wanted.flags;
     launch(service, executor, std::move(op));
 }
-
-/// What `async_initiate` calls to start a call.
-template <typename Outcome, typename Executor>
-class initiate_call {
-public:
-    using executor_type = Executor;
-
-    initiate_call(file_service& service, const file_ref& file, const Executor& executor) noexcept
-        : service_(&service), file_(&file), executor_(&executor) {}
-
-    const executor_type& get_executor() const noexcept { return *executor_; }
-
-    template <typename Handler>
-    void operator()(Handler&& handler, const file_call& wanted) const {
-        std::decay_t<Handler> owned(std::forward<Handler>(handler));
-        start_call<Outcome>(*service_, *file_, *executor_, wanted, owned);
-    }
-
-private:
-    file_service* service_;
-    const file_ref* file_;
-    const Executor* executor_;
-};
 
 } // namespace asio_aio::detail

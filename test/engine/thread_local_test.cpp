@@ -23,8 +23,9 @@ int measure_stack(detail::operation& op) noexcept {
     ::pthread_getattr_np(::pthread_self(), &attributes);
     ::pthread_attr_getstack(&attributes, &lowest, &size);
     ::pthread_attr_destroy(&attributes);
-    const char here = 0;
-    bytes_left = std::size_t(&here - static_cast<const char*>(lowest));
+    // Not the address of a variable, which AddressSanitizer may keep elsewhere (GCC 13 and newer).
+    const auto* here = static_cast<const char*>(__builtin_frame_address(0));
+    bytes_left = std::size_t(here - static_cast<const char*>(lowest));
     return detail::posix_file::perform(op);
 }
 

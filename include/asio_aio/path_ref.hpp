@@ -18,17 +18,22 @@ class path_ref {
 
 public:
     path_ref(const char* path) noexcept : path_(path) {}
-    path_ref(const std::string& path) noexcept : path_(path.c_str()) {}
-    path_ref(const std::filesystem::path& path) noexcept : path_(path.c_str()) {}
+    path_ref(const std::string& path) noexcept
+        : path_(path.c_str()), has_null_(path.find('\0') != path.npos) {}
+    path_ref(const std::filesystem::path& path) noexcept : path_ref(path.native()) {}
 
     /// From a type that converts to a string or a filesystem path.
     template <typename Path, if_converts<Path> = 0>
-    path_ref(const Path& path) : copy_(to_string(path)), path_(copy_.c_str()) {}
+    path_ref(const Path& path)
+        : copy_(to_string(path)), path_(copy_.c_str()), has_null_(copy_.find('\0') != copy_.npos) {}
 
     path_ref(const path_ref&) = delete;
     path_ref& operator=(const path_ref&) = delete;
 
     const char* c_str() const noexcept { return path_; }
+
+    /// True if the path contains a null character, so the kernel would see only its beginning.
+    bool has_null() const noexcept { return has_null_; }
 
 private:
     template <typename Path>
@@ -41,6 +46,7 @@ private:
 
     std::string copy_;
     const char* path_;
+    bool has_null_ = false;
 };
 
 } // namespace asio_aio

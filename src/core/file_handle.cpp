@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <asio_aio/detail/core/file_handle.hpp>
 
+#include <asio_aio/detail/core/operation.hpp>
 #include <asio_aio/detail/core/posix_file.hpp>
 
 #include <fcntl.h>
@@ -57,22 +58,42 @@ direct_alignment required_alignment(int descriptor) noexcept {
                                                                       : direct_alignment{1, 1};
 }
 
-} // namespace
-
-file_ref file_ref::adopt(int descriptor, bool finds_memory) {
+/// Asks the kernel about an open file. Network filesystems may wait for their server.
+file_traits traits_of(int descriptor, bool finds_memory) noexcept {
     const int flags = ::fcntl(descriptor, F_GETFL);
     const long filesystem = filesystem_of(descriptor);
     file_traits traits;
     traits.direct = flags != -1 && (flags & O_DIRECT) != 0;
     traits.type = type_of(descriptor);
+    traits.needs_thread = needs_thread(filesystem);
     if (finds_memory && traits.type == file_type::regular)
         traits.in_memory = test_of(filesystem);
     if (traits.direct)
         traits.required = required_alignment(descriptor);
-    file_ref file(new file_handle(descriptor, traits));
-    if (needs_thread(filesystem))
-        file->refuse();
-    return file;
+    return traits;
+}
+
+} // namespace
+
+file_ref file_ref::adopt(int descriptor, bool finds_memory) {
+    return file_ref(new file_handle(descriptor, traits_of(descriptor, finds_memory)));
+}
+
+int file_handle::perform_open() noexcept {
+    const open_request& wanted = *request_;
+    const int result = posix_file::open(wanted.path.c_str(), wanted.flags, wanted.permissions);
+    if (result < 0)
+        return result;
+    traits_ = traits_of(result, wanted.finds_memory);
+    refused_.store(traits_.needs_thread, std::memory_order_relaxed);
+    descriptor_ = result;
+    request_.reset();
+    return 0;
+}
+
+void file_handle::close_unused() noexcept {
+    if (descriptor_ != -1)
+        posix_file::close(std::exchange(descriptor_, -1));
 }
 
 int file_handle::direct_io_alignment(direct_alignment& found) noexcept {
@@ -90,15 +111,34 @@ int file_handle::direct_io_alignment(direct_alignment& found) noexcept {
     return error;
 }
 
-int file_ref::drop() noexcept {
+int file_ref::reset() noexcept {
+    if (!handle_)
+        return 0;
+    operation* closer = nullptr;
+    const int result = drop(closer);
+    if (closer)
+        closer->discard();
+    return result;
+}
+
+int file_ref::drop(operation*& closer) noexcept {
     end_writing();
     file_handle* handle = std::exchange(handle_, nullptr);
     // acq_rel: what other users did with the descriptor happens before its close.
     if (handle->users_.fetch_sub(1, std::memory_order_acq_rel) != 1)
         return 0;
     const int result = handle->descriptor_ == -1 ? 0 : posix_file::close(handle->descriptor_);
+    closer = handle->closer_;
     delete handle;
     return result;
+}
+
+bool file_ref::reset_with_closer(operation& closer) noexcept {
+    handle_->closer_ = &closer; // before this use ends, because the last user may be quick
+    if (reset_if_shared())
+        return true;
+    handle_->closer_ = nullptr;
+    return false;
 }
 
 bool file_ref::reset_if_shared() noexcept {

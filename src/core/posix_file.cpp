@@ -75,13 +75,14 @@ int perform(operation& op) noexcept {
         return uninterrupted([&] {
             return ::sync_file_range(fd, off_t(op.offset), off_t(op.length), unsigned(op.flags));
         });
-    case op_kind::open: return open(op.path, op.flags, op.mode);
-    case op_kind::close: return close(fd);
     case op_kind::size: return size(fd, op.length);
     case op_kind::resize: return uninterrupted([&] { return ::ftruncate(fd, off_t(op.length)); });
     case op_kind::allocate:
         return uninterrupted(
             [&] { return ::fallocate(fd, op.flags, off_t(op.offset), off_t(op.length)); });
+    case op_kind::open: return op.file->perform_open();
+    case op_kind::close: return op.file.reset(); // the last use
+    case op_kind::call: return op.function->perform(op);
     }
     return -ENOSYS;
 }

@@ -81,7 +81,9 @@ private:
     engine& chosen() const noexcept { return *engines_.front(); }
     engine& pool() const noexcept { return *engines_.back(); }
     bool has_two() const noexcept { return engines_.size() > 1; }
-    pass_reason route(operation& op) const noexcept { return chosen().why_not(op); }
+    pass_reason route(operation& op) const noexcept {
+        return needs_thread(op.kind) ? pass_reason::unsupported : chosen().why_not(op);
+    }
     bool goes_to_chosen(operation& op) noexcept;
     void give_to_pool(op_queue& returned) noexcept;
     void count_batch(std::size_t size) noexcept;

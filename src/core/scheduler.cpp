@@ -2,8 +2,10 @@
 #include <asio_aio/detail/core/scheduler.hpp>
 
 #include "core/router.hpp"
+#include "engine/thread_pool/worker_thread.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <utility>
 
@@ -19,6 +21,12 @@ bool scheduler::start(operation& op, actions& todo) noexcept {
     const lock held(mutex_);
     if (stopped_)
         return false;
+    count_start(op);
+    queue(op, todo);
+    return true;
+}
+
+void scheduler::count_start(operation& op) noexcept {
     op.number = ++started_;
     peak_in_flight_ = std::max(peak_in_flight_, ++in_flight_);
     // The clock is read once for a batch. Later operations of the batch are younger by at most one
@@ -26,14 +34,33 @@ bool scheduler::start(operation& op, actions& todo) noexcept {
     if (pending_.empty())
         pending_since_ = now();
     op.started_at = pending_since_;
+}
+
+void scheduler::queue(operation& op, actions& todo) noexcept {
     pending_.push(&op);
+    todo.set_up = !has_engines() && !std::exchange(sets_up_, true);
     if (request_ != round_request::none)
-        return true;
+        return;
     todo.run_round_here = is_lone_operation();
     if (todo.run_round_here)
         request_ = round_request::posted;
     else
         request_round(todo);
+}
+
+bool scheduler::start_close(operation& op, file_ref& last_use, actions& todo) noexcept {
+    const lock held(mutex_);
+    if (stopped_)
+        return false;
+    count_start(op);
+    if (last_use.reset_with_closer(op)) {
+        // The pool finishes it, after it has closed the file. A round or a wait will follow anyway,
+        // because another operation uses the file.
+        ++with_engines_;
+    } else {
+        op.file = std::move(last_use);
+        queue(op, todo);
+    }
     return true;
 }
 
@@ -47,27 +74,28 @@ bool scheduler::start_finished(operation& op, actions& todo) noexcept {
     return true;
 }
 
-/// True if there is no other work, so no other operation would join this one in a posted round.
+/// True if there is no other work, so that no other operation would join this one in a posted round.
 /** After a batch of several operations, more of them are likely to follow. */
 bool scheduler::is_lone_operation() const noexcept {
-    return posts_ && last_batch_ <= 1 && pending_.size() == 1 && finished_.empty() &&
-        with_engines_ == 0;
+    return posts_ && has_engines() && last_batch_ <= 1 && pending_.size() == 1 &&
+        finished_.empty() && with_engines_ == 0;
 }
 
 /// Requests a round that submits, unless one was requested.
 void scheduler::request_round(actions& todo) noexcept {
     if (request_ != round_request::none || stopped_)
         return;
-    if (posts_) {
+    if (posts_ && has_engines()) {
         request_ = round_request::posted;
         todo.post_round = true;
         return;
     }
     // The owner does not know how to post to its context. The event starts the round instead, as if
-    // an engine raised it.
+    // an engine raised it. Without engines the end of `set_up` raises it, or a cancellation.
     request_ = round_request::by_event;
     arm_wait(todo);
-    router_->wake();
+    if (has_engines() || !finished_.empty())
+        router_->wake();
 }
 
 void scheduler::arm_wait(actions& todo) noexcept {
@@ -80,6 +108,8 @@ void scheduler::cancel(file_handle& file) noexcept {
         if (stopped_)
             return;
         file.cancel_before(started_ + 1);
+        if (!has_engines())
+            return end_cancelled();
     }
     // A later round submits pending operations to an engine, which completes them as cancelled.
     router_->cancel(file);
@@ -89,10 +119,24 @@ void scheduler::cancel(operation& op) noexcept {
     op.cancel_asked.store(true, std::memory_order_relaxed);
     {
         const lock held(mutex_);
-        if (stopped_ || !has_engines())
+        if (stopped_)
             return;
+        if (!has_engines())
+            return end_cancelled();
     }
     router_->cancel(op);
+}
+
+/// Ends the cancelled operations that wait for engines. Engines do this for those that they have.
+void scheduler::end_cancelled() noexcept {
+    op_queue cancelled;
+    pending_.extract_if([](const operation& op) { return op.is_cancelled(); }, cancelled);
+    while (operation* op = cancelled.pop()) {
+        op->take_result(-ECANCELED);
+        finished_.push(op);
+    }
+    if (!finished_.empty())
+        router_->wake();
 }
 
 // --- Rounds ---
@@ -111,7 +155,8 @@ bool scheduler::begin(round& now) noexcept {
     if (!now.submits)
         return true;
     request_ = round_request::running;
-    now.batch.splice(pending_);
+    if (has_engines())
+        now.batch.splice(pending_);
     now.done.splice(finished_);
     last_batch_ = now.batch.size();
     with_engines_ += last_batch_;
@@ -119,6 +164,8 @@ bool scheduler::begin(round& now) noexcept {
 }
 
 void scheduler::exchange(round& now) noexcept {
+    if (!has_engines())
+        return;
     op_queue reaped;
     router_->submit(now.batch);
     router_->reap(reaped);
@@ -182,6 +229,7 @@ void scheduler::stop(op_queue& abandoned) {
         abandoned.splice(pending_);
         abandoned.splice(finished_);
     }
+    set_up_thread_->join(); // a trial ends after its deadline
     router_->stop(abandoned);
 }
 
@@ -189,6 +237,7 @@ void scheduler::stop(op_queue& abandoned) {
 /// them. Their handlers run in both processes, as posted handlers do.
 actions scheduler::prepare_fork() {
     actions todo;
+    set_up_thread_->join(); // a trial ends after its deadline
     if (!has_engines())
         return todo;
     op_queue batch, done;
@@ -207,7 +256,7 @@ actions scheduler::prepare_fork() {
 }
 
 int scheduler::become_child() {
-    return has_engines() ? router_->become_child() : 0;
+    return router_->become_child();
 }
 
 } // namespace asio_aio::detail

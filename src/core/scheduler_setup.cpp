@@ -4,6 +4,7 @@
 
 #include "core/counters.hpp"
 #include "core/router.hpp"
+#include "engine/thread_pool/worker_thread.hpp"
 #include "selection/choice.hpp"
 
 #include <asio_aio/detail/core/posix_file.hpp>
@@ -13,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -21,15 +23,22 @@
 namespace asio_aio::detail {
 
 scheduler::scheduler()
-    : counts_(std::make_unique<counters>()), router_(std::make_unique<router>()) {}
+    : counts_(std::make_unique<counters>()),
+      set_up_thread_(std::make_unique<call_thread>()),
+      router_(std::make_unique<router>()) {}
 scheduler::~scheduler() = default;
 
 // --- Before the first file ---
 
 int scheduler::configure(const options& opts) {
+    {
+        const lock held(mutex_);
+        if (has_engines() || sets_up_)
+            return failure::already_open;
+    }
     const lock held(opening_mutex_);
     if (has_engines())
-        return failure::configured_too_late;
+        return failure::already_open;
     if (!find_fault(opts).empty())
         return -EINVAL;
     options_ = opts;
@@ -48,7 +57,9 @@ void scheduler::begin_to_post() noexcept {
     posts_ = true;
 }
 
-// --- Files ---
+int scheduler::open_event() noexcept {
+    return router_->open_event();
+}
 
 int scheduler::make_engines() {
     if (has_engines())
@@ -60,8 +71,6 @@ int scheduler::make_engines() {
     if (!make)
         if (const int result = choose(make))
             return result;
-    if (const int error = router_->open_event())
-        return error;
     router_->add_engines(make(options_, router_->finished()));
     has_engines_.store(true, std::memory_order_release);
     return 0;
@@ -70,7 +79,10 @@ int scheduler::make_engines() {
 int scheduler::choose(engine_factory& make) {
     const choice wanted = find_choice(options_.choice);
     selection selected = select_engine(wanted, options_);
-    description_ = std::move(selected.what);
+    {
+        const lock held(mutex_);
+        description_ = std::move(selected.what);
+    }
     if (!wanted.error.empty())
         return failure::invalid_choice;
     if (!selected.factory)
@@ -78,6 +90,34 @@ int scheduler::choose(engine_factory& make) {
     make = std::move(selected.factory);
     return 0;
 }
+
+void scheduler::set_up_elsewhere() noexcept {
+    if (set_up_thread_->start(&set_up_main, this) != 0)
+        set_up();
+}
+
+void* scheduler::set_up_main(void* self) noexcept {
+    static_cast<scheduler*>(self)->set_up();
+    return nullptr;
+}
+
+void scheduler::set_up() noexcept {
+    int result = -ENOMEM;
+    try {
+        result = make_engines();
+    } catch (const std::exception&) { // out of memory
+    }
+    const lock held(mutex_);
+    sets_up_ = false;
+    if (result != 0)
+        while (operation* op = pending_.pop()) {
+            op->take_result(result);
+            finished_.push(op);
+        }
+    router_->wake(); // the round that `request_round` announced
+}
+
+// --- Files ---
 
 int scheduler::open(const char* path, int flags, mode_t permissions, file_ref& file) {
     const int descriptor = posix_file::open(path, flags, permissions);
@@ -94,6 +134,11 @@ int scheduler::open(const char* path, int flags, mode_t permissions, file_ref& f
 
 void scheduler::assign(int descriptor, file_ref& file) {
     file = file_ref::adopt(descriptor, finds_memory_.load(std::memory_order_relaxed));
+}
+
+file_ref scheduler::make_opening(std::string path, int flags, mode_t permissions) const {
+    return file_ref::make_opening(
+        {std::move(path), flags, permissions, finds_memory_.load(std::memory_order_relaxed)});
 }
 
 backend scheduler::backend_of(const file_handle& file) const noexcept {
@@ -139,8 +184,11 @@ int scheduler::event_descriptor() const noexcept {
 }
 
 description scheduler::describe() const {
-    const lock held(opening_mutex_);
-    description what = description_;
+    description what;
+    {
+        const lock held(mutex_);
+        what = description_;
+    }
     if (const refusal refused = has_engines() ? router_->failure() : refusal())
         what.failure = std::string(refused.call) + ": " + std::strerror(refused.error);
     return what;

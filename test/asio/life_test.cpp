@@ -396,8 +396,8 @@ BOOST_AUTO_TEST_CASE(the_end_of_the_pool_waits_for_a_thread_that_is_blocked_in_a
     const std::string fifo = folder.file("fifo");
     BOOST_REQUIRE_EQUAL(::mkfifo(fifo.c_str(), 0600), 0);
     plain_operation op(detail::op_kind::open);
-    op.path = fifo.c_str();
-    op.flags = O_RDONLY;
+    const auto file = detail::file_ref::make_opening({fifo, O_RDONLY});
+    op.file = file;
     gate stop;
     std::thread partner;
     {
@@ -419,8 +419,8 @@ BOOST_AUTO_TEST_CASE(the_end_of_the_pool_waits_for_a_thread_that_is_blocked_in_a
         }
     }
     partner.join();
-    BOOST_TEST(op.result >= 0);
-    ::close(op.result);
+    BOOST_TEST(op.result == 0);
+    BOOST_TEST(file.is_open());
 }
 
 namespace {

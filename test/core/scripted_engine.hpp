@@ -40,8 +40,7 @@ public:
                 held_.push_back(op);
                 continue;
             }
-            take_result(*op, -ECANCELED);
-            done_.push(op); // `reap` follows in the same round: no event needed
+            finish(*op, -ECANCELED); // `reap` follows in the same round: no event needed
         }
     }
 
@@ -77,14 +76,15 @@ public:
         return std::find(held_.begin(), held_.end(), &op) != held_.end();
     }
 
-    /// Completes the operation with 1, or closes its file. Raises the event if `raises`.
+    /// Completes the operation with success, or closes its file. Raises the event if `raises`.
     void complete(detail::operation& op, bool raises = true) noexcept {
         forget(op);
-        if (op.state() == detail::op_state::to_close)
-            op.close_file();
-        else
-            take_result(op, 1);
-        done_.push(&op);
+        if (op.state() == detail::op_state::to_close) {
+            done_.push(&op);
+            done_.push_if(op.close_file());
+        } else {
+            finish(op, detail::needs_thread(op.kind) ? 0 : 1);
+        }
         if (raises)
             finished_.raise();
     }
@@ -104,8 +104,7 @@ private:
         if (op.state() != detail::op_state::with_engine || !op.is_cancelled())
             return;
         forget(op);
-        take_result(op, -ECANCELED);
-        done_.push(&op);
+        finish(op, -ECANCELED);
         finished_.raise();
     }
 
@@ -113,11 +112,14 @@ private:
         held_.erase(std::find(held_.begin(), held_.end(), &op));
     }
 
-    void take_result(detail::operation& op, int result) noexcept {
+    void finish(detail::operation& op, int result) noexcept {
+        detail::operation* closer = nullptr;
         if (kind_ == asio_aio::backend::thread_pool)
-            op.take_result_and_close(result);
+            closer = op.take_result_and_close(result);
         else
             op.take_result(result);
+        done_.push(&op);
+        done_.push_if(closer);
     }
 
     const asio_aio::backend kind_;

@@ -82,17 +82,17 @@ ENGINE_TEST(serves_every_kind_of_operation) {
     const std::string path = fixture.folder.file("other");
 
     plain_operation open(op_kind::open);
-    open.path = path.c_str();
-    open.flags = O_RDWR | O_CREAT | O_EXCL;
-    open.mode = 0640;
-    const int fd = fixture.perform(open);
-    BOOST_REQUIRE(fd >= 0);
+    auto other = detail::file_ref::make_opening({path, O_RDWR | O_CREAT | O_EXCL, 0640});
+    open.file = other;
+    BOOST_REQUIRE_EQUAL(fixture.perform(open), 0);
+    BOOST_REQUIRE(other.is_open());
+    const int fd = other->descriptor();
     BOOST_TEST((::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
 
     char text[] = "0123456789";
     iovec iov{text, 10};
     plain_operation write(op_kind::write);
-    write.raw_descriptor = fd;
+    write.file = other;
     write.offset = 5;
     write.iovecs = &iov;
     write.iovec_count = 1;
@@ -100,31 +100,31 @@ ENGINE_TEST(serves_every_kind_of_operation) {
 
     for (op_kind kind : {op_kind::sync_all, op_kind::sync_data, op_kind::sync_range}) {
         plain_operation sync(kind);
-        sync.raw_descriptor = fd;
+        sync.file = other;
         sync.flags = kind == op_kind::sync_range ? SYNC_FILE_RANGE_WRITE : 0;
         BOOST_TEST(fixture.perform(sync) == 0);
     }
 
     plain_operation allocate(op_kind::allocate);
-    allocate.raw_descriptor = fd;
+    allocate.file = other;
     allocate.offset = 0;
     allocate.length = 8192;
     BOOST_TEST(fixture.perform(allocate) == 0);
 
     plain_operation size(op_kind::size);
-    size.raw_descriptor = fd;
+    size.file = other;
     BOOST_TEST(fixture.perform(size) == 0);
     BOOST_TEST(size.length == 8192u);
 
     plain_operation resize(op_kind::resize);
-    resize.raw_descriptor = fd;
+    resize.file = other;
     resize.length = 8;
     BOOST_TEST(fixture.perform(resize) == 0);
 
     char back[16] = {};
     iovec into{back, sizeof(back)};
     plain_operation read(op_kind::read);
-    read.raw_descriptor = fd;
+    read.file = other;
     read.offset = 5;
     read.iovecs = &into;
     read.iovec_count = 1;
@@ -132,7 +132,7 @@ ENGINE_TEST(serves_every_kind_of_operation) {
     BOOST_TEST(std::string(back) == "012");
 
     plain_operation close(op_kind::close);
-    close.raw_descriptor = fd;
+    close.file = std::move(other);
     BOOST_TEST(fixture.perform(close) == 0);
     BOOST_TEST(::fcntl(fd, F_GETFD) == -1);
 }
@@ -140,10 +140,11 @@ ENGINE_TEST(serves_every_kind_of_operation) {
 ENGINE_TEST(a_failed_call_is_its_errno) {
     engine_fixture fixture(env.engine);
     plain_operation open(op_kind::open);
-    open.path = "/no/such/folder/file";
+    open.file = detail::file_ref::make_opening({"/no/such/folder/file", O_RDONLY});
     BOOST_TEST(fixture.perform(open) == -ENOENT);
-    plain_operation size(op_kind::size);
-    BOOST_TEST(fixture.perform(size) == -EBADF);
+    plain_operation resize(op_kind::resize);
+    resize.file = detail::file_ref::adopt(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    BOOST_TEST(fixture.perform(resize) == -EINVAL);
 }
 
 ENGINE_TEST(four_thousand_syncs_at_once_all_complete) {

@@ -102,7 +102,6 @@ BOOST_AUTO_TEST_CASE(io_uring_judges_completions) {
         {sync_all, plain, -EFAULT, finished(-EFAULT)},
         {read, tried_again, -ECANCELED, unsupported},
         {read, tried_again, -EFAULT, unsupported},
-        {open, plain, -EINTR, retry},
         {read, cancelled, -ECANCELED, finished(-ECANCELED)},
         {read, cancelled, -EINTR, finished(-ECANCELED)},
         // The ring refuses the operation.
@@ -113,13 +112,6 @@ BOOST_AUTO_TEST_CASE(io_uring_judges_completions) {
         {sync_data, plain, -EINVAL, refused},
         {write, cancelled, -EAGAIN, finished(-ECANCELED)},
         {write, cancelled, -EINVAL, finished(-ECANCELED)},
-        // Results of open and close are final.
-        {open, plain, -EAGAIN, finished(-EAGAIN)},
-        {open, plain, -EBUSY, finished(-EBUSY)},
-        {open, plain, -EINVAL, finished(-EINVAL)},
-        {open, plain, 7, finished(7)},
-        {close, plain, -EINTR, finished(0)},
-        {close, plain, -EIO, finished(-EIO)},
     };
     check(table, detail::judge_ring_completion);
 }
@@ -191,6 +183,7 @@ BOOST_AUTO_TEST_CASE(the_pool_judges_system_calls) {
         {open, plain, -EBUSY, finished(-EBUSY)},
         {open, plain, -EINTR, finished(-EINTR)},
         {close, plain, -EINTR, finished(-EINTR)},
+        {call, plain, -EBUSY, finished(-EBUSY)},
     };
     check(table, [](const detail::operation& op, int result, bool) {
         return detail::judge_call(op, result);

@@ -22,7 +22,7 @@ inline error_code to_error(int result) noexcept {
     case failure::wrong_thread: return errc::wrong_thread;
     case failure::engine_unavailable: return errc::engine_unavailable;
     case failure::invalid_choice: return errc::invalid_choice;
-    case failure::configured_too_late: return boost::asio::error::already_open;
+    case failure::already_open: return boost::asio::error::already_open;
     default:
         return result < 0 ? error_code(-result, boost::system::system_category()) : error_code();
     }

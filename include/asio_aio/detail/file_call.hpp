@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <asio_aio/call_modes.hpp>
 #include <asio_aio/detail/core/operation.hpp>
 #include <asio_aio/detail/error.hpp>
 #include <asio_aio/detail/initiation.hpp>
 
-#include <fcntl.h>
-#include <linux/falloc.h>
 #include <cerrno>
 #include <cstdint>
 #include <limits>
@@ -46,38 +43,6 @@ struct size_outcome {
     void release(const Allocator&) noexcept {}
 };
 
-/// The flags of sync_file_range(2).
-constexpr int to_flags(sync_range_mode mode) noexcept {
-    return mode == sync_range_mode::start
-        ? SYNC_FILE_RANGE_WRITE
-        : SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
-}
-
-/// The mode of fallocate(2).
-constexpr int to_flags(allocate_mode mode) noexcept {
-    switch (mode) {
-    case allocate_mode::extend: return 0;
-    case allocate_mode::keep_size: return FALLOC_FL_KEEP_SIZE;
-    case allocate_mode::punch_hole: return FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-    case allocate_mode::zero_range: return FALLOC_FL_ZERO_RANGE;
-    case allocate_mode::zero_range_keep_size: return FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE;
-    }
-    return -1;
-}
-
-/// The advice of posix_fadvise(2).
-constexpr int to_flags(file_advice advice) noexcept {
-    switch (advice) {
-    case file_advice::normal: return POSIX_FADV_NORMAL;
-    case file_advice::sequential: return POSIX_FADV_SEQUENTIAL;
-    case file_advice::random: return POSIX_FADV_RANDOM;
-    case file_advice::will_need: return POSIX_FADV_WILLNEED;
-    case file_advice::dont_need: return POSIX_FADV_DONTNEED;
-    case file_advice::no_reuse: return POSIX_FADV_NOREUSE;
-    }
-    return -1;
-}
-
 /// What a call asks of the kernel.
 struct file_call {
     op_kind kind;
@@ -97,7 +62,7 @@ void start_call(
     file_service& service, const file_ref& file, const Executor& executor, const file_call& wanted,
     Handler& handler) {
     using op_type = async_op<Handler, Executor, Outcome>;
-    if (const int fault = !file ? -EBADF : wanted.is_valid() ? 0 : -EINVAL) {
+    if (const int fault = !file.is_open() ? -EBADF : wanted.is_valid() ? 0 : -EINVAL) {
         service.scheduler().count_ended_at_start(true);
         return std::apply(
             [&](const auto&... args) {

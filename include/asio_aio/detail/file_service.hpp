@@ -57,6 +57,14 @@ public:
         scheduler_.begin_to_post();
     }
 
+    /// Makes the engines' event and prepares the wait for it, unless both exist. Never blocks.
+    /// Returns 0 or -errno.
+    /**
+     * Does nothing after `shutdown`. A handler that is destroyed with the context may still open a
+     * file and use it synchronously.
+     */
+    int prepare();
+
     /// Opens a file. Chooses and makes the engines if this is the first file.
     error_code open(const char* path, int flags, mode_t permissions, file_ref& file) {
         if (const error_code ec = make_engines())
@@ -73,12 +81,21 @@ public:
     }
 
     /// Takes over an operation. Its handler is submitted to its executor later, never inside this
-    /// call.
+    /// call. `prepare` was called before.
     void start(operation* op) noexcept {
         actions todo;
         if (scheduler_.start(*op, todo))
             perform(todo);
         else // after `stop`: a handler that was destroyed with the context started it
+            op->discard();
+    }
+
+    /// Takes over an operation that closes a file, and the last use of the file object.
+    void start_close(operation* op, file_ref& last_use) noexcept {
+        actions todo;
+        if (scheduler_.start_close(*op, last_use, todo))
+            perform(todo);
+        else
             op->discard();
     }
 
@@ -188,29 +205,34 @@ struct file_service::undelivered {
     operation* op;
 };
 
-/// Chooses and makes the engines if there are none, and prepares the wait for their event.
-/**
- * Does nothing after `shutdown`. A handler that is destroyed with the context may still open a file
- * and use it synchronously.
- */
+inline int file_service::prepare() {
+    const std::lock_guard<std::mutex> held(mutex_);
+    if (shut_down_ || wait_.is_open())
+        return 0;
+    if (const int failed = scheduler_.open_event())
+        return failed;
+    error_code ec;
+    wait_.assign(scheduler_.event_descriptor(), ec);
+    return -ec.value();
+}
+
+/// Chooses and makes the engines if there are none. Does nothing after `shutdown`.
 inline error_code file_service::make_engines() {
+    if (const int failed = prepare())
+        return to_error(failed);
     {
         const std::lock_guard<std::mutex> held(mutex_);
         if (shut_down_)
             return {};
     }
-    if (const int failed = scheduler_.make_engines())
-        return to_error(failed);
-    error_code ec;
-    const std::lock_guard<std::mutex> held(mutex_);
-    if (!wait_.is_open())
-        wait_.assign(scheduler_.event_descriptor(), ec);
-    return ec;
+    return to_error(scheduler_.make_engines());
 }
 
 inline void file_service::perform(const actions& todo) {
     if (todo.arm_wait)
         arm_wait();
+    if (todo.set_up)
+        scheduler_.set_up_elsewhere();
     if (todo.run_round_here && runs_in_this_thread(native_))
         run_round(turn::lone_operation);
     else if (todo.run_round_here || todo.post_round)

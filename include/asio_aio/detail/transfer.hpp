@@ -29,13 +29,13 @@ inline bool is_valid_range(std::uint64_t offset, std::size_t bytes) noexcept {
 
 /// The most bytes that one transfer of `file` moves; `file` may be closed.
 inline std::size_t max_transfer_of(const file_ref& file) noexcept {
-    return file ? file->max_transfer() : max_transfer_bytes;
+    return file.is_open() ? file->max_transfer() : max_transfer_bytes;
 }
 
 /// Returns the result of a transfer that needs no kernel, or nothing if it needs the kernel.
 inline std::optional<transfer_result> result_without_io(
     const file_ref& file, std::uint64_t offset, const transfer_extent& extent) noexcept {
-    if (!file)
+    if (!file.is_open())
         return transfer_result{boost::asio::error::bad_descriptor, 0};
     if (extent.bytes == 0)
         return transfer_result{{}, 0};

@@ -41,11 +41,10 @@ unsigned opcode_of(op_kind kind) noexcept {
     case op_kind::sync_all:
     case op_kind::sync_data: return IORING_OP_FSYNC;
     case op_kind::sync_range: return IORING_OP_SYNC_FILE_RANGE;
-    case op_kind::open: return IORING_OP_OPENAT;
-    case op_kind::close: return IORING_OP_CLOSE;
     case op_kind::size: return IORING_OP_STATX;
     case op_kind::resize: return op_ftruncate;
     case op_kind::allocate: return IORING_OP_FALLOCATE;
+    default: break;
     }
     return IORING_OP_LAST;
 }
@@ -69,14 +68,6 @@ void encode(
     case op_kind::sync_range:
         io_uring_prep_sync_file_range(entry, fd, unsigned(op.length), op.offset, op.flags);
         break;
-    case op_kind::open:
-        io_uring_prep_openat(entry, AT_FDCWD, op.path, op.flags | O_CLOEXEC | O_LARGEFILE, op.mode);
-        entry->flags |= IOSQE_ASYNC; // inline, the kernel would open a FIFO as with O_NONBLOCK
-        break;
-    case op_kind::close:
-        io_uring_prep_close(entry, fd);
-        entry->flags |= IOSQE_ASYNC; // close may block
-        break;
     case op_kind::size:
         io_uring_prep_statx(entry, fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_SIZE, status);
         break;
@@ -86,6 +77,7 @@ void encode(
     case op_kind::allocate:
         io_uring_prep_fallocate(entry, fd, op.flags, off_t(op.offset), off_t(op.length));
         break;
+    default: break; // needs a thread
     }
 }
 

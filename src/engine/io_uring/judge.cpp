@@ -9,26 +9,23 @@ namespace {
 /// True for results with which the kernel ends operations whose submitting thread has exited (Linux
 /// 5.10 to 7.3). The kernel did not perform them, although nobody requested a cancellation.
 bool may_be_orphaned(op_kind kind, int result) noexcept {
-    // the kernel's internal ERESTARTSYS: the result of an interrupted open of a FIFO
+    // the kernel's internal ERESTARTSYS: the result of an interrupted operation
     constexpr int restart = 512;
     return result == -ECANCELED || result == -EINTR || result == -restart ||
         (result == -EFAULT && is_transfer(kind));
 }
 
 /// True for results that concern the kernel's queue and not the file. A system call on a thread may
-/// succeed, or returns the true error. Results of open and close are final.
-bool is_refusal(op_kind kind, int result) noexcept {
-    return (result == -EAGAIN || result == -EBUSY || result == -EOPNOTSUPP || result == -EINVAL) &&
-        kind != op_kind::open && kind != op_kind::close;
+/// succeed, or returns the true error.
+bool is_refusal(int result) noexcept {
+    return result == -EAGAIN || result == -EBUSY || result == -EOPNOTSUPP || result == -EINVAL;
 }
 
 } // namespace
 
 judgement judge_ring_completion(const operation& op, int result, bool short_of_end) noexcept {
-    if (op.kind == op_kind::close && result == -EINTR)
-        return judgement::finished(0); // the number is free anyway
     const bool orphaned = may_be_orphaned(op.kind, result);
-    const bool refused = is_refusal(op.kind, result);
+    const bool refused = is_refusal(result);
     if (op.is_cancelled() && (orphaned || refused))
         return judgement::finished(-ECANCELED);
     if (orphaned && !op.tried_again)

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <new>
+#include <utility>
 
 namespace asio_aio::detail {
 
@@ -13,9 +14,8 @@ thread_pool_engine::thread_pool_engine(const thread_pool_settings& settings, eve
     : settings_(settings),
       max_slow_(std::max(1u, settings.max_threads / 2)),
       finished_(finished),
-      process_(::getpid()) {
-    running_.reserve(settings_.max_threads);
-}
+      process_(::getpid()),
+      seats_(settings.max_threads) {}
 
 thread_pool_engine::~thread_pool_engine() {
     op_queue abandoned; // discarded at the end of this function
@@ -80,23 +80,48 @@ void thread_pool_engine::cancel(file_handle& file) noexcept {
         slow_.extract_cancelled(file, cancelled);
         while (operation* op = cancelled.pop())
             aborted |= abort(op);
+        if (file.is_opening())
+            aborted |= abandon_opens([&](const operation& op) {
+                return op.file.operator->() == &file && op.is_cancelled();
+            });
     }
     if (aborted)
         finished_.raise();
 }
 
-/// Ends `op` if it waits. A running system call is not stopped, but it is not repeated.
+/// Ends `op` if it waits, or if it is an open. Other running system calls are not stopped, but they
+/// are not repeated.
 void thread_pool_engine::cancel(operation& op) noexcept {
     {
         const lock held(mutex_);
         backlog& waiting = is_slow(op.kind) ? slow_ : fast_;
-        if (!waiting.holds(op) || op.state() == op_state::to_close) // has its result
-            return;
-        waiting.remove(op);
-        if (!abort(&op))
+        bool aborted = false;
+        if (op.kind == op_kind::open && !waiting.holds(op)) {
+            aborted = abandon_opens([&](const operation& each) { return &each == &op; });
+        } else if (waiting.holds(op) && op.state() != op_state::to_close) { // has no result yet
+            waiting.remove(op);
+            aborted = abort(&op);
+        }
+        if (!aborted)
             return;
     }
     finished_.raise();
+}
+
+/// Ends the opens that workers are performing and for which `wanted` is true. open(2) may never
+/// return, so the operation does not wait for it. The worker closes the descriptor that it may get.
+template <typename Predicate>
+bool thread_pool_engine::abandon_opens(Predicate wanted) noexcept {
+    bool found = false;
+    for (seat& place : seats_) {
+        if (!place.op || !place.opening || !wanted(*place.op))
+            continue;
+        operation* op = std::exchange(place.op, nullptr);
+        op->take_result(-ECANCELED);
+        done_.push(op);
+        found = true;
+    }
+    return found;
 }
 
 void thread_pool_engine::stop(op_queue& abandoned) noexcept {
@@ -136,8 +161,9 @@ void thread_pool_engine::cancel_repeats(backlog& from) noexcept {
     op_queue twice;
     from.extract_if([](const operation& op) { return op.kind != op_kind::read; }, twice);
     while (operation* op = twice.pop()) {
-        op->take_result_and_close(-ECANCELED);
+        operation* closer = op->take_result_and_close(-ECANCELED);
         done_.push(op);
+        done_.push_if(closer);
     }
 }
 
@@ -149,14 +175,20 @@ void thread_pool_engine::forget_workers(op_queue& abandoned) noexcept {
     new (&mutex_) std::mutex;
     new (&work_available_) std::condition_variable;
     new (&all_ended_) std::condition_variable;
-    for (operation* op : running_) {
-        if (op->state() == op_state::with_engine)
-            op->take_result_and_close(-ECANCELED);
-        else if (op->state() == op_state::to_close)
-            op->close_file();
-        abandoned.push(op); // a worker may have finished it just before the fork
+    for (seat& place : seats_) {
+        place.taken = false;
+        place.opening.reset();
+        operation* closer = std::exchange(place.closer, nullptr);
+        // A worker may have finished the operation just before the fork.
+        if (operation* op = std::exchange(place.op, nullptr)) {
+            if (op->state() == op_state::with_engine)
+                closer = op->take_result_and_close(-ECANCELED);
+            else if (op->state() == op_state::to_close)
+                closer = op->close_file();
+            abandoned.push(op);
+        }
+        abandoned.push_if(closer);
     }
-    running_.clear();
     workers_ = idle_ = slow_running_ = 0;
     any_ended_ = ending_ = false;
 }

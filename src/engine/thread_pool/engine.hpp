@@ -55,13 +55,25 @@ public:
 private:
     using lock = std::unique_lock<std::mutex>;
 
+    /// Where a worker sits while it performs operations.
+    struct seat {
+        bool taken = false;
+        operation* op = nullptr;     ///< Null if `abandon_opens` took the operation away.
+        operation* closer = nullptr; ///< The operation that waited for the close of a file.
+        file_ref opening;            ///< The file that is being opened; `op` may be abandoned.
+    };
+
     enum class help : unsigned char { none, idle_worker, new_worker };
 
     static void* worker_main(void* self) noexcept;
     void work() noexcept;
-    operation* take() noexcept;
-    bool perform(operation& op) noexcept;
-    void put_away(operation& op, bool finished) noexcept;
+    seat& take_seat() noexcept;
+    operation* take(seat& place) noexcept;
+    bool perform(seat& place) noexcept;
+    void perform_open(seat& place) noexcept;
+    void put_away(seat& place, op_kind kind, bool finished) noexcept;
+    template <typename Predicate>
+    bool abandon_opens(Predicate wanted) noexcept;
     void queue(operation* op) noexcept;
     bool abort(operation* op) noexcept;
     bool has_work() const noexcept;
@@ -91,7 +103,7 @@ private:
     op_queue done_;
     /// Operations to repeat after the workers that are ending have ended.
     op_queue postponed_;
-    std::vector<operation*> running_; ///< Never grows: room for `max_threads` is reserved.
+    std::vector<seat> seats_; ///< One for each of `max_threads`.
     unsigned workers_ = 0;
     unsigned idle_ = 0;
     unsigned slow_running_ = 0;

@@ -3,8 +3,10 @@
 
 #include <link.h>
 #include <signal.h>
+#include <unistd.h>
 #include <cerrno>
 #include <cstddef>
+#include <utility>
 
 namespace asio_aio::detail {
 namespace {
@@ -52,6 +54,24 @@ int create_worker_thread(pthread_t& thread, void* (*entry)(void*), void* argumen
     pthread_attr_destroy(&attributes);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     return error;
+}
+
+int call_thread::start(void* (*entry)(void*), void* argument) noexcept {
+    const std::lock_guard<std::mutex> held(mutex_);
+    join_locked();
+    const int error = create_worker_thread(thread_, entry, argument);
+    process_ = error == 0 ? ::getpid() : 0;
+    return error;
+}
+
+void call_thread::join() noexcept {
+    const std::lock_guard<std::mutex> held(mutex_);
+    join_locked();
+}
+
+void call_thread::join_locked() noexcept {
+    if (std::exchange(process_, 0) == ::getpid())
+        ::pthread_join(thread_, nullptr);
 }
 
 } // namespace asio_aio::detail

@@ -22,33 +22,44 @@ void* thread_pool_engine::worker_main(void* self) noexcept {
 
 void thread_pool_engine::work() noexcept {
     lock held(mutex_);
+    seat& place = take_seat();
     stranded_since_ = {};
     bool unannounced = false;
     for (;;) {
-        operation* op = take();
+        operation* op = take(place);
         if (!op && unannounced) {
             held.unlock();
             finished_.raise();
             unannounced = false;
             held.lock();
         } else if (op) {
+            const op_kind kind = op->kind; // an open may be abandoned while it is performed
             const help wanted = plan_help();
             held.unlock();
             if (unannounced)
                 finished_.raise();
             give(wanted);
-            const bool finished = perform(*op);
+            const bool finished = perform(place);
             held.lock();
-            put_away(*op, finished);
+            put_away(place, kind, finished);
             unannounced = finished;
         } else if (!wait_for_work(held)) {
             break;
         }
     }
+    place.taken = false;
     leave(held);
 }
 
-operation* thread_pool_engine::take() noexcept {
+/// Finds a free seat. There are as many seats as there may be workers.
+thread_pool_engine::seat& thread_pool_engine::take_seat() noexcept {
+    const auto free =
+        std::find_if(seats_.begin(), seats_.end(), [](const seat& each) { return !each.taken; });
+    free->taken = true;
+    return *free;
+}
+
+operation* thread_pool_engine::take(seat& place) noexcept {
     const bool slow_may_run = !slow_.empty() && slow_running_ < max_slow_;
     if (fast_.empty() && !slow_may_run)
         return nullptr;
@@ -57,19 +68,26 @@ operation* thread_pool_engine::take() noexcept {
     slow_next_ = !slow;
     operation* op = (slow ? slow_ : fast_).pop();
     slow_running_ += slow;
-    running_.push_back(op);
+    place.op = op;
+    if (op->kind == op_kind::open && !op->is_cancelled())
+        place.opening = op->file;
     ++calls_;
     return op;
 }
 
-/// Performs an operation on this worker. Returns false if it has to be repeated.
-bool thread_pool_engine::perform(operation& op) noexcept {
+/// Performs the operation of this worker. Returns false if it has to be repeated.
+bool thread_pool_engine::perform(seat& place) noexcept {
+    if (place.opening) {
+        perform_open(place);
+        return true;
+    }
+    operation& op = *place.op;
     if (op.state() == op_state::to_close) {
-        op.close_file();
+        place.closer = op.close_file();
         return true;
     }
     if (op.is_cancelled()) { // between two queues `cancel` could not find it
-        op.take_result_and_close(-ECANCELED);
+        place.closer = op.take_result_and_close(-ECANCELED);
         return true;
     }
     const int result = settings_.perform(op);
@@ -82,21 +100,57 @@ bool thread_pool_engine::perform(operation& op) noexcept {
         return false;
     }
     // on this thread and not on the loop's, because close(2) may block
-    op.take_result_and_close(found.result);
+    place.closer = op.take_result_and_close(found.result);
     return true;
 }
 
-/// Puts an operation away after a worker had it: as finished, or behind the others to be repeated.
-void thread_pool_engine::put_away(operation& op, bool finished) noexcept {
-    running_.erase(std::find(running_.begin(), running_.end(), &op));
-    slow_running_ -= is_slow(op.kind);
-    if (finished)
-        return done_.push(&op);
+namespace {
+
+/// Stands for an open while it is performed, because the operation itself may be abandoned.
+struct open_in_progress final : operation {
+    explicit open_in_progress(const file_ref& opening) : operation(op_kind::open, no_fates) {
+        file = opening;
+    }
+
+    static constexpr fates no_fates{
+        [](operation&, operation*& owner) { owner = nullptr; }, [](operation&) noexcept {}};
+};
+
+} // namespace
+
+void thread_pool_engine::perform_open(seat& place) noexcept {
+    int result = 0;
+    {
+        open_in_progress opening(place.opening);
+        result = settings_.perform(opening);
+    }
+    file_ref file;
+    operation* op = nullptr;
+    {
+        const lock held(mutex_);
+        file = std::move(place.opening); // from now on the operation is not abandoned
+        op = place.op;
+    }
+    if (!op)
+        return file->close_unused();
+    file.reset(); // now the operation is the only user beside the file object
+    place.closer = op->take_result_and_close(result);
+}
+
+/// Puts the operation of a worker away: as finished, or behind the others to be repeated.
+void thread_pool_engine::put_away(seat& place, op_kind kind, bool finished) noexcept {
+    slow_running_ -= is_slow(kind);
+    operation* op = std::exchange(place.op, nullptr);
+    if (finished) {
+        done_.push_if(op); // none if it was an open that was abandoned
+        done_.push_if(std::exchange(place.closer, nullptr));
+        return;
+    }
     ++repeated_;
     if (ending_) // otherwise this worker would never end
-        postponed_.push(&op);
+        postponed_.push(op);
     else
-        queue(&op);
+        queue(op);
 }
 
 bool thread_pool_engine::has_work() const noexcept {
@@ -165,15 +219,16 @@ void thread_pool_engine::manage_without() noexcept {
             slow_.move_to(failed);
         }
     }
-    failed.for_each([](operation& op) {
-        if (op.state() == op_state::to_close)
-            op.close_file();
-        else
-            op.take_result_and_close(-ENOMEM); // the cause of EAGAIN from pthread_create
+    op_queue closers;
+    failed.for_each([&](operation& op) {
+        const bool has_result = op.state() == op_state::to_close;
+        // the cause of EAGAIN from pthread_create
+        closers.push_if(has_result ? op.close_file() : op.take_result_and_close(-ENOMEM));
     });
     {
         const lock held(mutex_);
         done_.splice(failed);
+        done_.splice(closers);
     }
     finished_.raise(); // always: the loop calls `reap`, which tries again
 }

@@ -4,9 +4,12 @@
 #include <asio_aio/detail/core/residency_map.hpp>
 #include <asio_aio/direct_alignment.hpp>
 
+#include <sys/types.h>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <utility>
 
 namespace asio_aio::detail {
@@ -70,10 +73,26 @@ enum class memory_test : unsigned char {
 
 /// What the library found out when the file was opened.
 struct file_traits {
-    bool direct = false; ///< Opened with O_DIRECT.
+    bool direct = false;       ///< Opened with O_DIRECT.
+    bool needs_thread = false; ///< The filesystem treats the kernel's queues differently.
     file_type type = file_type::other;
     memory_test in_memory = memory_test::no_wait;
     direct_alignment required{1, 1}; ///< Powers of two; 1 if nothing is required or known.
+};
+
+/// What open(2) is asked for.
+struct open_request {
+    std::string path;
+    int flags = 0;
+    mode_t permissions = 0;   ///< Before the umask.
+    bool finds_memory = true; ///< If false, inline reads use only RWF_NOWAIT.
+};
+
+/// The states of a file_handle. One that was opened by its constructor starts as `open`.
+enum class handle_state : unsigned char {
+    opening, ///< An operation opens the descriptor.
+    open,
+    closed ///< The open failed or was cancelled.
 };
 
 /// The most bytes that one system call moves (read(2), NOTES): INT_MAX rounded down to a page.
@@ -88,10 +107,39 @@ inline constexpr std::size_t max_transfer_bytes = 0x7ffff000;
 class file_handle {
 public:
     file_handle(int descriptor, const file_traits& traits) noexcept
-        : descriptor_(descriptor), traits_(traits) {}
+        : descriptor_(descriptor),
+          traits_(traits),
+          state_(handle_state::open),
+          refused_(traits.needs_thread) {}
+
+    /// A file that is to be opened by `perform_open`.
+    explicit file_handle(open_request&& wanted)
+        : request_(std::make_unique<open_request>(std::move(wanted))) {}
 
     file_handle(const file_handle&) = delete;
     file_handle& operator=(const file_handle&) = delete;
+
+    /// Opens the descriptor and asks the kernel about it. Blocks. Returns 0 or -errno. The caller
+    /// then calls `end_open`, or `close_unused` if the open was cancelled meanwhile.
+    int perform_open() noexcept;
+
+    /// Closes the descriptor of an open that was cancelled while it was performed.
+    void close_unused() noexcept;
+
+    /// Makes the result of an open known.
+    void end_open(bool succeeded) noexcept {
+        state_.store(
+            succeeded ? handle_state::open : handle_state::closed, std::memory_order_release);
+    }
+
+    bool is_open() const noexcept {
+        return state_.load(std::memory_order_acquire) == handle_state::open;
+    }
+    bool is_opening() const noexcept {
+        return state_.load(std::memory_order_relaxed) == handle_state::opening;
+    }
+
+    // The members below are for open files, except where their description differs.
 
     int descriptor() const noexcept { return descriptor_; }
     bool direct() const noexcept { return traits_.direct; }
@@ -153,8 +201,9 @@ public:
 private:
     friend class file_ref;
 
-    int descriptor_; // -1 after `release` gave it away
-    const file_traits traits_;
+    int descriptor_ = -1; // also after `release` gave it away
+    file_traits traits_;  // constant while the file is open
+    std::atomic<handle_state> state_{handle_state::opening};
     std::atomic<bool> refused_{false};
     no_wait_gate reads_;
     no_wait_gate writes_;
@@ -164,6 +213,9 @@ private:
     std::atomic<std::uint64_t> cancelled_before_{0};
     std::atomic<std::uint64_t> alignment_{0}; ///< Encoded, or 0 if the kernel was not asked yet.
     operation* chains_[waiting_at_count] = {};
+    std::unique_ptr<open_request> request_; ///< While the file is `opening`.
+    /// The operation that waits for the close, after the file object gave up its use.
+    operation* closer_ = nullptr;
 };
 
 /// A share in a file_handle.
@@ -175,6 +227,11 @@ public:
     /// descriptor alone.
     /** If `finds_memory` is false, inline reads use only RWF_NOWAIT. */
     static file_ref adopt(int descriptor, bool finds_memory = true);
+
+    /// Makes the first user of a file that is to be opened. Throws std::bad_alloc.
+    static file_ref make_opening(open_request&& wanted) {
+        return file_ref(new file_handle(std::move(wanted)));
+    }
 
     file_ref(const file_ref& other) noexcept : handle_(other.handle_) {
         if (handle_)
@@ -193,8 +250,12 @@ public:
 
     ~file_ref() { reset(); }
 
+    /// True if there is a handle; the file may be open, opening or closed.
     explicit operator bool() const noexcept { return handle_ != nullptr; }
     file_handle* operator->() const noexcept { return handle_; }
+
+    bool is_open() const noexcept { return handle_ && handle_->is_open(); }
+    bool is_opening() const noexcept { return handle_ && handle_->is_opening(); }
 
     /// Marks this user as a writer until it ends; its copies are not marked.
     void mark_as_writer() noexcept {
@@ -205,11 +266,19 @@ public:
     /// True if the file has users other than this one.
     bool is_shared() const noexcept { return handle_->users_.load(std::memory_order_acquire) != 1; }
 
-    /// Ends this use. Returns 0, or -errno of close(2) if this was the last use.
-    int reset() noexcept { return handle_ ? drop() : 0; }
+    /// Ends this use. Returns 0, or -errno of close(2) if this was the last use. An operation that
+    /// waits for the close is discarded.
+    int reset() noexcept;
+
+    /// As above, but gives the operation that waits for the close to the caller, as `closer`.
+    int reset(operation*& closer) noexcept { return handle_ ? drop(closer) : 0; }
 
     /// Ends this use, unless it is the last one. Then it returns false and changes nothing.
     bool reset_if_shared() noexcept;
+
+    /// Ends this use. The file then owns `closer`, and the last user takes it, with `reset`. If this
+    /// is the last use, the call returns false and changes nothing.
+    bool reset_with_closer(operation& closer) noexcept;
 
     /// Ends this use and returns a descriptor that the caller may close at any time, or -errno. On
     /// failure the use goes on.
@@ -221,7 +290,7 @@ public:
 
 private:
     explicit file_ref(file_handle* handle) noexcept : handle_(handle) {}
-    int drop() noexcept;
+    int drop(operation*& closer) noexcept;
 
     void end_writing() noexcept {
         if (std::exchange(writes_, false))

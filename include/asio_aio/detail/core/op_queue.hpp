@@ -34,6 +34,12 @@ public:
         ++size_;
     }
 
+    /// As `push`, but does nothing if `op` is null.
+    void push_if(operation* op) noexcept {
+        if (op)
+            push(op);
+    }
+
     void push_front(operation* op) noexcept {
         op->next = front_;
         front_ = op;

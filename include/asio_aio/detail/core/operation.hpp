@@ -3,7 +3,6 @@
 
 #include <asio_aio/detail/core/file_handle.hpp>
 
-#include <sys/types.h>
 #include <sys/uio.h>
 #include <atomic>
 #include <cassert>
@@ -20,14 +19,21 @@ enum class op_kind : unsigned char {
     sync_all,
     sync_data,
     sync_range,
-    open,
-    close,
     size,
     resize,
-    allocate
+    allocate,
+    open,
+    close,
+    call ///< Any function of the library that blocks; see `blocking_call`.
 };
 
-constexpr unsigned op_kind_count = unsigned(op_kind::allocate) + 1;
+constexpr unsigned op_kind_count = unsigned(op_kind::call) + 1;
+
+/// True for kinds that only a thread performs. After an open the kernel is also asked about the
+/// descriptor, and a close may end the last use of a file in any way.
+constexpr bool needs_thread(op_kind kind) noexcept {
+    return kind >= op_kind::open;
+}
 
 /// True for kinds that may take as long as a device flush or the reply of a remote server.
 constexpr bool is_slow(op_kind kind) noexcept {
@@ -47,12 +53,11 @@ constexpr bool may_extend(op_kind kind) noexcept {
 /// True for results that mean "try again". The pool then performs the operation again; users never
 /// see these results.
 /**
- * Results of `open` and `close` are final: EBUSY is the true error of an open, and close(2) frees
- * the number in any case.
+ * Results of kinds that need a thread are final: EBUSY is the true error of an open, and close(2)
+ * frees the number in any case.
  */
 constexpr bool is_to_be_repeated(op_kind kind, int result) noexcept {
-    return (result == -EINTR || result == -EAGAIN || result == -EBUSY) && kind != op_kind::open &&
-        kind != op_kind::close;
+    return (result == -EINTR || result == -EAGAIN || result == -EBUSY) && !needs_thread(kind);
 }
 
 /// Why an engine passed an operation to the pool.
@@ -94,9 +99,9 @@ namespace failure {
 
 /// Another thread than the one that `single_issuer` promises runs the context.
 constexpr int wrong_thread = -4096;
-constexpr int engine_unavailable = -4097;  ///< No engine of the choice works here.
-constexpr int invalid_choice = -4098;      ///< The choice names an engine that does not exist.
-constexpr int configured_too_late = -4099; ///< A file was opened before.
+constexpr int engine_unavailable = -4097; ///< No engine of the choice works here.
+constexpr int invalid_choice = -4098;     ///< The choice names an engine that does not exist.
+constexpr int already_open = -4099;       ///< A file was opened before.
 
 } // namespace failure
 
@@ -106,6 +111,16 @@ class operation;
 
 struct backlog_links {
     operation *prev, *file_next, *file_prev;
+};
+
+/// A function of the library that blocks; a thread of the pool calls it.
+class blocking_call {
+public:
+    /// Returns 0 or -errno. Called once.
+    virtual int perform(const operation& op) noexcept = 0;
+
+protected:
+    ~blocking_call() = default;
 };
 
 /// Memory in an operation for the function that is submitted to its executor. With it a submission
@@ -139,7 +154,7 @@ public:
     void discard() noexcept { fates_.discard(*this); }
 
     /// The descriptor on which the operation works.
-    int descriptor() const noexcept { return file ? file->descriptor() : raw_descriptor; }
+    int descriptor() const noexcept { return file ? file->descriptor() : -1; }
 
     /// True if a cancellation was requested for this operation, or for all operations of its file
     /// since it was started.
@@ -168,18 +183,33 @@ public:
      */
     void take_result(int answer) noexcept {
         result = answer;
+        if (file && !file->is_open()) { // an open that was not performed: there is nothing to close
+            file->end_open(false);
+            file.reset();
+        }
         become(!file || file.reset_if_shared() ? op_state::finished : op_state::to_close);
     }
 
-    /// Takes the result on a thread of the pool, where close(2) may block.
-    void take_result_and_close(int answer) noexcept {
+    /// Takes the result on a thread of the pool, where close(2) may block. Returns what `close_file`
+    /// returns.
+    [[nodiscard]] operation* take_result_and_close(int answer) noexcept {
         result = answer;
-        close_file();
+        if (file && file->is_opening())
+            file->end_open(answer == 0);
+        return close_file();
     }
 
-    void close_file() noexcept {
-        file.reset();
+    /// Ends the use of the file. If this closed the file and an operation waited for that, returns
+    /// this operation, which has its result now.
+    [[nodiscard]] operation* close_file() noexcept {
+        operation* closer = nullptr;
+        const int closed = file.reset(closer);
         become(op_state::finished);
+        if (closer) {
+            closer->result = closed;
+            closer->become(op_state::finished);
+        }
+        return closer;
     }
 
     /// Hands the operation back, so that the pool performs it.
@@ -233,8 +263,7 @@ public:
     /// True if `complete` calls the handler, because the executor only calls in place.
     bool runs_inline = false;
     std::atomic<bool> cancel_asked{false}; ///< Set through its own cancellation slot.
-    int result = -EINPROGRESS;             ///< Bytes, 0 or a descriptor (open); otherwise -errno.
-    int raw_descriptor = -1;               ///< For `close`, and for operations without a file.
+    int result = -EINPROGRESS;             ///< Bytes or 0; otherwise -errno.
     /// Keeps the descriptor open until the kernel holds the file itself.
     file_ref file;
 
@@ -244,11 +273,10 @@ public:
     union {
         /// read, write: at most IOV_MAX iovecs and 0x7ffff000 bytes; no iovec is empty.
         iovec* iovecs = nullptr;
-        const char* path; ///< open: owned by the caller until the operation has ended.
+        blocking_call* function; ///< call
     };
     unsigned iovec_count = 0;
-    int flags = 0;         ///< open(2) flags, fallocate(2) mode or sync_file_range(2) flags.
-    mode_t mode = 0;       ///< open: permissions, before the umask.
+    int flags = 0;         ///< fallocate(2) mode or sync_file_range(2) flags.
     int buffer_index = -1; ///< Index of a registered buffer; -1: none.
 
     static constexpr std::uint32_t not_registered = UINT32_MAX;

@@ -21,6 +21,7 @@
 
 namespace asio_aio::detail {
 
+class call_thread;
 class engine;
 class event;
 class counters;
@@ -54,6 +55,7 @@ struct actions {
     /// If this thread runs the context, run a round now (`turn::lone_operation`). Otherwise post
     /// one.
     bool run_round_here = false;
+    bool set_up = false; ///< Call `scheduler::set_up_elsewhere`.
 };
 
 /// One round in progress. Its owner delivers `done`. If some of it is left, the owner calls
@@ -86,7 +88,7 @@ public:
 
     // --- Before the first file ---
 
-    /// Sets the options. Returns 0, -EINVAL or `failure::configured_too_late`.
+    /// Sets the options. Returns 0, -EINVAL or `failure::already_open`.
     int configure(const options& opts);
 
     /// Sets the engines instead of the choice, before the first file is opened. For tests that
@@ -97,14 +99,28 @@ public:
     /// second call changes nothing.
     void begin_to_post() noexcept;
 
-    // --- Files ---
+    /// Makes the engines' event, unless it exists. Returns 0 or -errno. No other function may run at
+    /// the same time.
+    int open_event() noexcept;
 
-    /// Chooses and makes the engines, unless they exist. Returns 0, -errno, or a value of
-    /// `failure`.
+    /// Chooses and makes the engines, unless they exist. Blocks. The event must exist. Returns 0,
+    /// -errno, or a value of `failure`.
     int make_engines();
+
+    /// Makes the engines on a thread of its own, for the operations that wait for them. If no thread
+    /// can be made, makes them here.
+    void set_up_elsewhere() noexcept;
+
+    /// What that thread does. If there is no engine, the operations fail with that error.
+    void set_up() noexcept;
+
+    // --- Files ---
 
     /// Opens a file; the engines must exist. Returns 0 or -errno of open(2). Throws std::bad_alloc.
     int open(const char* path, int flags, mode_t permissions, file_ref& file);
+
+    /// Makes a file that an operation has to open. Throws std::bad_alloc.
+    file_ref make_opening(std::string path, int flags, mode_t permissions) const;
 
     /// Takes over a descriptor. Throws std::bad_alloc; the descriptor then stays the caller's.
     void assign(int descriptor, file_ref& file);
@@ -125,6 +141,10 @@ public:
     /// Takes over an operation. Returns false after `stop`: the caller then keeps the operation and
     /// discards it.
     [[nodiscard]] bool start(operation& op, actions& todo) noexcept;
+
+    /// Takes over an operation that closes a file, and the file object's use of it. The operation
+    /// completes after the last operation in flight. Returns false as `start` does.
+    [[nodiscard]] bool start_close(operation& op, file_ref& last_use, actions& todo) noexcept;
 
     /// Takes over an operation that has its result already. Returns false after `stop`.
     [[nodiscard]] bool start_finished(operation& op, actions& todo) noexcept;
@@ -189,6 +209,10 @@ private:
 
     bool has_engines() const noexcept { return has_engines_.load(std::memory_order_acquire); }
     int choose(engine_factory& make);
+    static void* set_up_main(void* self) noexcept;
+    void queue(operation& op, actions& todo) noexcept;
+    void count_start(operation& op) noexcept;
+    void end_cancelled() noexcept;
     bool is_lone_operation() const noexcept;
     void request_round(actions& todo) noexcept;
     void arm_wait(actions& todo) noexcept;
@@ -199,18 +223,20 @@ private:
     std::atomic<bool> finds_memory_{options().inline_reads_without_nowait};
     std::atomic<bool> has_engines_{false};
 
-    /// Guards the next three members. Engines are tried under it. Locked before `mutex_`.
+    /// Guards the next two members. Engines are tried under it. Locked before `mutex_`.
     mutable std::mutex opening_mutex_;
     options options_;
     engine_factory injected_;
-    description description_;
+    const std::unique_ptr<call_thread> set_up_thread_; ///< Thread-safe.
     /// Filled once, before `has_engines_` is set; thread-safe from then on.
     const std::unique_ptr<router> router_;
 
     /// Guards everything below. Nothing waits under it, and no file is accessed.
     mutable std::mutex mutex_;
-    op_queue pending_;  ///< Started, and not yet with an engine.
-    op_queue finished_; ///< The next round delivers them.
+    description description_;
+    bool sets_up_ = false; ///< A thread makes the engines, or is about to.
+    op_queue pending_;     ///< Started, and not yet with an engine.
+    op_queue finished_;    ///< The next round delivers them.
     round_request request_ = round_request::none;
     bool posts_ = false;
     bool wait_armed_ = false;

@@ -10,7 +10,10 @@
 #include <asio_aio/direct_alignment.hpp>
 #include <asio_aio/error.hpp>
 #include <asio_aio/file_base.hpp>
+#include <asio_aio/file_status.hpp>
 #include <asio_aio/options.hpp>
+#include <asio_aio/path_calls.hpp>
 #include <asio_aio/path_ref.hpp>
 #include <asio_aio/random_access_file_aio.hpp>
+#include <asio_aio/replace_file.hpp>
 #include <asio_aio/statistics.hpp>

@@ -544,8 +544,8 @@ ENGINE_TEST(an_open_that_waits_is_cancelled_at_once_and_leaves_no_descriptor) {
                 f->close();
             }
             fifo.let_go();
-            fifo.close();
             own.ctx.notify_fork(asio::execution_context::fork_prepare); // waits for the worker
+            fifo.close();
             BOOST_TEST(count_descriptors() == before);
             BOOST_TEST(opened.calls == 1);
         }

@@ -5,6 +5,7 @@
 #include <asio_aio/aligned_buffer.hpp>
 #include <asio_aio/backend.hpp>
 #include <asio_aio/basic_random_access_file_aio.hpp>
+#include <asio_aio/basic_stream_file_aio.hpp>
 #include <asio_aio/call_modes.hpp>
 #include <asio_aio/configure.hpp>
 #include <asio_aio/direct_alignment.hpp>
@@ -17,3 +18,4 @@
 #include <asio_aio/random_access_file_aio.hpp>
 #include <asio_aio/replace_file.hpp>
 #include <asio_aio/statistics.hpp>
+#include <asio_aio/stream_file_aio.hpp>

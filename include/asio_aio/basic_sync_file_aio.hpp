@@ -392,6 +392,13 @@ protected:
     const detail::file_ref& file() const noexcept { return file_; }
     detail::file_ref& file() noexcept { return file_; }
 
+    /// Calls a function of the kernel with the descriptor, if the file is open.
+    template <typename Call, typename... Args>
+    error_code call(Call function, Args&... args) const {
+        return is_open() ? detail::to_error(function(file_->descriptor(), args...))
+                         : require_open();
+    }
+
     /// Cancels the operations in flight, and the open of this file.
     void cancel_all() noexcept {
         if (file_ && file_.is_shared()) // otherwise nothing is in flight
@@ -413,12 +420,6 @@ private:
 
     error_code require_open() const noexcept {
         return is_open() ? error_code() : error_code(boost::asio::error::bad_descriptor);
-    }
-
-    template <typename Call, typename... Args>
-    error_code call(Call function, Args&... args) const {
-        return is_open() ? detail::to_error(function(file_->descriptor(), args...))
-                         : require_open();
     }
 
     void throw_open_error(const error_code& ec, std::string what) const {

@@ -129,8 +129,13 @@ int file_ref::drop(operation*& closer) noexcept {
         return 0;
     const int result = handle->descriptor_ == -1 ? 0 : posix_file::close(handle->descriptor_);
     closer = handle->closer_;
-    delete handle;
+    file_pin::release(handle);
     return result;
+}
+
+void file_pin::release(file_handle* handle) noexcept {
+    if (handle->pins_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+        delete handle;
 }
 
 bool file_ref::reset_with_closer(operation& closer) noexcept {

@@ -44,11 +44,21 @@ int block_device_size(int descriptor, std::uint64_t& bytes) noexcept {
     return uninterrupted([&] { return ::ioctl(descriptor, BLKGETSIZE64, &bytes); });
 }
 
+// preadv(2) and pwritev(2) know no "current position".
+ssize_t read_vector(int fd, std::uint64_t offset, const iovec* iovecs, unsigned count) noexcept {
+    return offset == current_position ? ::readv(fd, iovecs, int(count))
+                                      : ::preadv(fd, iovecs, int(count), off_t(offset));
+}
+
+ssize_t write_vector(int fd, std::uint64_t offset, const iovec* iovecs, unsigned count) noexcept {
+    return offset == current_position ? ::writev(fd, iovecs, int(count))
+                                      : ::pwritev(fd, iovecs, int(count), off_t(offset));
+}
+
 ssize_t transfer(const operation& op) noexcept {
-    const auto count = int(op.iovec_count);
-    const auto offset = off_t(op.offset);
-    return op.kind == op_kind::read ? ::preadv(op.descriptor(), op.iovecs, count, offset)
-                                    : ::pwritev(op.descriptor(), op.iovecs, count, offset);
+    return op.kind == op_kind::read
+        ? read_vector(op.descriptor(), op.offset, op.iovecs, op.iovec_count)
+        : write_vector(op.descriptor(), op.offset, op.iovecs, op.iovec_count);
 }
 
 // The part of statx(2) of Linux 6.1 that the library reads. Older C libraries do not declare it.
@@ -101,11 +111,11 @@ int close(int descriptor) noexcept {
 }
 
 int read(int descriptor, std::uint64_t offset, const iovec* iovecs, unsigned count) noexcept {
-    return until_ready([&] { return ::preadv(descriptor, iovecs, int(count), off_t(offset)); });
+    return until_ready([&] { return read_vector(descriptor, offset, iovecs, count); });
 }
 
 int write(int descriptor, std::uint64_t offset, const iovec* iovecs, unsigned count) noexcept {
-    return until_ready([&] { return ::pwritev(descriptor, iovecs, int(count), off_t(offset)); });
+    return until_ready([&] { return write_vector(descriptor, offset, iovecs, count); });
 }
 
 int sync_all(int descriptor) noexcept {
@@ -128,7 +138,8 @@ int size(int descriptor, std::uint64_t& bytes) noexcept {
 }
 
 bool is_short_of_end(const operation& op, int result) noexcept {
-    if (op.kind != op_kind::read || result < 0 || std::size_t(result) >= op.total_bytes())
+    if (op.kind != op_kind::read || result < 0 || std::size_t(result) >= op.total_bytes() ||
+        op.offset == current_position) // a short read, which moved the position
         return false;
     struct statx status;
     return op.file && op.file->regular() &&
@@ -141,6 +152,14 @@ int resize(int descriptor, std::uint64_t bytes) noexcept {
     if (bytes > std::uint64_t(INT64_MAX))
         return -EINVAL;
     return until_ready([&] { return ::ftruncate(descriptor, off_t(bytes)); });
+}
+
+int seek(int descriptor, std::int64_t offset, int whence, std::uint64_t& position) noexcept {
+    const off_t found = ::lseek(descriptor, off_t(offset), whence);
+    if (found == -1)
+        return -errno;
+    position = std::uint64_t(found);
+    return 0;
 }
 
 int advise(int descriptor, std::uint64_t offset, std::uint64_t length, int advice) noexcept {
@@ -157,6 +176,11 @@ namespace {
 bool ends_at(int descriptor, std::uint64_t offset) noexcept {
     struct stat status;
     return ::fstat(descriptor, &status) == 0 && std::uint64_t(status.st_size) <= offset;
+}
+
+/// The offset itself, or where the current position is now.
+std::uint64_t position_of(int descriptor, std::uint64_t offset) noexcept {
+    return offset == current_position ? std::uint64_t(::lseek(descriptor, 0, SEEK_CUR)) : offset;
 }
 
 /// True if these bytes are in memory up to the end of the file, and no write of this file object is
@@ -176,7 +200,8 @@ cached_read read_cached(
     std::size_t wanted) noexcept {
     using outcome = cached_read::outcome;
     const int fd = file.descriptor();
-    if (file.in_memory() == memory_test::mincore && !is_ready(file, offset, wanted))
+    if (file.in_memory() == memory_test::mincore &&
+        !is_ready(file, position_of(fd, offset), wanted))
         return {outcome::part, 0};
     const int flags = file.in_memory() == memory_test::no_wait ? RWF_NOWAIT : 0;
     const ssize_t got = ::preadv2(fd, iovecs, int(count), off_t(offset), flags);
@@ -189,7 +214,9 @@ cached_read read_cached(
     }
     // Fewer bytes: the rest is not in memory, or not in the file. The size decides, because Linux
     // 5.9 and 5.10 may return 0 before the end of the file (preadv2(2), BUGS).
-    if (file.regular() && ends_at(fd, offset + std::uint64_t(got)))
+    const std::uint64_t next =
+        offset == current_position ? position_of(fd, offset) : offset + std::uint64_t(got);
+    if (file.regular() && ends_at(fd, next))
         return {outcome::whole, int(got)};
     return {outcome::part, int(got)};
 }

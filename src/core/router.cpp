@@ -74,16 +74,16 @@ void router::stop(op_queue& abandoned) noexcept {
 void router::prepare_fork(op_queue& pending, op_queue& done) noexcept {
     pool().submit(pending); // any thread may submit to the pool
     chosen().prepare_fork();
-    if (!has_two())
-        return;
-    op_queue reaped;
-    chosen().reap(reaped);
-    op_queue returned;
-    reaped.extract_if(
-        [](const operation& op) { return op.state() != op_state::finished; }, returned);
-    give_to_pool(returned);
-    done.splice(reaped);
-    pool().prepare_fork(); // a later round takes what the pool finishes
+    if (has_two()) {
+        op_queue reaped, returned;
+        chosen().reap(reaped);
+        reaped.extract_if(
+            [](const operation& op) { return op.state() != op_state::finished; }, returned);
+        give_to_pool(returned);
+        done.splice(reaped);
+        pool().prepare_fork();
+    }
+    pool().reap(done);
 }
 
 int router::become_child() noexcept {

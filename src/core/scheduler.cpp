@@ -2,6 +2,7 @@
 #include <asio_aio/detail/core/scheduler.hpp>
 
 #include "core/router.hpp"
+#include "engine/backlog.hpp"
 #include "engine/thread_pool/worker_thread.hpp"
 
 #include <algorithm>
@@ -22,6 +23,12 @@ bool scheduler::start(operation& op, actions& todo) noexcept {
     if (stopped_)
         return false;
     count_start(op);
+    if (op.turn && (*op.turn).is_in_turn()) {
+        in_order_->push(&op); // the end of the earlier one starts it
+        return true;
+    }
+    if (op.turn)
+        (*op.turn).set_in_turn(true);
     queue(op, todo);
     return true;
 }
@@ -110,6 +117,9 @@ void scheduler::cancel(file_handle& file) noexcept {
         file.cancel_before(started_ + 1);
         if (!has_engines())
             return end_cancelled();
+        op_queue cancelled;
+        in_order_->extract_cancelled(file, cancelled);
+        end_waiting(cancelled);
     }
     // A later round submits pending operations to an engine, which completes them as cancelled.
     router_->cancel(file);
@@ -123,6 +133,12 @@ void scheduler::cancel(operation& op) noexcept {
             return;
         if (!has_engines())
             return end_cancelled();
+        if (in_order_->holds(op)) {
+            op_queue cancelled;
+            in_order_->remove(op);
+            cancelled.push(&op);
+            return end_waiting(cancelled);
+        }
     }
     router_->cancel(op);
 }
@@ -137,6 +153,41 @@ void scheduler::end_cancelled() noexcept {
     }
     if (!finished_.empty())
         router_->wake();
+}
+
+/// Has the next round give cancelled operations to an engine, which ends them. They do not wait for
+/// their turn.
+void scheduler::end_waiting(op_queue& cancelled) noexcept {
+    if (cancelled.empty())
+        return;
+    cancelled.for_each([](operation& op) { op.turn.reset(); });
+    if (pending_.empty())
+        pending_since_ = now();
+    pending_.splice(cancelled);
+    // An earlier operation of the file is in flight. If no round was requested and none is in
+    // progress, the wait is armed for it.
+    if (request_ == round_request::none && wait_armed_) {
+        request_ = round_request::by_event;
+        router_->wake();
+    }
+}
+
+/// Starts the operations that waited for those that have finished.
+void scheduler::take_turns(const op_queue& finished) noexcept {
+    finished.for_each([this](operation& op) {
+        if (!op.turn)
+            return;
+        file_handle& file = *op.turn;
+        if (operation* next = file.chain(waiting_at::scheduler)) {
+            in_order_->remove(*next);
+            if (pending_.empty())
+                pending_since_ = now();
+            pending_.push(next);
+        } else {
+            file.set_in_turn(false);
+        }
+        op.turn.reset();
+    });
 }
 
 // --- Rounds ---
@@ -178,6 +229,7 @@ void scheduler::settle(round& now) noexcept {
     if (now.submits)
         request_ = round_request::none;
     with_engines_ -= now.reaped;
+    take_turns(now.done);
     if (now.why == turn::lone_operation)
         finished_.splice(now.done); // in an initiating function: another turn delivers
     in_flight_ -= now.done.size();
@@ -228,6 +280,7 @@ void scheduler::stop(op_queue& abandoned) {
         no_round_.wait(held, [this] { return rounds_ == 0; });
         abandoned.splice(pending_);
         abandoned.splice(finished_);
+        in_order_->move_to(abandoned);
     }
     set_up_thread_->join(); // a trial ends after its deadline
     router_->stop(abandoned);
@@ -240,16 +293,18 @@ actions scheduler::prepare_fork() {
     set_up_thread_->join(); // a trial ends after its deadline
     if (!has_engines())
         return todo;
-    op_queue batch, done;
-    {
-        const lock held(mutex_);
+    lock held(mutex_);
+    do { // each turn starts operations that waited for the last ones
+        op_queue batch, done;
         with_engines_ += pending_.size();
         batch.splice(pending_);
-    }
-    router_->prepare_fork(batch, done); // waits
-    const lock held(mutex_);
-    with_engines_ -= done.size();
-    finished_.splice(done);
+        held.unlock();
+        router_->prepare_fork(batch, done); // waits
+        held.lock();
+        with_engines_ -= done.size();
+        take_turns(done);
+        finished_.splice(done);
+    } while (!pending_.empty());
     if (!finished_.empty())
         request_round(todo);
     return todo;

@@ -4,6 +4,7 @@
 
 #include "core/counters.hpp"
 #include "core/router.hpp"
+#include "engine/backlog.hpp"
 #include "engine/thread_pool/worker_thread.hpp"
 #include "selection/choice.hpp"
 
@@ -25,7 +26,8 @@ namespace asio_aio::detail {
 scheduler::scheduler()
     : counts_(std::make_unique<counters>()),
       set_up_thread_(std::make_unique<call_thread>()),
-      router_(std::make_unique<router>()) {}
+      router_(std::make_unique<router>()),
+      in_order_(std::make_unique<backlog>(waiting_at::scheduler)) {}
 scheduler::~scheduler() = default;
 
 // --- Before the first file ---

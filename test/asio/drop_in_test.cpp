@@ -20,6 +20,7 @@
 
 #include <fcntl.h>
 #include <unistd.h>
+#include <array>
 #include <future>
 #include <memory>
 #include <thread>
@@ -32,9 +33,12 @@ using boost::system::system_error;
 
 #ifdef ASIO_AIO_TEST_WITH_ASIO_FILE
 using file_type = asio::random_access_file;
+using stream_type = asio::stream_file;
 using flag_base = asio::file_base;
 template <typename Executor>
 using basic_file_type = asio::basic_random_access_file<Executor>;
+template <typename Executor>
+using basic_stream_type = asio::basic_stream_file<Executor>;
 // Asio has one engine, so the test uses only the folder and the context of its environment.
 # define DROP_IN_TEST(name)                                                                        \
   static void name(environment&);                                                                  \
@@ -59,9 +63,12 @@ struct io_uring_or_skip {
 BOOST_TEST_GLOBAL_FIXTURE(io_uring_or_skip);
 #else
 using file_type = asio_aio::random_access_file_aio;
+using stream_type = asio_aio::stream_file_aio;
 using flag_base = asio_aio::file_base;
 template <typename Executor>
 using basic_file_type = asio_aio::basic_random_access_file_aio<Executor>;
+template <typename Executor>
+using basic_stream_type = asio_aio::basic_stream_file_aio<Executor>;
 # define DROP_IN_TEST(name) ENGINE_TEST(name)
 #endif
 
@@ -205,6 +212,137 @@ static_assert(flag_base::truncate == O_TRUNC && flag_base::sync_all_on_write == 
 static_assert(
     flag_base::seek_set == SEEK_SET && flag_base::seek_cur == SEEK_CUR &&
     flag_base::seek_end == SEEK_END);
+
+// --- Stream files ---
+
+using io_stream = basic_stream_type<io_executor>;
+
+static_assert(std::is_same_v<stream_type, basic_stream_type<asio::any_io_executor>>);
+static_assert(std::is_same_v<stream_type::executor_type, asio::any_io_executor>);
+static_assert(std::is_same_v<stream_type::rebind_executor<io_executor>::other, io_stream>);
+static_assert(std::is_nothrow_move_constructible_v<stream_type>);
+static_assert(std::is_same_v<
+              decltype(std::declval<stream_type&>().seek(0, flag_base::seek_set)), std::uint64_t>);
+static_assert(
+    std::is_same_v<
+        decltype(std::declval<stream_type&>().read_some(asio::mutable_buffer())), std::size_t>);
+
+DROP_IN_TEST(a_stream_is_made_in_all_forms_and_moves_to_a_wider_executor) {
+    const std::string path = env.path();
+    io_stream narrow(env.ctx, path, create);
+    narrow.write_some(asio::buffer("abc", 3));
+    stream_type wide(std::move(narrow));
+    BOOST_TEST(!narrow.is_open());
+    BOOST_TEST(wide.seek(1, flag_base::seek_set) == 1u);
+    char back[4] = {};
+    BOOST_TEST(wide.read_some(asio::buffer(back)) == 2u);
+    BOOST_TEST(std::string(back) == "bc");
+    stream_type closed(env.ctx), by_executor(env.ctx.get_executor(), path.c_str(), create);
+    closed = std::move(by_executor);
+    BOOST_TEST(closed.is_open());
+    stream_type by_handle(env.ctx, closed.release());
+    BOOST_TEST(by_handle.read_some(asio::buffer(back)) == 3u);
+    BOOST_TEST(by_handle.size() == 3u);
+}
+
+DROP_IN_TEST(a_stream_reads_and_writes_at_its_position) {
+    stream_type f(env.ctx, env.path(), create);
+    error_code ec;
+    BOOST_TEST(f.write_some(asio::buffer("0123456789", 10), ec) == 10u);
+    BOOST_TEST(f.seek(-4, flag_base::seek_cur, ec) == 6u);
+    char back[8] = {};
+    outcome result;
+    f.async_read_some(asio::buffer(back), result.handler());
+    BOOST_TEST(result.calls == 0);
+    env.run();
+    BOOST_TEST(result.bytes == 4u);
+    BOOST_TEST(std::string(back) == "6789");
+    f.async_read_some(asio::buffer(back), result.handler());
+    env.run();
+    BOOST_TEST(result.ec == eof);
+    BOOST_TEST(f.read_some(asio::buffer(back), ec) == 0u);
+    BOOST_TEST(ec == eof);
+    BOOST_TEST(f.seek(-11, flag_base::seek_end, ec) == 0u);
+    BOOST_TEST(ec.failed());
+    BOOST_TEST(f.seek(0, flag_base::seek_cur) == 10u);
+    f.async_write_some(asio::buffer("ab", 2), result.handler());
+    env.run();
+    BOOST_TEST(result.bytes == 2u);
+    BOOST_TEST(content(env.path()) == "0123456789ab");
+}
+
+DROP_IN_TEST(operations_of_a_stream_run_in_the_order_of_their_start) {
+    stream_type f(env.ctx, env.path(), create);
+    outcome results[3];
+    f.async_write_some(asio::buffer("one ", 4), results[0].handler());
+    f.async_write_some(asio::buffer("two ", 4), results[1].handler());
+    f.async_write_some(asio::buffer("three", 5), results[2].handler());
+    env.run();
+    BOOST_TEST(content(env.path()) == "one two three");
+    f.seek(0, flag_base::seek_set);
+    char back[6] = {};
+    f.async_read_some(asio::buffer(back, 2), results[0].handler());
+    f.async_read_some(asio::buffer(back + 2, 3), results[1].handler());
+    env.run();
+    BOOST_TEST(std::string(back) == "one t");
+}
+
+DROP_IN_TEST(a_closed_stream_and_nothing_to_transfer) {
+    stream_type f(env.ctx);
+    char back[2];
+    BOOST_TEST(
+        (error_of([&](error_code& ec) { f.read_some(asio::buffer(back), ec); }) == bad_descriptor));
+    BOOST_TEST(
+        (error_of([&](error_code& ec) { f.seek(0, flag_base::seek_set, ec); }) == bad_descriptor));
+    BOOST_TEST((thrown_by([&] { f.write_some(asio::buffer("a", 1)); }) == bad_descriptor));
+    outcome result;
+    f.async_read_some(asio::buffer(back), result.handler());
+    env.run();
+    BOOST_TEST((result.ec == bad_descriptor));
+    f.async_read_some(asio::mutable_buffer(), result.handler());
+    env.run();
+    BOOST_TEST(!result.ec);
+    f.open(env.path(), create);
+    BOOST_TEST(f.read_some(asio::mutable_buffer()) == 0u);
+}
+
+DROP_IN_TEST(a_stream_is_copied_as_in_asios_example) {
+    const std::string bytes = pattern(100'000);
+    set_content(env.path("from"), bytes);
+    stream_type from(env.ctx, env.path("from"), flag_base::read_only);
+    stream_type to(
+        env.ctx, env.path("to"), flag_base::write_only | flag_base::create | flag_base::truncate);
+    std::array<char, 4096> data;
+    const auto copy = [&]() -> asio::awaitable<void> {
+        for (;;) {
+            const auto [ec, n] = co_await from.async_read_some(
+                asio::buffer(data), asio::as_tuple(asio::use_awaitable));
+            if (ec) {
+                BOOST_TEST(ec == eof);
+                break;
+            }
+            co_await asio::async_write(to, asio::buffer(data, n), asio::use_awaitable);
+        }
+    };
+    asio::co_spawn(env.ctx, copy, [](std::exception_ptr e) { BOOST_TEST(!e); });
+    env.run();
+    BOOST_TEST((content(env.path("to")) == bytes));
+}
+
+DROP_IN_TEST(the_composed_stream_operations_of_asio_work) {
+    stream_type f(env.ctx, env.path(), create);
+    outcome result;
+    asio::async_write(f, asio::buffer("first\nsecond\n", 13), result.handler());
+    env.run();
+    f.seek(0, flag_base::seek_set);
+    std::string line;
+    asio::async_read_until(f, asio::dynamic_buffer(line), '\n', result.handler());
+    env.run();
+    BOOST_TEST(line.substr(0, result.bytes) == "first\n");
+    f.seek(0, flag_base::seek_set);
+    char back[13];
+    BOOST_TEST(asio::read(f, asio::buffer(back)) == 13u);
+}
 
 } // namespace
 

@@ -42,15 +42,17 @@ void require(bool holds, const char* invariant) {
 
 /// What the operations of a world are.
 enum class scenario : unsigned char {
-    reads,  ///< Reads of an open file.
-    close,  ///< Reads of an open file, and then its close.
-    set_up, ///< An open and two calls, which are started before there are engines.
+    reads,    ///< Reads of an open file.
+    close,    ///< Reads of an open file, and then its close.
+    in_order, ///< Reads of an open file that run one after the other.
+    set_up,   ///< An open and two calls, which are started before there are engines.
 };
 
 constexpr detail::op_kind kind_of(scenario what, unsigned index) {
     using detail::op_kind;
     switch (what) {
-    case scenario::reads: return op_kind::read;
+    case scenario::reads:
+    case scenario::in_order: return op_kind::read;
     case scenario::close: return index == operation_count - 1 ? op_kind::close : op_kind::read;
     case scenario::set_up: return index == 0 ? op_kind::open : op_kind::call;
     }
@@ -75,6 +77,7 @@ private:
     static void discard_it(operation& op) noexcept {
         ++static_cast<tracked_operation&>(op).discarded;
         op.file.reset(); // as the end of the operation does
+        static_cast<tracked_operation&>(op).turn.reset();
     }
     static constexpr fates ends{&complete_it, &discard_it};
 };
@@ -318,6 +321,8 @@ private:
             return void(op.discarded = 1); // there is nothing to close
         if (!closes && op.kind != detail::op_kind::call)
             op.file = file_;
+        if (scenario_ == scenario::in_order && file_)
+            op.turn.hold(*file_.operator->());
         detail::actions todo;
         if (!(closes ? scheduler_.start_close(op, file_, todo) : scheduler_.start(op, todo))) {
             require(stopped_, "only a stopped scheduler refuses an operation");
@@ -446,6 +451,8 @@ private:
             const bool open = op->started && !op->has_ended();
             in_flight += open && !op->handed_out;
             waits = waits || open;
+            if (scenario_ == scenario::in_order)
+                check_turn(*op);
         }
         if (stopped_)
             return;
@@ -457,6 +464,19 @@ private:
             !engines_[0] ||
                 engines_[0]->submissions() + engines_[1]->submissions() <= 2 * operation_count,
             "no operation is submitted twice to one engine");
+    }
+
+    /// An operation begins after those before it have ended.
+    void check_turn(const tracked_operation& op) const {
+        if (!op.turn || op.state() != op_state::with_engine || op.is_cancelled())
+            return;
+        for (unsigned before = 0; before != op.index; ++before) {
+            const tracked_operation& other = *operations_[before];
+            require(
+                !other.started || other.has_ended() || other.state() != op_state::with_engine ||
+                    other.is_cancelled() || !other.file,
+                "operations of one file run in the order of their start");
+        }
     }
 
     std::vector<std::unique_ptr<tracked_operation>> operations_;
@@ -578,6 +598,14 @@ BOOST_AUTO_TEST_CASE(every_order_with_a_close_loses_nothing_where_rounds_are_pos
 
 BOOST_AUTO_TEST_CASE(every_order_with_a_close_loses_nothing_where_rounds_come_by_event) {
     check_every_order(scenario::close, false);
+}
+
+BOOST_AUTO_TEST_CASE(every_order_in_turn_loses_nothing_where_rounds_are_posted) {
+    check_every_order(scenario::in_order, true);
+}
+
+BOOST_AUTO_TEST_CASE(every_order_in_turn_loses_nothing_where_rounds_come_by_event) {
+    check_every_order(scenario::in_order, false);
 }
 
 BOOST_AUTO_TEST_CASE(every_order_with_a_set_up_loses_nothing_where_rounds_are_posted) {

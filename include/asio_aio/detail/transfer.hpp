@@ -27,20 +27,24 @@ inline bool is_valid_range(std::uint64_t offset, std::size_t bytes) noexcept {
     return offset <= max_offset && bytes <= max_offset - offset;
 }
 
+/// An offset in a file, or nothing for the current position of the file.
+using file_offset = std::optional<std::uint64_t>;
+
 /// The most bytes that one transfer of `file` moves; `file` may be closed.
 inline std::size_t max_transfer_of(const file_ref& file) noexcept {
     return file.is_open() ? file->max_transfer() : max_transfer_bytes;
 }
 
 /// Returns the result of a transfer that needs no kernel, or nothing if it needs the kernel.
+/** @param offset An offset, or nothing for the current position, which only the kernel knows. */
 inline std::optional<transfer_result> result_without_io(
-    const file_ref& file, std::uint64_t offset, const transfer_extent& extent) noexcept {
+    const file_ref& file, file_offset offset, const transfer_extent& extent) noexcept {
     if (!file.is_open())
         return transfer_result{boost::asio::error::bad_descriptor, 0};
     if (extent.bytes == 0)
         return transfer_result{{}, 0};
-    if (!is_valid_range(offset, extent.bytes) ||
-        !file->accepts(extent.addresses, offset | extent.lengths))
+    if ((offset && !is_valid_range(*offset, extent.bytes)) ||
+        !file->accepts(extent.addresses, offset.value_or(0) | extent.lengths))
         return transfer_result{boost::asio::error::invalid_argument, 0};
     return std::nullopt;
 }
@@ -93,7 +97,7 @@ private:
 
 template <typename BufferSequence>
 transfer_result transfer_now(
-    op_kind kind, const file_ref& file, std::uint64_t offset, const BufferSequence& buffers) {
+    op_kind kind, const file_ref& file, file_offset offset, const BufferSequence& buffers) {
     const small_iovecs<iovecs_in_place<BufferSequence>> in_place(buffers, max_transfer_of(file));
     if (const auto result = result_without_io(file, offset, in_place.extent()))
         return *result;
@@ -106,7 +110,10 @@ transfer_result transfer_now(
     }
     const auto call = kind == op_kind::read ? posix_file::read : posix_file::write;
     return to_transfer(
-        kind, call(file->descriptor(), offset, iovecs, unsigned(in_place.buffers())));
+        kind,
+        call(
+            file->descriptor(), offset.value_or(current_position), iovecs,
+            unsigned(in_place.buffers())));
 }
 
 /// Ends a transfer inside its initiating function, without calling the handler there.
@@ -123,10 +130,12 @@ void end_transfer_at_start(
         found.bytes);
 }
 
+/// @param offset An offset, or nothing for the current position. Operations of a file without an
+///               offset run in the order in which they are started.
 template <typename Executor, typename BufferSequence, typename Handler>
 void start_transfer(
     file_service& service, const file_ref& file, const Executor& executor, op_kind kind,
-    std::uint64_t offset, const BufferSequence& buffers, Handler& handler) {
+    file_offset offset, const BufferSequence& buffers, Handler& handler) {
     constexpr std::size_t room = iovecs_in_place<BufferSequence>;
     using op_type = async_op<Handler, Executor, transfer_outcome<room>>;
     const small_iovecs<room> in_place(buffers, max_transfer_of(file));
@@ -139,10 +148,11 @@ void start_transfer(
     if (const auto result = result_without_io(file, offset, in_place.extent()))
         return end_without_io(*result);
 
+    const std::uint64_t position = offset.value_or(current_position);
     std::size_t moved = 0;
-    if (kind == op_kind::read && in_place.fits() &&
+    if (kind == op_kind::read && in_place.fits() && (offset || !file->is_in_turn()) &&
         service.scheduler().read_inline(
-            *file.operator->(), offset, in_place.data(), unsigned(in_place.buffers()),
+            *file.operator->(), position, in_place.data(), unsigned(in_place.buffers()),
             in_place.bytes(), moved))
         return end_transfer_at_start<op_type>(
             service, executor, kind, handler, to_transfer(op_kind::read, int(moved)));
@@ -152,8 +162,10 @@ void start_transfer(
     op->file = file;
     if (kind == op_kind::write && file->in_memory() == memory_test::mincore)
         op->file.mark_as_writer();
-    op->offset = offset;
+    op->offset = position;
     op->advance(moved);
+    if (!offset)
+        op->turn.hold(*file.operator->());
     launch(service, executor, std::move(op));
 }
 

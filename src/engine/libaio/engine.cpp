@@ -49,7 +49,7 @@ bool libaio_engine::serves(const file_handle& file) const noexcept {
 }
 
 pass_reason libaio_engine::why_not(operation& op) const noexcept {
-    if (!op.file || !(is_transfer(op.kind) || is_sync(op.kind)))
+    if (!op.file || !(is_transfer(op.kind) || is_sync(op.kind)) || op.offset == current_position)
         return pass_reason::unsupported;
     if (!op.file->direct())
         return pass_reason::buffered;

@@ -17,8 +17,11 @@ namespace asio_aio::detail {
 class operation;
 
 /// The backlogs in which operations of one file may wait at the same time.
-enum class waiting_at : unsigned char { kernel_engine, pool, pool_slow };
-constexpr std::size_t waiting_at_count = std::size_t(waiting_at::pool_slow) + 1;
+enum class waiting_at : unsigned char { kernel_engine, pool, pool_slow, scheduler };
+constexpr std::size_t waiting_at_count = std::size_t(waiting_at::scheduler) + 1;
+
+/// The offset of operations that use and move the position of the open file (lseek(2)).
+constexpr std::uint64_t current_position = UINT64_MAX;
 
 /// Decides for one file whether to try I/O that must not wait: an inline read, or an operation of
 /// libaio.
@@ -195,11 +198,17 @@ public:
     /// guards it.
     operation*& chain(waiting_at where) noexcept { return chains_[std::size_t(where)]; }
 
+    /// True while an operation runs that is one of those that run in order. The scheduler's mutex
+    /// orders the changes.
+    bool is_in_turn() const noexcept { return in_turn_.load(std::memory_order_acquire); }
+    void set_in_turn(bool value) noexcept { in_turn_.store(value, std::memory_order_release); }
+
     /// True if an operation that is marked as a writer uses the file.
     bool is_written() const noexcept { return writers_.load(std::memory_order_relaxed) != 0; }
 
 private:
     friend class file_ref;
+    friend class file_pin;
 
     int descriptor_ = -1; // also after `release` gave it away
     file_traits traits_;  // constant while the file is open
@@ -209,6 +218,8 @@ private:
     no_wait_gate writes_;
     residency_map residency_;
     std::atomic<unsigned> users_{1};
+    std::atomic<unsigned> pins_{1}; ///< Of this object; the users have one together.
+    std::atomic<bool> in_turn_{false};
     std::atomic<unsigned> writers_{0};
     std::atomic<std::uint64_t> cancelled_before_{0};
     std::atomic<std::uint64_t> alignment_{0}; ///< Encoded, or 0 if the kernel was not asked yet.
@@ -218,7 +229,37 @@ private:
     operation* closer_ = nullptr;
 };
 
-/// A share in a file_handle.
+/// Keeps a file_handle as an object, also after its descriptor was closed.
+class file_pin {
+public:
+    file_pin() = default;
+    file_pin(const file_pin&) = delete;
+    file_pin& operator=(const file_pin&) = delete;
+    ~file_pin() { reset(); }
+
+    /// Pins a file that is open.
+    void hold(file_handle& file) noexcept {
+        reset();
+        handle_ = &file;
+        file.pins_.fetch_add(1, std::memory_order_relaxed);
+    }
+
+    void reset() noexcept {
+        if (file_handle* handle = std::exchange(handle_, nullptr))
+            release(handle);
+    }
+
+    explicit operator bool() const noexcept { return handle_ != nullptr; }
+    file_handle& operator*() const noexcept { return *handle_; }
+
+private:
+    friend class file_ref;
+    static void release(file_handle* handle) noexcept;
+
+    file_handle* handle_ = nullptr;
+};
+
+/// A share in a file_handle: it keeps the descriptor open.
 class file_ref {
 public:
     file_ref() = default;

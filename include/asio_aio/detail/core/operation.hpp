@@ -229,7 +229,8 @@ public:
     /// Removes the first `bytes`, which were moved, from a transfer. `bytes` is less than
     /// `total_bytes()`.
     void advance(std::size_t bytes) noexcept {
-        offset += bytes;
+        if (offset != current_position)
+            offset += bytes;
         bytes_before += bytes;
         while (bytes != 0 && bytes >= iovecs->iov_len) {
             bytes -= iovecs->iov_len;
@@ -266,8 +267,11 @@ public:
     int result = -EINPROGRESS;             ///< Bytes or 0; otherwise -errno.
     /// Keeps the descriptor open until the kernel holds the file itself.
     file_ref file;
+    /// Set if the operation runs in order with others of its file, until it has ended or was
+    /// cancelled.
+    file_pin turn;
 
-    std::uint64_t offset = 0; ///< In bytes, at most 2^63 - 1.
+    std::uint64_t offset = 0; ///< In bytes, at most 2^63 - 1; or `current_position`.
     std::uint64_t length = 0; ///< sync_range, allocate, resize: in bytes. size: the result.
 
     union {

@@ -12,7 +12,7 @@
 /// The blocking system calls on one file. Each returns its result or -errno, and never EINTR.
 /**
  * The caller of `perform` repeats EAGAIN and EBUSY. `open` and `close` return them. The other
- * functions wait and try again.
+ * functions wait and try again. The offset of a transfer may be `current_position`.
  */
 namespace asio_aio::detail::posix_file {
 
@@ -36,6 +36,9 @@ int size(int descriptor, std::uint64_t& bytes) noexcept;
 bool is_short_of_end(const operation& op, int result) noexcept;
 
 int resize(int descriptor, std::uint64_t bytes) noexcept;
+
+/// lseek(2)
+int seek(int descriptor, std::int64_t offset, int whence, std::uint64_t& position) noexcept;
 
 /// posix_fadvise(2), with an advice as POSIX_FADV_…
 int advise(int descriptor, std::uint64_t offset, std::uint64_t length, int advice) noexcept;

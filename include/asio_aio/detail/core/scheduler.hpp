@@ -139,7 +139,7 @@ public:
     // --- Operations ---
 
     /// Takes over an operation. Returns false after `stop`: the caller then keeps the operation and
-    /// discards it.
+    /// discards it. If its `turn` is set, it waits until earlier ones of the file have ended.
     [[nodiscard]] bool start(operation& op, actions& todo) noexcept;
 
     /// Takes over an operation that closes a file, and the file object's use of it. The operation
@@ -212,6 +212,8 @@ private:
     static void* set_up_main(void* self) noexcept;
     void queue(operation& op, actions& todo) noexcept;
     void count_start(operation& op) noexcept;
+    void take_turns(const op_queue& finished) noexcept;
+    void end_waiting(op_queue& cancelled) noexcept;
     void end_cancelled() noexcept;
     bool is_lone_operation() const noexcept;
     void request_round(actions& todo) noexcept;
@@ -235,8 +237,10 @@ private:
     mutable std::mutex mutex_;
     description description_;
     bool sets_up_ = false; ///< A thread makes the engines, or is about to.
-    op_queue pending_;     ///< Started, and not yet with an engine.
-    op_queue finished_;    ///< The next round delivers them.
+    /// Waits until an earlier operation of the file has ended.
+    const std::unique_ptr<backlog> in_order_;
+    op_queue pending_;  ///< Started, and not yet with an engine.
+    op_queue finished_; ///< The next round delivers them.
     round_request request_ = round_request::none;
     bool posts_ = false;
     bool wait_armed_ = false;

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <asio_aio/basic_stream_file_aio.hpp>
+
+namespace asio_aio {
+
+/// A stream file that takes any executor.
+using stream_file_aio = basic_stream_file_aio<>;
+
+} // namespace asio_aio

@@ -20,8 +20,8 @@ namespace asio = boost::asio;
 
 asio::awaitable<void> count_lines(const char* path) {
     constexpr auto result = asio::as_tuple(asio::use_awaitable);
-    asio_aio::random_access_file_aio file(
-        co_await asio::this_coro::executor, path, asio_aio::file_base::read_only);
+    asio_aio::random_access_file_aio file(co_await asio::this_coro::executor);
+    co_await file.async_open(path, asio_aio::file_base::read_only, asio::use_awaitable);
     std::vector<char> block(64 * 1024);
     std::uint64_t bytes = 0;
     std::uint64_t lines = 0;
@@ -34,6 +34,7 @@ asio::awaitable<void> count_lines(const char* path) {
         lines += std::uint64_t(std::count(block.begin(), block.begin() + std::ptrdiff_t(n), '\n'));
         bytes += n;
     }
+    co_await file.async_close(asio::use_awaitable);
     std::cout << lines << " lines, " << bytes << " bytes\n";
 }
 

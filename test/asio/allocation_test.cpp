@@ -317,16 +317,22 @@ namespace {
 constexpr std::size_t warm_up_rounds = 200;
 constexpr std::size_t counted_rounds = 500;
 
-enum class kind { hit, miss, write, sync, size, resize, allocate };
+enum class kind { hit, miss, write, sync, size, resize, allocate, stream, status };
 
 constexpr kind transfers[] = {kind::hit, kind::miss, kind::write};
-constexpr kind all_kinds[] = {kind::hit,  kind::miss,   kind::write,   kind::sync,
-                              kind::size, kind::resize, kind::allocate};
+constexpr kind all_kinds[] = {kind::hit,    kind::miss,     kind::write,  kind::sync,  kind::size,
+                              kind::resize, kind::allocate, kind::stream, kind::status};
 
 std::ostream& operator<<(std::ostream& out, kind what) {
-    constexpr const char* names[] = {
-        "inline reads", "reads by the engine",  "writes by the engine", "syncs", "sizes",
-        "resizes",      "allocations of blocks"};
+    constexpr const char* names[] = {"inline reads",
+                                     "reads by the engine",
+                                     "writes by the engine",
+                                     "syncs",
+                                     "sizes",
+                                     "resizes",
+                                     "allocations of blocks",
+                                     "writes of a stream",
+                                     "statuses of paths"};
     return out << names[int(what)];
 }
 
@@ -349,6 +355,8 @@ public:
         BOOST_REQUIRE(!ec);
         file_.emplace(executor, env.path(), file_base::read_write);
         file_->read_some_at(0, asio::buffer(bytes_));
+        stream_.emplace(executor, env.path("stream"), file_base::write_only | file_base::create);
+        path_ = env.path();
     }
 
     template <typename Token>
@@ -369,6 +377,11 @@ public:
         case kind::allocate:
             return file_->async_allocate(
                 asio_aio::allocate_mode::keep_size, 0, block, std::move(handler));
+        case kind::stream:
+            return stream_->async_write_some(
+                asio::buffer(&bytes_[i * block], block), std::move(handler));
+        case kind::status:
+            return asio_aio::async_status(file_->get_executor(), path_, std::move(handler));
         default: return start(i, std::move(handler));
         }
     }
@@ -381,6 +394,8 @@ public:
 private:
     const kind what_;
     std::optional<File> file_;
+    std::optional<asio_aio::basic_stream_file_aio<typename File::executor_type>> stream_;
+    std::string path_;
     std::array<char, block * blocks> bytes_{};
 };
 
@@ -415,6 +430,7 @@ private:
             self->go_on(i, self->file_.is_success(ec, n));
         }
         void operator()(error_code ec) const { self->go_on(i, !ec); }
+        void operator()(error_code ec, const asio_aio::file_status&) const { self->go_on(i, !ec); }
     };
 
     void start(std::size_t i) { file_.start_any(i, decorate_(handler{this, i})); }

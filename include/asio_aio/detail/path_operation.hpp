@@ -21,7 +21,7 @@
 /// Calls on paths. A thread of the pool performs them.
 namespace asio_aio::detail {
 
-/// Copies of one or two paths, in memory of the handler's allocator.
+/// Copies of one or two paths. Long ones are in memory of the handler's allocator.
 class stored_paths {
 public:
     const char* first() const noexcept { return memory_; }
@@ -31,24 +31,27 @@ public:
     void assign(const Allocator& allocator, const path_argument& first, const Second&... second) {
         first_bytes_ = std::strlen(first.c_str()) + 1;
         const std::size_t bytes = (first_bytes_ + ... + (std::strlen(second.c_str()) + 1));
-        memory_ = rebound<Allocator>(allocator).allocate(bytes);
-        bytes_ = bytes;
+        if (bytes > sizeof in_place_) {
+            memory_ = rebound<Allocator>(allocator).allocate(bytes);
+            allocated_ = bytes;
+        }
         std::memcpy(memory_, first.c_str(), first_bytes_);
         (std::memcpy(memory_ + first_bytes_, second.c_str(), bytes - first_bytes_), ...);
     }
 
     template <typename Allocator>
     void release(const Allocator& allocator) noexcept {
-        if (memory_)
-            rebound<Allocator>(allocator).deallocate(memory_, bytes_);
+        if (allocated_ != 0)
+            rebound<Allocator>(allocator).deallocate(memory_, allocated_);
     }
 
 private:
     template <typename Allocator>
     using rebound = typename std::allocator_traits<Allocator>::template rebind_alloc<char>;
 
-    char* memory_ = nullptr;
-    std::size_t first_bytes_ = 0, bytes_ = 0;
+    char in_place_[160]; // most paths
+    char* memory_ = in_place_;
+    std::size_t first_bytes_ = 0, allocated_ = 0;
 };
 
 /// The part of a call that its operation holds.

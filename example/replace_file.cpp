@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSL-1.0
+// Replaces the content of a file by standard input. Whatever happens meanwhile, readers see the
+// whole old content or the whole new one.
+#include <asio_aio/asio_aio.hpp>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <iostream>
+#include <iterator>
+#include <string>
+
+namespace asio = boost::asio;
+
+int main(int argc, char* argv[]) {
+    if (argc != 2) {
+        std::cerr << "usage: replace_file FILE <content\n";
+        return 2;
+    }
+    const std::string content{
+        std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
+    asio::io_context ctx;
+    int status = 1;
+    asio_aio::async_replace_file(
+        ctx, argv[1], asio::buffer(content), [&](boost::system::error_code ec) {
+            if (ec)
+                std::cerr << "replace_file: " << argv[1] << ": " << ec.message() << '\n';
+            else
+                std::cout << content.size() << " bytes are on the device\n";
+            status = ec ? 1 : 0;
+        });
+    ctx.run();
+    return status;
+}

@@ -83,7 +83,7 @@ void router::prepare_fork(op_queue& pending, op_queue& done) noexcept {
         done.splice(reaped);
         pool().prepare_fork();
     }
-    pool().reap(done);
+    pool().reap_before_fork(done);
 }
 
 int router::become_child() noexcept {

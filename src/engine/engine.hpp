@@ -65,6 +65,9 @@ public:
     /// Moves the operations that are finished or handed back to the end of `done`.
     virtual void reap(op_queue& done) noexcept = 0;
 
+    /// As `reap`, between `prepare_fork` and the fork: starts no thread.
+    virtual void reap_before_fork(op_queue& done) noexcept { reap(done); }
+
     /// Cancels the operations of `file` that `is_cancelled`. Those that wait end at once, with
     /// -ECANCELED. The engine asks the kernel to stop the others. Closes no descriptor.
     virtual void cancel(file_handle& file) noexcept = 0;

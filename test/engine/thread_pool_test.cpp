@@ -111,13 +111,11 @@ BOOST_AUTO_TEST_CASE(many_completions_cost_one_wake_up) {
     const auto ops = submit_many(fixture, op_kind::size, 16);
     BOOST_REQUIRE(stop.wait_for_arrivals(4));
     stop.open();
-    op_queue nothing_pending;
-    fixture.prepare_fork(nothing_pending); // waits until all operations are finished
+    op_queue nothing_pending, done;
+    fixture.engines.prepare_fork(nothing_pending, done); // waits until all are finished
     eventfd_t count = 0;
     BOOST_REQUIRE_EQUAL(::eventfd_read(fixture.engines.finished().descriptor(), &count), 0);
     BOOST_TEST(count == 1u);
-    op_queue done;
-    fixture.engines.reap(done);
     BOOST_TEST(done.size() == 16u);
 }
 

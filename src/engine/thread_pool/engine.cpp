@@ -71,6 +71,11 @@ void thread_pool_engine::reap(op_queue& done) noexcept {
         ::poll(nullptr, 0, pause_ms);
 }
 
+void thread_pool_engine::reap_before_fork(op_queue& done) noexcept {
+    const lock held(mutex_);
+    done.splice(done_);
+}
+
 void thread_pool_engine::cancel(file_handle& file) noexcept {
     bool aborted = false;
     {

@@ -45,6 +45,7 @@ public:
     pass_reason why_not(operation&) const noexcept override { return pass_reason::none; }
     void submit(op_queue& batch) noexcept override;
     void reap(op_queue& done) noexcept override;
+    void reap_before_fork(op_queue& done) noexcept override;
     void cancel(file_handle& file) noexcept override;
     void cancel(operation& op) noexcept override;
     void stop(op_queue& abandoned) noexcept override;

@@ -30,8 +30,8 @@ public:
 
     /// Allocates at least `bytes` bytes.
     /**
-     * @param bytes     Size, which is rounded up to a multiple of `alignment.offset`, because direct
-     *                  I/O moves whole blocks.
+     * @param bytes     Size, which is rounded up to a multiple of `alignment.offset`, because
+     *                  direct I/O moves whole blocks.
      * @param alignment Alignment that a file needs, in bytes (`direct_io_alignment()`). Zeros mean
      *                  no requirement.
      *

@@ -56,9 +56,9 @@ public:
 
     /// Starts to open the file at `path`.
     /**
-     * Threads of the pool perform open(2), and the questions to the kernel that follow it. The first
-     * call on a context also has the engines chosen and made, on a thread of its own. So the call
-     * never blocks.
+     * Threads of the pool perform open(2), and the questions to the kernel that follow it. The
+     * first call on a context also has the engines chosen and made, on a thread of its own. So the
+     * call never blocks.
      *
      * @param path        A `const char*`, `std::string` or `std::filesystem::path`, in the encoding
      *                    of the filesystem. It is copied.
@@ -70,10 +70,10 @@ public:
      * Those of `open`, and `operation_aborted` after cancellation. The file is closed then.
      *
      * @par Cancellation
-     * `terminal`, `partial` and `total`; also `cancel`, `close` and the destructor. The handler then
-     * gets `operation_aborted` at once, even if open(2) has not returned, as for the FIFO that
-     * nobody writes to or a server that does not answer. The thread that waits for open(2) closes the
-     * descriptor that it may still get; open(2) may have created the file.
+     * `terminal`, `partial` and `total`; also `cancel`, `close` and the destructor. The handler
+     * then gets `operation_aborted` at once, even if open(2) has not returned, as for the FIFO that
+     * nobody writes to or a server that does not answer. The thread that waits for open(2) closes
+     * the descriptor that it may still get; open(2) may have created the file.
      *
      * @par Thread safety
      * As `open`. The file must not be destroyed or moved while the call runs; afterwards it may,
@@ -96,9 +96,9 @@ public:
 
     /// Cancels the operations in flight and starts to close the file.
     /**
-     * The file is closed for the program when the call returns, and can be opened again. A thread of
-     * the pool closes the descriptor after the last operation that uses it. The handler of this call
-     * runs after that, and is submitted after the handlers of these operations.
+     * The file is closed for the program when the call returns, and can be opened again. A thread
+     * of the pool closes the descriptor after the last operation that uses it. The handler of this
+     * call runs after that, and is submitted after the handlers of these operations.
      *
      * @param token Completion token for `void(error_code)`.
      *

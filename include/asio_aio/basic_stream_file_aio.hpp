@@ -88,12 +88,12 @@ public:
 
     /// Moves the position and returns it, in bytes from the start of the file (lseek(2)).
     /**
-     * @param offset In bytes, from `whence`. The position may be behind the end of the file; a write
-     *               there leaves a hole.
+     * @param offset In bytes, from `whence`. The position may be behind the end of the file; a
+     *               write there leaves a hole.
      *
      * @par Errors
-     * `bad_descriptor` if the file is closed; `invalid_argument` if the position would be negative or
-     * above 2^63 - 1; otherwise what lseek(2) reports, such as ESPIPE for a pipe.
+     * `bad_descriptor` if the file is closed; `invalid_argument` if the position would be negative
+     * or above 2^63 - 1; otherwise what lseek(2) reports, such as ESPIPE for a pipe.
      */
     std::uint64_t seek(std::int64_t offset, file_base::seek_basis whence) {
         boost::system::error_code ec;
@@ -162,8 +162,8 @@ public:
      * `asio::error::eof` at the end of the file. `operation_aborted` after a cancellation.
      * `bad_descriptor` if the file is closed or not open for reading. `invalid_argument` if direct
      * I/O is misaligned. `errc::wrong_thread` with `options::single_issuer`. `not_enough_memory` if
-     * the pool cannot start a thread. Otherwise what readv(2) reports. Later operations go on at the
-     * position where this one has stopped.
+     * the pool cannot start a thread. Otherwise what readv(2) reports. Later operations go on at
+     * the position where this one has stopped.
      *
      * @par Cancellation
      * `terminal`, `partial` and `total`. A read that a thread or a device has begun may still
@@ -198,8 +198,8 @@ public:
      *
      * @par Errors
      * Those of `async_read_some`, without `eof` and with writev(2) instead of readv(2). If an error
-     * follows after some bytes were written, the write succeeds with fewer bytes. The next write then
-     * reports the error.
+     * follows after some bytes were written, the write succeeds with fewer bytes. The next write
+     * then reports the error.
      *
      * @par Cancellation
      * As for `async_read_some`.

@@ -125,9 +125,9 @@ public:
      *
      * @par Errors
      * `asio::error::already_open` if this file is open or an `async_open` is in flight.
-     * `invalid_argument` if the path contains a null character. `errc::engine_unavailable` if no engine of
-     * the choice works, `errc::invalid_choice` if the choice is not valid. Otherwise what open(2)
-     * or eventfd(2) reports. The exception's text contains the path.
+     * `invalid_argument` if the path contains a null character. `errc::engine_unavailable` if no
+     * engine of the choice works, `errc::invalid_choice` if the choice is not valid. Otherwise what
+     * open(2) or eventfd(2) reports. The exception's text contains the path.
      *
      * The call blocks. open(2) may wait long on a network filesystem, or for the other end of a
      * FIFO. The first open on a context also waits for the trials; see `probe`.

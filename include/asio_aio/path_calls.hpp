@@ -16,8 +16,8 @@
 /**
  * What all of them have in common:
  *
- * @param where An executor, or an execution context, which stands for its executor. The handler runs
- *              on its associated executor, or on this one if it has none. The first call on a
+ * @param where An executor, or an execution context, which stands for its executor. The handler
+ *              runs on its associated executor, or on this one if it has none. The first call on a
  *              context has the engines chosen and made, as `async_open` does.
  * @param path  A `const char*`, `std::string` or `std::filesystem::path`, in the encoding of the
  *              filesystem. It is copied. A relative path starts at the process's working directory

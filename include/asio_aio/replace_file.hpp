@@ -80,10 +80,10 @@ private:
 /// Starts to replace the whole content of a file, so that every reader sees the old content or the
 /// new one, and never a mixture.
 /**
- * A thread of the pool writes a temporary file in the same directory, syncs it, renames it to `path`
- * and syncs the directory. After a crash at any moment the file is wholly the old or the new one. If
- * the process is killed, the temporary file (`.NAME.~asio_aio0`) may remain; the next replacement of
- * the same file removes it.
+ * A thread of the pool writes a temporary file in the same directory, syncs it, renames it to
+ * `path` and syncs the directory. After a crash at any moment the file is wholly the old or the new
+ * one. If the process is killed, the temporary file (`.NAME.~asio_aio0`) may remain; the next
+ * replacement of the same file removes it.
  *
  * Owner, permissions and, where the kernel permits, extended attributes of the old file are kept. A
  * symbolic link is followed and stays. Other hard links keep the old content. Replacements of one
@@ -97,12 +97,12 @@ private:
  * @param token   Completion token for `void(error_code)`.
  *
  * @par Errors
- * `operation_aborted` after cancellation. `invalid_argument` if the path contains a null character or
- * names something else than a regular file; EISDIR for a directory. EPERM if the owner of the old
- * file cannot be kept. Those of `open` if there is no engine. Otherwise what the system call reports
- * that failed: openat(2), writev(2), fsync(2), renameat(2). The file is then the old one, and no
- * temporary file remains. One exception: if the last sync, that of the directory, fails, the file is
- * the new one.
+ * `operation_aborted` after cancellation. `invalid_argument` if the path contains a null character
+ * or names something else than a regular file; EISDIR for a directory. EPERM if the owner of the
+ * old file cannot be kept. Those of `open` if there is no engine. Otherwise what the system call
+ * reports that failed: openat(2), writev(2), fsync(2), renameat(2). The file is then the old one,
+ * and no temporary file remains. One exception: if the last sync, that of the directory, fails, the
+ * file is the new one.
  *
  * @par Cancellation
  * `terminal`, `partial` and `total`, until the rename. The file is then the old one.

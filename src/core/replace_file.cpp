@@ -214,7 +214,8 @@ private:
         const files_in_use::identity identity{opened.st_dev, opened.st_ino};
         if (!files_in_use::instance().add(identity))
             return false;
-        // Where a filesystem has no locks, only the replacements of this process exclude each other.
+        // Where a filesystem has no locks, only the replacements of this process exclude each
+        // other.
         const bool locked = ::flock(file.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
         if (locked &&
             ::fstatat(target_.directory(), name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&

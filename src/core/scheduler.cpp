@@ -81,7 +81,8 @@ bool scheduler::start_finished(operation& op, actions& todo) noexcept {
     return true;
 }
 
-/// True if there is no other work, so that no other operation would join this one in a posted round.
+/// True if there is no other work, so that no other operation would join this one in a posted
+/// round.
 /** After a batch of several operations, more of them are likely to follow. */
 bool scheduler::is_lone_operation() const noexcept {
     return posts_ && has_engines() && last_batch_ <= 1 && pending_.size() == 1 &&

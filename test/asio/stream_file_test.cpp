@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// basic_stream_file_aio: order, position, cancellation and ends. drop_in_test.cpp compares the class
-// with Asio's.
+// basic_stream_file_aio: order, position, cancellation and ends. drop_in_test.cpp compares the
+// class with Asio's.
 #include "engine_support.hpp"
 #include "results.hpp"
 

@@ -91,9 +91,9 @@ private:
 
 /// Gives the `delivery_room` of an operation once. Executors free it before they call the function.
 /**
- * What an executor allocates beyond that is the executor's own and may outlive the handler: a strand
- * posts itself with this allocator. So it does not come from the handler's allocator, whose memory
- * may belong to the handler.
+ * What an executor allocates beyond that is the executor's own and may outlive the handler: a
+ * strand posts itself with this allocator. So it does not come from the handler's allocator, whose
+ * memory may belong to the handler.
  */
 template <typename T>
 class delivery_allocator {

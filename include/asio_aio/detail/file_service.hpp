@@ -270,8 +270,8 @@ inline void file_service::run_round(turn why) {
 /// Submits handlers to their executors. What is left in `now.done`, another round delivers.
 /**
  * An inline executor calls the handler here, and the handler may run for long. Before that, this
- * round gives back all other operations, so that another thread or a nested `run` delivers them. For
- * the same reason such a handler gets a round in which no other handler was deferred.
+ * round gives back all other operations, so that another thread or a nested `run` delivers them.
+ * For the same reason such a handler gets a round in which no other handler was deferred.
  */
 inline void file_service::deliver(round& now) {
     if (now.done.empty())

@@ -14,7 +14,8 @@
 /// The last steps of every initiating function.
 namespace asio_aio::detail {
 
-/// Ends an operation of type `Op` inside its initiating function, without calling the handler there.
+/// Ends an operation of type `Op` inside its initiating function, without calling the handler
+/// there.
 /**
  * @param result The result that an engine would give to the operation.
  * @param args   The arguments of the handler.

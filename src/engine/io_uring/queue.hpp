@@ -38,8 +38,8 @@ public:
     /// Makes a ring whose completions raise `event_descriptor`. If the kernel does not know an
     /// optional flag, the call retries without that flag.
     /**
-     * Locked memory may be short (RLIMIT_MEMLOCK, Linux 6.14 to 6.18). The call then waits up to 120
-     * ms for the memory of a ring that was just closed, and at last makes a smaller ring.
+     * Locked memory may be short (RLIMIT_MEMLOCK, Linux 6.14 to 6.18). The call then waits up to
+     * 120 ms for the memory of a ring that was just closed, and at last makes a smaller ring.
      */
     refusal open(const ring_settings& settings, int event_descriptor);
 

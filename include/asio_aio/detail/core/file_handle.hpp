@@ -317,8 +317,8 @@ public:
     /// Ends this use, unless it is the last one. Then it returns false and changes nothing.
     bool reset_if_shared() noexcept;
 
-    /// Ends this use. The file then owns `closer`, and the last user takes it, with `reset`. If this
-    /// is the last use, the call returns false and changes nothing.
+    /// Ends this use. The file then owns `closer`, and the last user takes it, with `reset`. If
+    /// this is the last use, the call returns false and changes nothing.
     bool reset_with_closer(operation& closer) noexcept;
 
     /// Ends this use and returns a descriptor that the caller may close at any time, or -errno. On

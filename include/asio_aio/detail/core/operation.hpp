@@ -190,8 +190,8 @@ public:
         become(!file || file.reset_if_shared() ? op_state::finished : op_state::to_close);
     }
 
-    /// Takes the result on a thread of the pool, where close(2) may block. Returns what `close_file`
-    /// returns.
+    /// Takes the result on a thread of the pool, where close(2) may block. Returns what
+    /// `close_file` returns.
     [[nodiscard]] operation* take_result_and_close(int answer) noexcept {
         result = answer;
         if (file && file->is_opening())

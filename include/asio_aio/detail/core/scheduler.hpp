@@ -99,16 +99,16 @@ public:
     /// second call changes nothing.
     void begin_to_post() noexcept;
 
-    /// Makes the engines' event, unless it exists. Returns 0 or -errno. No other function may run at
-    /// the same time.
+    /// Makes the engines' event, unless it exists. Returns 0 or -errno. No other function may run
+    /// at the same time.
     int open_event() noexcept;
 
     /// Chooses and makes the engines, unless they exist. Blocks. The event must exist. Returns 0,
     /// -errno, or a value of `failure`.
     int make_engines();
 
-    /// Makes the engines on a thread of its own, for the operations that wait for them. If no thread
-    /// can be made, makes them here.
+    /// Makes the engines on a thread of its own, for the operations that wait for them. If no
+    /// thread can be made, makes them here.
     void set_up_elsewhere() noexcept;
 
     /// What that thread does. If there is no engine, the operations fail with that error.

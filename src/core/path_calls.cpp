@@ -41,7 +41,7 @@ file_status::time_point time_of(const struct statx_timestamp& when) noexcept {
 } // namespace
 
 int rename(const char* from, const char* to, unsigned flags) noexcept {
-    // The system call: the C library has the function since glibc 2.28 and musl 1.2.6.
+    // The system call, because older C libraries lack the function.
     return result_of(::syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, flags));
 }
 

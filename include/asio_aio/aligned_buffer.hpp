@@ -60,6 +60,7 @@ public:
     std::size_t size() const noexcept { return size_; }
 
     operator boost::asio::mutable_buffer() noexcept { return {data(), size_}; }
+    operator boost::asio::const_buffer() const noexcept { return {data(), size_}; }
 
 private:
     struct deleter {

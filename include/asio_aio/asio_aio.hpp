@@ -19,3 +19,4 @@
 #include <asio_aio/replace_file.hpp>
 #include <asio_aio/statistics.hpp>
 #include <asio_aio/stream_file_aio.hpp>
+#include <asio_aio/transfer_options.hpp>

@@ -2,14 +2,12 @@
 #pragma once
 
 #include <asio_aio/basic_file_aio.hpp>
-#include <asio_aio/detail/transfer.hpp>
+#include <asio_aio/detail/view_set.hpp>
+#include <asio_aio/random_access_device.hpp>
+#include <asio_aio/transfer_options.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/buffer.hpp>
 
-#include <cstddef>
-#include <cstdint>
 #include <type_traits>
 #include <utility>
 
@@ -39,17 +37,10 @@ namespace asio_aio {
  * without a call.
  */
 template <typename Executor = boost::asio::any_io_executor>
-class basic_random_access_file_aio : public basic_file_aio<Executor> {
-    // A read needs memory that is not const; with const buffers the call does not compile.
-    template <typename Buffers>
-    using if_mutable =
-        std::enable_if_t<boost::asio::is_mutable_buffer_sequence<Buffers>::value, int>;
-    template <typename Buffers>
-    using if_const = std::enable_if_t<boost::asio::is_const_buffer_sequence<Buffers>::value, int>;
-
+class basic_random_access_file_aio
+    : public basic_file_aio<Executor>,
+      public random_access_device<basic_random_access_file_aio<Executor>, Executor> {
     using base = basic_file_aio<Executor>;
-    using signature = void(boost::system::error_code, std::size_t);
-    class initiate_transfer;
 
 public:
     using executor_type = Executor;
@@ -83,151 +74,29 @@ public:
 
     ~basic_random_access_file_aio() = default;
 
-    /// Reads at `offset` and returns the number of bytes. Blocks.
+    /// Returns a view of this file whose reads and writes have `options`.
     /**
-     * Parameters and errors are those of `async_read_some_at`. On a closed file the call fails with
-     * `bad_descriptor`, even if there is nothing to read.
-     */
-    template <typename MutableBufferSequence, if_mutable<MutableBufferSequence> = 0>
-    std::size_t read_some_at(std::uint64_t offset, const MutableBufferSequence& buffers) {
-        boost::system::error_code ec;
-        const std::size_t bytes = read_some_at(offset, buffers, ec);
-        detail::throw_if(ec, "read_some_at");
-        return bytes;
-    }
-
-    /// As above, but sets `ec`; returns 0 after an error.
-    template <typename MutableBufferSequence, if_mutable<MutableBufferSequence> = 0>
-    std::size_t read_some_at(
-        std::uint64_t offset, const MutableBufferSequence& buffers, boost::system::error_code& ec) {
-        return transfer_now(detail::op_kind::read, offset, buffers, ec);
-    }
-
-    /// Writes at `offset` and returns the number of bytes. Blocks.
-    /**
-     * Parameters and errors are those of `async_write_some_at`. On a closed file the call fails
-     * with `bad_descriptor`, even if there is nothing to write.
-     */
-    template <typename ConstBufferSequence, if_const<ConstBufferSequence> = 0>
-    std::size_t write_some_at(std::uint64_t offset, const ConstBufferSequence& buffers) {
-        boost::system::error_code ec;
-        const std::size_t bytes = write_some_at(offset, buffers, ec);
-        detail::throw_if(ec, "write_some_at");
-        return bytes;
-    }
-
-    /// As above, but sets `ec`; returns 0 after an error.
-    template <typename ConstBufferSequence, if_const<ConstBufferSequence> = 0>
-    std::size_t write_some_at(
-        std::uint64_t offset, const ConstBufferSequence& buffers, boost::system::error_code& ec) {
-        return transfer_now(detail::op_kind::write, offset, buffers, ec);
-    }
-
-    /// Starts a read of the file at `offset`.
-    /**
-     * Completes when some bytes have arrived or the read has failed. Use `asio::async_read_at` to
-     * fill the buffers completely.
+     * The view belongs to this object and lives as long as it; equal options give the same view.
+     * So a composed operation may keep a reference to it:
+     * `asio::async_write_at(file.with(durable), offset, buffers, token)`. The view does what the
+     * file does: it may be used while the file is closed, and again after the next open. After a
+     * move from this object the view still belongs to this object, which is closed then.
      *
-     * @param offset  Position in the file, in bytes; at most 2^63 - 1.
-     * @param buffers Where to read to. The sequence is copied. The memory is the caller's and must
-     *                stay valid until the handler is called or destroyed.
-     * @param token   Completion token for `void(error_code, std::size_t)`; the count is in bytes.
+     * Throws std::bad_alloc. Costs one allocation for each new set of options.
      *
      * @par Errors
-     * `asio::error::eof` at the end of the file. `operation_aborted` after a cancellation.
-     * `bad_descriptor` if the file is closed or not open for reading. `invalid_argument` if the
-     * range ends beyond 2^63 - 1, or if direct I/O is misaligned. `errc::wrong_thread` with
-     * `options::single_issuer`. `not_enough_memory` if the pool cannot start a thread. Otherwise
-     * what preadv(2) reports.
-     *
-     * @par Cancellation
-     * `terminal`, `partial` and `total`. A read that a thread or a device has begun may still
-     * complete normally.
+     * A transfer reports `operation_not_supported` for a promise that cannot be kept, and
+     * `invalid_argument` for a priority level above 7, or for an atomic write of several buffers.
      *
      * @par Thread safety
-     * Safe together with other reads, writes and syncs of the same file.
+     * As for `open`: no other call at the same time.
      */
-    template <
-        typename MutableBufferSequence,
-        typename ReadToken = boost::asio::default_completion_token_t<executor_type>,
-        if_mutable<MutableBufferSequence> = 0>
-    auto async_read_some_at(
-        std::uint64_t offset, const MutableBufferSequence& buffers,
-        ReadToken&& token = boost::asio::default_completion_token_t<executor_type>())
-        -> decltype(boost::asio::async_initiate<ReadToken, signature>(
-            std::declval<initiate_transfer>(), token, offset, buffers)) {
-        return boost::asio::async_initiate<ReadToken, signature>(
-            initiate_transfer(*this, detail::op_kind::read), token, offset, buffers);
-    }
-
-    /// Starts a write to the file at `offset`.
-    /**
-     * Completes when some bytes were written or the write has failed. Use `asio::async_write_at` to
-     * write the buffers completely. Every reader then sees the bytes. They are on the device only
-     * after a sync, or if the file was opened with `sync_data_on_write` or `sync_all_on_write`.
-     *
-     * @param offset  As for `async_read_some_at`. Ignored if the file was opened with `append`.
-     * @param buffers What to write. The sequence is copied. The memory is the caller's and must
-     *                stay valid and unchanged until the handler is called or destroyed.
-     * @param token   As for `async_read_some_at`.
-     *
-     * @par Errors
-     * Those of `async_read_some_at`, without `eof` and with pwritev(2) instead of preadv(2). If an
-     * error follows after some bytes were written, the write succeeds with fewer bytes. The next
-     * write then reports the error.
-     *
-     * @par Cancellation
-     * As for `async_read_some_at`.
-     *
-     * @par Thread safety
-     * As for `async_read_some_at`. Overlapping operations in flight take effect in any order.
-     */
-    template <
-        typename ConstBufferSequence,
-        typename WriteToken = boost::asio::default_completion_token_t<executor_type>,
-        if_const<ConstBufferSequence> = 0>
-    auto async_write_some_at(
-        std::uint64_t offset, const ConstBufferSequence& buffers,
-        WriteToken&& token = boost::asio::default_completion_token_t<executor_type>())
-        -> decltype(boost::asio::async_initiate<WriteToken, signature>(
-            std::declval<initiate_transfer>(), token, offset, buffers)) {
-        return boost::asio::async_initiate<WriteToken, signature>(
-            initiate_transfer(*this, detail::op_kind::write), token, offset, buffers);
+    random_access_view<Executor>& with(const transfer_options& options) {
+        return views_.get(*this, options);
     }
 
 private:
-    template <typename BufferSequence>
-    std::size_t transfer_now(
-        detail::op_kind kind, std::uint64_t offset, const BufferSequence& buffers,
-        boost::system::error_code& ec) {
-        const detail::transfer_result result =
-            detail::transfer_now(kind, this->file(), offset, buffers);
-        ec = result.error;
-        return result.bytes;
-    }
-
-    class initiate_transfer {
-    public:
-        using executor_type = Executor;
-
-        initiate_transfer(basic_random_access_file_aio& self, detail::op_kind kind) noexcept
-            : self_(&self), kind_(kind) {}
-
-        const executor_type& get_executor() const noexcept { return self_->get_executor(); }
-
-        template <typename Handler, typename BufferSequence>
-        void operator()(
-            Handler&& handler, std::uint64_t offset, const BufferSequence& buffers) const {
-            std::decay_t<Handler> owned(std::forward<Handler>(handler));
-            detail::start_transfer(
-                self_->service(), self_->file(), self_->get_executor(), kind_, offset, buffers,
-                owned);
-        }
-
-    private:
-        basic_random_access_file_aio* self_;
-        detail::op_kind kind_;
-    };
+    detail::view_set<random_access_view<Executor>> views_;
 };
 
 } // namespace asio_aio

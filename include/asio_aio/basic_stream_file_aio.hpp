@@ -3,16 +3,14 @@
 
 #include <asio_aio/basic_file_aio.hpp>
 #include <asio_aio/detail/core/posix_file.hpp>
-#include <asio_aio/detail/transfer.hpp>
+#include <asio_aio/detail/view_set.hpp>
 #include <asio_aio/file_base.hpp>
+#include <asio_aio/stream_device.hpp>
+#include <asio_aio/transfer_options.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/buffer.hpp>
 
-#include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -43,17 +41,9 @@ namespace asio_aio {
  * without a call.
  */
 template <typename Executor = boost::asio::any_io_executor>
-class basic_stream_file_aio : public basic_file_aio<Executor> {
-    // A read needs memory that is not const; with const buffers the call does not compile.
-    template <typename Buffers>
-    using if_mutable =
-        std::enable_if_t<boost::asio::is_mutable_buffer_sequence<Buffers>::value, int>;
-    template <typename Buffers>
-    using if_const = std::enable_if_t<boost::asio::is_const_buffer_sequence<Buffers>::value, int>;
-
+class basic_stream_file_aio : public basic_file_aio<Executor>,
+                              public stream_device<basic_stream_file_aio<Executor>, Executor> {
     using base = basic_file_aio<Executor>;
-    using signature = void(boost::system::error_code, std::size_t);
-    class initiate_transfer;
 
 public:
     using executor_type = Executor;
@@ -111,146 +101,14 @@ public:
         return ec ? 0 : position;
     }
 
-    /// Reads at the position and returns the number of bytes. Blocks.
-    /**
-     * Parameters and errors are those of `async_read_some`. On a closed file the call fails with
-     * `bad_descriptor`, even if there is nothing to read.
-     */
-    template <typename MutableBufferSequence, if_mutable<MutableBufferSequence> = 0>
-    std::size_t read_some(const MutableBufferSequence& buffers) {
-        boost::system::error_code ec;
-        const std::size_t bytes = read_some(buffers, ec);
-        detail::throw_if(ec, "read_some");
-        return bytes;
-    }
-
-    /// As above, but sets `ec`; returns 0 after an error.
-    template <typename MutableBufferSequence, if_mutable<MutableBufferSequence> = 0>
-    std::size_t read_some(const MutableBufferSequence& buffers, boost::system::error_code& ec) {
-        return transfer_now(detail::op_kind::read, buffers, ec);
-    }
-
-    /// Writes at the position and returns the number of bytes. Blocks.
-    /**
-     * Parameters and errors are those of `async_write_some`. On a closed file the call fails with
-     * `bad_descriptor`, even if there is nothing to write.
-     */
-    template <typename ConstBufferSequence, if_const<ConstBufferSequence> = 0>
-    std::size_t write_some(const ConstBufferSequence& buffers) {
-        boost::system::error_code ec;
-        const std::size_t bytes = write_some(buffers, ec);
-        detail::throw_if(ec, "write_some");
-        return bytes;
-    }
-
-    /// As above, but sets `ec`; returns 0 after an error.
-    template <typename ConstBufferSequence, if_const<ConstBufferSequence> = 0>
-    std::size_t write_some(const ConstBufferSequence& buffers, boost::system::error_code& ec) {
-        return transfer_now(detail::op_kind::write, buffers, ec);
-    }
-
-    /// Starts a read at the position, after the reads and writes that were started before.
-    /**
-     * Completes when some bytes have arrived or the read has failed. Use `asio::async_read` to fill
-     * the buffers completely.
-     *
-     * @param buffers Where to read to. The sequence is copied. The memory is the caller's and must
-     *                stay valid until the handler is called or destroyed.
-     * @param token   Completion token for `void(error_code, std::size_t)`; the count is in bytes.
-     *
-     * @par Errors
-     * `asio::error::eof` at the end of the file. `operation_aborted` after a cancellation.
-     * `bad_descriptor` if the file is closed or not open for reading. `invalid_argument` if direct
-     * I/O is misaligned. `errc::wrong_thread` with `options::single_issuer`. `not_enough_memory` if
-     * the pool cannot start a thread. Otherwise what readv(2) reports. Later operations go on at
-     * the position where this one has stopped.
-     *
-     * @par Cancellation
-     * `terminal`, `partial` and `total`. A read that a thread or a device has begun may still
-     * complete normally. A read that is cancelled does not move the position.
-     *
-     * @par Thread safety
-     * Safe together with other operations of the same file. The order of two calls that run at the
-     * same time is not defined.
-     */
-    template <
-        typename MutableBufferSequence,
-        typename ReadToken = boost::asio::default_completion_token_t<executor_type>,
-        if_mutable<MutableBufferSequence> = 0>
-    auto async_read_some(
-        const MutableBufferSequence& buffers,
-        ReadToken&& token = boost::asio::default_completion_token_t<executor_type>())
-        -> decltype(boost::asio::async_initiate<ReadToken, signature>(
-            std::declval<initiate_transfer>(), token, buffers)) {
-        return boost::asio::async_initiate<ReadToken, signature>(
-            initiate_transfer(*this, detail::op_kind::read), token, buffers);
-    }
-
-    /// Starts a write at the position, after the reads and writes that were started before.
-    /**
-     * Completes when some bytes were written or the write has failed. Use `asio::async_write` to
-     * write the buffers completely. Every reader then sees the bytes. They are on the device only
-     * after a sync, or if the file was opened with `sync_data_on_write` or `sync_all_on_write`.
-     *
-     * @param buffers What to write. The sequence is copied. The memory is the caller's and must
-     *                stay valid and unchanged until the handler is called or destroyed.
-     * @param token   As for `async_read_some`.
-     *
-     * @par Errors
-     * Those of `async_read_some`, without `eof` and with writev(2) instead of readv(2). If an error
-     * follows after some bytes were written, the write succeeds with fewer bytes. The next write
-     * then reports the error.
-     *
-     * @par Cancellation
-     * As for `async_read_some`.
-     *
-     * @par Thread safety
-     * As for `async_read_some`.
-     */
-    template <
-        typename ConstBufferSequence,
-        typename WriteToken = boost::asio::default_completion_token_t<executor_type>,
-        if_const<ConstBufferSequence> = 0>
-    auto async_write_some(
-        const ConstBufferSequence& buffers,
-        WriteToken&& token = boost::asio::default_completion_token_t<executor_type>())
-        -> decltype(boost::asio::async_initiate<WriteToken, signature>(
-            std::declval<initiate_transfer>(), token, buffers)) {
-        return boost::asio::async_initiate<WriteToken, signature>(
-            initiate_transfer(*this, detail::op_kind::write), token, buffers);
+    /// Returns a view of this file whose reads and writes have `options`.
+    /** As `basic_random_access_file_aio::with`. */
+    stream_view<Executor>& with(const transfer_options& options) {
+        return views_.get(*this, options);
     }
 
 private:
-    template <typename BufferSequence>
-    std::size_t transfer_now(
-        detail::op_kind kind, const BufferSequence& buffers, boost::system::error_code& ec) {
-        const detail::transfer_result result =
-            detail::transfer_now(kind, this->file(), std::nullopt, buffers);
-        ec = result.error;
-        return result.bytes;
-    }
-
-    class initiate_transfer {
-    public:
-        using executor_type = Executor;
-
-        initiate_transfer(basic_stream_file_aio& self, detail::op_kind kind) noexcept
-            : self_(&self), kind_(kind) {}
-
-        const executor_type& get_executor() const noexcept { return self_->get_executor(); }
-
-        template <typename Handler, typename BufferSequence>
-        void operator()(Handler&& handler, const BufferSequence& buffers) const {
-            std::decay_t<Handler> owned(std::forward<Handler>(handler));
-            detail::start_transfer(
-                self_->service(), self_->file(), self_->get_executor(), kind_, std::nullopt,
-                buffers, owned);
-        }
-
-    private:
-        basic_stream_file_aio* self_;
-        detail::op_kind kind_;
-    };
+    detail::view_set<stream_view<Executor>> views_;
 };
 
 } // namespace asio_aio

@@ -5,12 +5,14 @@
 #include <asio_aio/call_modes.hpp>
 #include <asio_aio/detail/call_flags.hpp>
 #include <asio_aio/detail/error.hpp>
+#include <asio_aio/detail/file_access.hpp>
 #include <asio_aio/detail/file_service.hpp>
 #include <asio_aio/detail/find_service.hpp>
 #include <asio_aio/detail/core/posix_file.hpp>
 #include <asio_aio/direct_alignment.hpp>
 #include <asio_aio/file_base.hpp>
 #include <asio_aio/path_ref.hpp>
+#include <asio_aio/transfer_options.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/execution_context.hpp>
@@ -373,6 +375,21 @@ public:
         return found;
     }
 
+    /// Returns what the file's device can write atomically; see `transfer_options::atomic`.
+    atomic_write_range atomic_write_limits() const {
+        error_code ec;
+        const atomic_write_range found = atomic_write_limits(ec);
+        detail::throw_if(ec, "atomic_write_limits");
+        return found;
+    }
+
+    /// As above, but sets `ec`; returns zeros after an error.
+    atomic_write_range atomic_write_limits(error_code& ec) const {
+        atomic_write_range found;
+        ec = call(detail::posix_file::find_atomic_write_limits, found);
+        return found;
+    }
+
 protected:
     // Protected, so that a file of one kind cannot be converted to a file of another kind.
     template <typename Executor1, if_converts<Executor1> = 0>
@@ -408,6 +425,7 @@ protected:
 private:
     template <typename>
     friend class basic_sync_file_aio;
+    friend struct detail::file_access;
 
     void replace_by(basic_sync_file_aio&& other) noexcept {
         cancel_all();

@@ -41,6 +41,10 @@ struct context_statistics {
     std::uint64_t bytes_read = 0;
     std::uint64_t bytes_written = 0;
 
+    /// Hints of `transfer_options` that the kernel or the filesystem refused. Synchronous reads and
+    /// writes count, too.
+    std::uint64_t hints_dropped = 0;
+
     std::uint64_t inline_hits = 0; ///< Inline reads that served the whole request.
     /// Inline reads that left the request, or a part of it, to an engine.
     std::uint64_t inline_misses = 0;

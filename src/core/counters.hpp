@@ -72,6 +72,8 @@ public:
     void completed(const operation& op, std::int64_t now) noexcept {
         const owned mine = own();
         mine.add(&shard::completed, 1);
+        if (op.hints_dropped != 0)
+            mine.add(&shard::hints_dropped, op.hints_dropped);
         if (op.ends_as_cancelled())
             mine.add(&shard::cancelled, 1);
         else if (op.result < 0 && op.bytes_before == 0)
@@ -83,6 +85,9 @@ public:
         mine.add(
             mine.in.latency[std::size_t(group_of(op.kind))][bucket_of(now - op.started_at)], 1);
     }
+
+    /// Counts hints that a synchronous transfer dropped.
+    void hints_dropped(unsigned number) noexcept { own().add(&shard::hints_dropped, number); }
 
     void add_to(context_statistics& sum) const noexcept {
         for (const shard& each : shards_)
@@ -96,6 +101,7 @@ private:
     struct alignas(64) shard { // a cache line
         counter inline_hits{0}, inline_bytes{0}, inline_misses{0}, ended_at_start{0};
         counter completed{0}, failed{0}, cancelled{0}, bytes_read{0}, bytes_written{0};
+        counter hints_dropped{0};
         std::array<std::array<counter, latency_histogram::bucket_count>, 4> latency{};
     };
 
@@ -150,6 +156,7 @@ private:
         sum.cancelled += get(one.cancelled);
         sum.bytes_read += get(one.bytes_read) + get(one.inline_bytes);
         sum.bytes_written += get(one.bytes_written);
+        sum.hints_dropped += get(one.hints_dropped);
         sum.inline_hits += get(one.inline_hits);
         sum.inline_misses += get(one.inline_misses);
         latency_histogram* const histograms[] = {&sum.read, &sum.write, &sum.sync, &sum.other};

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <asio_aio/detail/core/posix_file.hpp>
 
+#include "core/uninterrupted.hpp"
+
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -13,62 +14,23 @@
 namespace asio_aio::detail::posix_file {
 namespace {
 
-/// Returns the result of `call`, or -errno if `call` returned -1. Repeats the call while a signal
-/// interrupts it.
-template <typename Call>
-int uninterrupted(Call call) noexcept {
-    for (;;) {
-        const auto result = call();
-        if (result != -1)
-            return int(result);
-        const int error = errno;
-        if (error != EINTR)
-            return -error;
-    }
-}
-
-/// For the synchronous members: waits and tries again while the kernel returns EAGAIN or EBUSY.
-template <typename Call>
-int until_ready(Call call) noexcept {
-    for (;;) {
-        const int result = uninterrupted(call);
-        if (result != -EAGAIN && result != -EBUSY)
-            return result;
-        // poll(2) cannot wait for the file: a regular file is always ready
-        constexpr int pause_ms = 1;
-        ::poll(nullptr, 0, pause_ms);
-    }
-}
-
 int block_device_size(int descriptor, std::uint64_t& bytes) noexcept {
     return uninterrupted([&] { return ::ioctl(descriptor, BLKGETSIZE64, &bytes); });
 }
 
-// preadv(2) and pwritev(2) know no "current position".
-ssize_t read_vector(int fd, std::uint64_t offset, const iovec* iovecs, unsigned count) noexcept {
-    return offset == current_position ? ::readv(fd, iovecs, int(count))
-                                      : ::preadv(fd, iovecs, int(count), off_t(offset));
-}
-
-ssize_t write_vector(int fd, std::uint64_t offset, const iovec* iovecs, unsigned count) noexcept {
-    return offset == current_position ? ::writev(fd, iovecs, int(count))
-                                      : ::pwritev(fd, iovecs, int(count), off_t(offset));
-}
-
-ssize_t transfer(const operation& op) noexcept {
-    return op.kind == op_kind::read
-        ? read_vector(op.descriptor(), op.offset, op.iovecs, op.iovec_count)
-        : write_vector(op.descriptor(), op.offset, op.iovecs, op.iovec_count);
-}
-
-// The part of statx(2) of Linux 6.1 that the library reads. Older C libraries do not declare it.
+// The part of statx(2) of Linux 6.1 and 6.11 that the library reads. Older C libraries do not
+// declare it.
 constexpr unsigned statx_dioalign = 0x2000;
+constexpr unsigned statx_write_atomic = 0x10000;
 struct statx_answer {
     std::uint32_t mask;
     std::uint8_t between[0x98 - 4];
     std::uint32_t dio_mem_align;
     std::uint32_t dio_offset_align;
-    std::uint8_t after[0x100 - 0xa0];
+    std::uint64_t subvolume;
+    std::uint32_t atomic_write_unit_min;
+    std::uint32_t atomic_write_unit_max;
+    std::uint8_t after[0x100 - 0xb0];
 };
 static_assert(sizeof(statx_answer) == 0x100, "struct statx is 256 bytes on every architecture");
 
@@ -78,7 +40,7 @@ int perform(operation& op) noexcept {
     const int fd = op.descriptor();
     switch (op.kind) {
     case op_kind::read:
-    case op_kind::write: return uninterrupted([&] { return transfer(op); });
+    case op_kind::write: return transfer(op);
     case op_kind::sync_all: return uninterrupted([&] { return ::fsync(fd); });
     case op_kind::sync_data: return uninterrupted([&] { return ::fdatasync(fd); });
     case op_kind::sync_range:
@@ -110,20 +72,12 @@ int close(int descriptor) noexcept {
     return error == EINTR ? 0 : -error;
 }
 
-int read(int descriptor, std::uint64_t offset, const iovec* iovecs, unsigned count) noexcept {
-    return until_ready([&] { return read_vector(descriptor, offset, iovecs, count); });
-}
-
-int write(int descriptor, std::uint64_t offset, const iovec* iovecs, unsigned count) noexcept {
-    return until_ready([&] { return write_vector(descriptor, offset, iovecs, count); });
-}
-
 int sync_all(int descriptor) noexcept {
-    return until_ready([&] { return ::fsync(descriptor); });
+    return until_ready([&] { return uninterrupted([&] { return ::fsync(descriptor); }); });
 }
 
 int sync_data(int descriptor) noexcept {
-    return until_ready([&] { return ::fdatasync(descriptor); });
+    return until_ready([&] { return uninterrupted([&] { return ::fdatasync(descriptor); }); });
 }
 
 int size(int descriptor, std::uint64_t& bytes) noexcept {
@@ -151,7 +105,8 @@ bool is_short_of_end(const operation& op, int result) noexcept {
 int resize(int descriptor, std::uint64_t bytes) noexcept {
     if (bytes > std::uint64_t(INT64_MAX))
         return -EINVAL;
-    return until_ready([&] { return ::ftruncate(descriptor, off_t(bytes)); });
+    return until_ready(
+        [&] { return uninterrupted([&] { return ::ftruncate(descriptor, off_t(bytes)); }); });
 }
 
 int seek(int descriptor, std::int64_t offset, int whence, std::uint64_t& position) noexcept {
@@ -221,13 +176,31 @@ cached_read read_cached(
     return {outcome::part, int(got)};
 }
 
+namespace {
+
+/// Returns 0 or -errno. `answer.mask` tells what the kernel knew.
+int ask(int descriptor, unsigned what, statx_answer& answer) noexcept {
+    return uninterrupted(
+        [&] { return ::syscall(SYS_statx, descriptor, "", AT_EMPTY_PATH, what, &answer); });
+}
+
+} // namespace
+
 std::optional<direct_alignment> reported_alignment(int descriptor) noexcept {
     statx_answer answer{};
-    const long result =
-        ::syscall(SYS_statx, descriptor, "", AT_EMPTY_PATH, statx_dioalign | STATX_TYPE, &answer);
-    if (result != 0 || (answer.mask & statx_dioalign) == 0)
+    if (ask(descriptor, statx_dioalign | STATX_TYPE, answer) != 0 ||
+        (answer.mask & statx_dioalign) == 0)
         return std::nullopt;
     return direct_alignment{answer.dio_mem_align, answer.dio_offset_align};
+}
+
+int find_atomic_write_limits(int descriptor, atomic_write_range& found) noexcept {
+    statx_answer answer{};
+    const int result = ask(descriptor, statx_write_atomic | STATX_TYPE, answer);
+    const bool known = result == 0 && (answer.mask & statx_write_atomic) != 0;
+    found = known ? atomic_write_range{answer.atomic_write_unit_min, answer.atomic_write_unit_max}
+                  : atomic_write_range{};
+    return result;
 }
 
 int direct_io_alignment(int descriptor, direct_alignment& found) noexcept {

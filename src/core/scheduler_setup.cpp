@@ -177,6 +177,11 @@ void scheduler::count_ended_at_start(bool failed) noexcept {
     counts_->ended_at_start(failed);
 }
 
+void scheduler::count_dropped_hints(unsigned number) noexcept {
+    if (number != 0)
+        counts_->hints_dropped(number);
+}
+
 void scheduler::count_completed(const operation& op, std::int64_t time) noexcept {
     counts_->completed(op, time);
 }

@@ -317,22 +317,25 @@ namespace {
 constexpr std::size_t warm_up_rounds = 200;
 constexpr std::size_t counted_rounds = 500;
 
-enum class kind { hit, miss, write, sync, size, resize, allocate, stream, status };
+enum class kind { hit, miss, write, sync, size, resize, allocate, stream, status, durable };
 
 constexpr kind transfers[] = {kind::hit, kind::miss, kind::write};
-constexpr kind all_kinds[] = {kind::hit,    kind::miss,     kind::write,  kind::sync,  kind::size,
-                              kind::resize, kind::allocate, kind::stream, kind::status};
+constexpr kind all_kinds[] = {kind::hit,    kind::miss,   kind::write,    kind::sync,
+                              kind::size,   kind::resize, kind::allocate, kind::stream,
+                              kind::status, kind::durable};
 
 std::ostream& operator<<(std::ostream& out, kind what) {
-    constexpr const char* names[] = {"inline reads",
-                                     "reads by the engine",
-                                     "writes by the engine",
-                                     "syncs",
-                                     "sizes",
-                                     "resizes",
-                                     "allocations of blocks",
-                                     "writes of a stream",
-                                     "statuses of paths"};
+    constexpr const char* names[] = {
+        "inline reads",
+        "reads by the engine",
+        "writes by the engine",
+        "syncs",
+        "sizes",
+        "resizes",
+        "allocations of blocks",
+        "writes of a stream",
+        "statuses of paths",
+        "writes with an option"};
     return out << names[int(what)];
 }
 
@@ -382,6 +385,9 @@ public:
                 asio::buffer(&bytes_[i * block], block), std::move(handler));
         case kind::status:
             return asio_aio::async_status(file_->get_executor(), path_, std::move(handler));
+        case kind::durable:
+            return file_->with(durable()).async_write_some_at(
+                i * block, asio::buffer(&bytes_[i * block], block), std::move(handler));
         default: return start(i, std::move(handler));
         }
     }
@@ -392,6 +398,12 @@ public:
     }
 
 private:
+    static asio_aio::transfer_options durable() {
+        asio_aio::transfer_options wanted;
+        wanted.sync_data = true;
+        return wanted;
+    }
+
     const kind what_;
     std::optional<File> file_;
     std::optional<asio_aio::basic_stream_file_aio<typename File::executor_type>> stream_;

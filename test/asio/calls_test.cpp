@@ -348,6 +348,13 @@ namespace {
 
 /// Starts each call, cancels its file when the engine holds the call at `where`, and expects an
 /// error.
+/// True if the kernel's queue does not know the call, as resize before Linux 6.9. The hold then
+/// holds the call before the pool gets it, and not its result.
+bool is_left_to_pool(environment& env) {
+    const auto counts = asio_aio::statistics(env.ctx);
+    return env.engine == backend::io_uring && counts.passed_unsupported + counts.passed_refused;
+}
+
 void check_cancellation(environment& env, hold_at where, const error_code& expected) {
     for (const any_call& each : all_calls()) {
         BOOST_TEST_CONTEXT(each.name) {
@@ -362,7 +369,8 @@ void check_cancellation(environment& env, hold_at where, const error_code& expec
                 held.release();
             own.run();
             BOOST_TEST(result.calls == 1);
-            BOOST_TEST(result.ec == expected);
+            BOOST_TEST(
+                result.ec == (is_left_to_pool(own) ? asio::error::operation_aborted : expected));
             if (where == hold_at::submission)
                 BOOST_TEST(f.size() == 0u); // the kernel never got the call
         }

@@ -5,6 +5,7 @@
 #include "seccomp.hpp"
 #include "threads.hpp"
 
+#include "engine/io_uring/encode.hpp"
 #include "engine/io_uring/trial.hpp"
 #include "engine/io_uring/queue.hpp"
 
@@ -385,6 +386,25 @@ BOOST_AUTO_TEST_CASE(a_context_with_few_threads_takes_no_worker_from_another_of_
         many.fixture.prepare_fork(nothing_pending);
         BOOST_TEST(in_child(in_child_too) == 0);
     }).join();
+}
+
+// --- Options of a transfer ---
+
+BOOST_AUTO_TEST_CASE(a_submission_carries_the_flags_and_the_priority_of_a_transfer) {
+    char bytes[8];
+    iovec parts[2] = {{bytes, 4}, {bytes + 4, 4}};
+    for (const op_kind kind : {op_kind::read, op_kind::write})
+        for (unsigned count : {1u, 2u}) {
+            plain_operation op(kind);
+            op.iovecs = parts;
+            op.iovec_count = count;
+            op.flags = RWF_DSYNC | detail::rwf_uncached;
+            op.priority = 2 << 13 | 7;
+            io_uring_sqe entry{};
+            detail::encode(&entry, op, nullptr, 0);
+            BOOST_TEST(int(entry.rw_flags) == op.flags);
+            BOOST_TEST(entry.ioprio == op.priority);
+        }
 }
 
 // --- Registered buffers ---

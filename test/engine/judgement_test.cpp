@@ -45,7 +45,14 @@ struct plain_operation final : detail::operation {
 };
 
 /// What the judge gets in addition to the operation's kind and the result.
-enum class circumstances { plain, cancelled, tried_again, short_of_end };
+enum class circumstances {
+    plain,
+    cancelled,
+    tried_again,
+    short_of_end,
+    with_options,
+    with_priority
+};
 
 struct row {
     op_kind kind;
@@ -60,6 +67,8 @@ void check(const row (&table)[Count], Judge judge) {
         plain_operation op(each.kind);
         op.cancel_asked = each.how == circumstances::cancelled;
         op.tried_again = each.how == circumstances::tried_again;
+        op.flags = each.how == circumstances::with_options ? RWF_DSYNC : 0;
+        op.priority = each.how == circumstances::with_priority ? 1 << 13 : 0;
         BOOST_TEST_CONTEXT(
             "kind " << int(each.kind) << ", circumstances " << int(each.how) << ", result "
                     << each.result) {
@@ -112,6 +121,13 @@ BOOST_AUTO_TEST_CASE(io_uring_judges_completions) {
         {sync_data, plain, -EINVAL, refused},
         {write, cancelled, -EAGAIN, finished(-ECANCELED)},
         {write, cancelled, -EINVAL, finished(-ECANCELED)},
+        // The ring refuses an option.
+        {write, with_options, -EOPNOTSUPP, unsupported},
+        {write, with_options, -EINVAL, unsupported},
+        {read, with_priority, -EPERM, unsupported},
+        {read, plain, -EPERM, finished(-EPERM)},
+        {write, with_options, -ENOSPC, finished(-ENOSPC)},
+        {allocate, with_options, -EOPNOTSUPP, refused}, // its flags are no options
     };
     check(table, detail::judge_ring_completion);
 }
@@ -144,6 +160,8 @@ BOOST_AUTO_TEST_CASE(libaio_judges_completions) {
         {write, plain, -EOPNOTSUPP, refused},
         {sync_all, plain, -EINVAL, unsupported},
         {write, cancelled, -EOPNOTSUPP, finished(-ECANCELED)},
+        {write, with_options, -EOPNOTSUPP, unsupported},
+        {write, with_priority, -EINVAL, unsupported},
     };
     check(table, detail::judge_aio_completion);
 }
@@ -160,6 +178,9 @@ BOOST_AUTO_TEST_CASE(libaio_judges_what_the_kernel_does_not_take) {
         {sync_data, plain, -EIO, unsupported},
         {read, cancelled, -EINVAL, finished(-ECANCELED)},
         {sync_all, cancelled, -EINVAL, finished(-ECANCELED)},
+        {write, with_options, -EOPNOTSUPP, unsupported},
+        {read, with_priority, -EPERM, unsupported},
+        {read, plain, -EPERM, would_wait},
     };
     check(table, [](const detail::operation& op, int error, bool) {
         return detail::judge_aio_submission(op, error);

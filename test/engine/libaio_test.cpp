@@ -5,6 +5,7 @@
 #include "seccomp.hpp"
 #include "threads.hpp"
 
+#include "engine/libaio/encode.hpp"
 #include "engine/libaio/trial.hpp"
 #include "engine/libaio/queue.hpp"
 
@@ -143,6 +144,27 @@ bool submit_answers(long with) {
 } // namespace
 
 // --- The queue ---
+
+BOOST_AUTO_TEST_CASE(a_submission_carries_the_flags_and_the_priority_of_a_transfer) {
+    char bytes[8];
+    iovec parts[2] = {{bytes, 4}, {bytes + 4, 4}};
+    for (const op_kind kind : {op_kind::read, op_kind::write})
+        for (unsigned count : {1u, 2u}) {
+            plain_operation op(kind);
+            op.iovecs = parts;
+            op.iovec_count = count;
+            iocb entry;
+            detail::encode(entry, op, 3);
+            BOOST_TEST(entry.aio_rw_flags == RWF_NOWAIT);
+            BOOST_TEST(entry.u.c.flags == 1u); // only IOCB_FLAG_RESFD
+            op.flags = RWF_DSYNC;
+            op.priority = 2 << 13 | 7;
+            detail::encode(entry, op, 3);
+            BOOST_TEST(entry.aio_rw_flags == (RWF_NOWAIT | RWF_DSYNC));
+            BOOST_TEST(entry.aio_reqprio == op.priority);
+            BOOST_TEST(entry.u.c.flags == 3u); // and IOCB_FLAG_IOPRIO
+        }
+}
 
 BOOST_AUTO_TEST_CASE(a_queue_of_four_wraps_around_a_million_times) {
     if (!has_libaio())

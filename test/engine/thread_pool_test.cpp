@@ -3,10 +3,13 @@
 #include "child.hpp"
 #include "engine_fixture.hpp"
 
+#include "core/priority_guard.hpp"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <algorithm>
 #include <atomic>
@@ -54,7 +57,35 @@ std::deque<plain_operation> submit_many(engine_fixture& fixture, op_kind kind, i
     return ops;
 }
 
+/// The I/O priority of the calling thread.
+long own_priority() {
+    constexpr int of_thread = 1;
+    return ::syscall(SYS_ioprio_get, of_thread, 0);
+}
+
 } // namespace
+
+BOOST_AUTO_TEST_CASE(a_thread_has_the_priority_of_a_transfer_and_then_its_own_again) {
+    constexpr std::uint16_t idle = 3 << detail::priority_class_shift;
+    constexpr std::uint16_t last = 2 << detail::priority_class_shift | 7;
+    const long usual = own_priority();
+    {
+        const detail::priority_guard outer(last);
+        BOOST_TEST(!outer.is_refused());
+        BOOST_TEST(own_priority() == last);
+        {
+            const detail::priority_guard inner(idle);
+            BOOST_TEST(own_priority() == idle);
+        }
+        BOOST_TEST(own_priority() == last);
+        const detail::priority_guard none(0);
+        BOOST_TEST(own_priority() == last);
+        const detail::priority_guard invalid(7 << detail::priority_class_shift);
+        BOOST_TEST(invalid.is_refused());
+        BOOST_TEST(own_priority() == last);
+    }
+    BOOST_TEST(own_priority() == usual);
+}
 
 BOOST_AUTO_TEST_CASE(never_makes_more_threads_than_allowed) {
     gate stop;

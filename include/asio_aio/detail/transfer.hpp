@@ -38,12 +38,15 @@ inline std::size_t max_transfer_of(const file_ref& file) noexcept {
 /// Returns the result of a transfer that needs no kernel, or nothing if it needs the kernel.
 /** @param offset An offset, or nothing for the current position, which only the kernel knows. */
 inline std::optional<transfer_result> result_without_io(
-    const file_ref& file, file_offset offset, const transfer_extent& extent) noexcept {
+    const file_ref& file, file_offset offset, const transfer_extent& extent,
+    const transfer_flags& flags) noexcept {
     if (!file.is_open())
         return transfer_result{boost::asio::error::bad_descriptor, 0};
     if (extent.bytes == 0)
         return transfer_result{{}, 0};
-    if ((offset && !is_valid_range(*offset, extent.bytes)) ||
+    if (flags.priority == invalid_priority ||
+        ((flags.rw & rwf_atomic) != 0 && extent.buffers != 1) ||
+        (offset && !is_valid_range(*offset, extent.bytes)) ||
         !file->accepts(extent.addresses, offset.value_or(0) | extent.lengths))
         return transfer_result{boost::asio::error::invalid_argument, 0};
     return std::nullopt;
@@ -97,9 +100,10 @@ private:
 
 template <typename BufferSequence>
 transfer_result transfer_now(
-    op_kind kind, const file_ref& file, file_offset offset, const BufferSequence& buffers) {
-    const small_iovecs<iovecs_in_place<BufferSequence>> in_place(buffers, max_transfer_of(file));
-    if (const auto result = result_without_io(file, offset, in_place.extent()))
+    file_service& service, const file_ref& file, op_kind kind, file_offset offset,
+    const BufferSequence& buffers, const transfer_flags& flags) {
+    small_iovecs<iovecs_in_place<BufferSequence>> in_place(buffers, max_transfer_of(file));
+    if (const auto result = result_without_io(file, offset, in_place.extent(), flags))
         return *result;
     const iovec* iovecs = in_place.data();
     std::vector<iovec> all;
@@ -108,12 +112,17 @@ transfer_result transfer_now(
         for_each_iovec(buffers, in_place.bytes(), [&](const iovec& one) { all.push_back(one); });
         iovecs = all.data();
     }
-    const auto call = kind == op_kind::read ? posix_file::read : posix_file::write;
-    return to_transfer(
-        kind,
-        call(
-            file->descriptor(), offset.value_or(current_position), iovecs,
-            unsigned(in_place.buffers())));
+    const std::uint64_t position = offset.value_or(current_position);
+    const auto count = unsigned(in_place.buffers());
+    if (!flags.any()) {
+        const auto call = kind == op_kind::read ? posix_file::read : posix_file::write;
+        return to_transfer(kind, call(file->descriptor(), position, iovecs, count));
+    }
+    unsigned hints_dropped = 0;
+    const int result =
+        posix_file::transfer_now(file, kind, position, iovecs, count, flags, hints_dropped);
+    service.scheduler().count_dropped_hints(hints_dropped);
+    return to_transfer(kind, result);
 }
 
 /// Ends a transfer inside its initiating function, without calling the handler there.
@@ -135,7 +144,8 @@ void end_transfer_at_start(
 template <typename Executor, typename BufferSequence, typename Handler>
 void start_transfer(
     file_service& service, const file_ref& file, const Executor& executor, op_kind kind,
-    file_offset offset, const BufferSequence& buffers, Handler& handler) {
+    file_offset offset, const BufferSequence& buffers, const transfer_flags& flags,
+    Handler& handler) {
     constexpr std::size_t room = iovecs_in_place<BufferSequence>;
     using op_type = async_op<Handler, Executor, transfer_outcome<room>>;
     const small_iovecs<room> in_place(buffers, max_transfer_of(file));
@@ -145,12 +155,13 @@ void start_transfer(
     };
     if (in_place.bytes() == 0) // success even if the file is closed, as in Asio
         return end_without_io({{}, 0});
-    if (const auto result = result_without_io(file, offset, in_place.extent()))
+    if (const auto result = result_without_io(file, offset, in_place.extent(), flags))
         return end_without_io(*result);
 
     const std::uint64_t position = offset.value_or(current_position);
     std::size_t moved = 0;
-    if (kind == op_kind::read && in_place.fits() && (offset || !file->is_in_turn()) &&
+    const bool may_be_inline = kind == op_kind::read && (flags.rw & rwf_uncached) == 0;
+    if (may_be_inline && in_place.fits() && (offset || !file->is_in_turn()) &&
         service.scheduler().read_inline(
             *file.operator->(), position, in_place.data(), unsigned(in_place.buffers()),
             in_place.bytes(), moved))
@@ -164,6 +175,7 @@ void start_transfer(
         op->file.mark_as_writer();
     op->offset = position;
     op->advance(moved);
+    op->set_options(flags);
     if (!offset)
         op->turn.hold(*file.operator->());
     launch(service, executor, std::move(op));

@@ -10,7 +10,7 @@ namespace {
 // Linux 6.9. The headers of Debian 12 do not declare it; the number is part of the kernel's ABI.
 constexpr unsigned op_ftruncate = 55;
 
-void encode_transfer(io_uring_sqe* entry, const operation& op, std::size_t registered) noexcept {
+void encode_place(io_uring_sqe* entry, const operation& op, std::size_t registered) noexcept {
     const bool reads = op.kind == op_kind::read;
     const int fd = op.descriptor();
     if (op.iovec_count != 1) {
@@ -30,6 +30,12 @@ void encode_transfer(io_uring_sqe* entry, const operation& op, std::size_t regis
     } else {
         io_uring_prep_write_fixed(entry, fd, one.iov_base, length, op.offset, op.buffer_index);
     }
+}
+
+void encode_transfer(io_uring_sqe* entry, const operation& op, std::size_t registered) noexcept {
+    encode_place(entry, op, registered);
+    entry->rw_flags = op.flags;
+    entry->ioprio = op.priority;
 }
 
 } // namespace

@@ -15,6 +15,11 @@ bool may_be_orphaned(op_kind kind, int result) noexcept {
         (result == -EFAULT && is_transfer(kind));
 }
 
+/// True for results with which the kernel may refuse an option of a transfer.
+bool may_refuse_option(const operation& op, int result) noexcept {
+    return op.has_options() && (result == -EOPNOTSUPP || result == -EINVAL || result == -EPERM);
+}
+
 /// True for results that concern the kernel's queue and not the file. A system call on a thread may
 /// succeed, or returns the true error.
 bool is_refusal(int result) noexcept {
@@ -32,6 +37,8 @@ judgement judge_ring_completion(const operation& op, int result, bool short_of_e
         return judgement::retry();
     // another thread has exited, the kernel cannot make a worker, or the error is true
     if (orphaned)
+        return judgement::pass(pass_reason::unsupported);
+    if (may_refuse_option(op, result)) // the pool drops a hint, or gets the same error
         return judgement::pass(pass_reason::unsupported);
     if (refused) {
         const bool by_file = result == -EOPNOTSUPP || result == -EINVAL;

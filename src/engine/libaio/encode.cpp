@@ -6,6 +6,8 @@
 namespace asio_aio::detail {
 namespace {
 
+constexpr unsigned has_priority = 2; // IOCB_FLAG_IOPRIO of <linux/aio_abi.h>, Linux 4.18
+
 void encode_transfer(iocb& entry, const operation& op) noexcept {
     const bool reads = op.kind == op_kind::read;
     const int fd = op.descriptor();
@@ -16,7 +18,11 @@ void encode_transfer(iocb& entry, const operation& op) noexcept {
     else
         (reads ? io_prep_preadv
                : io_prep_pwritev)(&entry, fd, op.iovecs, int(op.iovec_count), offset);
-    entry.aio_rw_flags = RWF_NOWAIT;
+    entry.aio_rw_flags = RWF_NOWAIT | op.flags;
+    if (op.priority == 0)
+        return;
+    entry.aio_reqprio = short(op.priority);
+    entry.u.c.flags |= has_priority;
 }
 
 } // namespace

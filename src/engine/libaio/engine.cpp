@@ -172,7 +172,7 @@ operation& libaio_engine::empty_slot(std::size_t index) noexcept {
 /// Acts on the error with which io_submit(2) refuses this operation.
 void libaio_engine::settle_refusal(operation& op, int error) noexcept {
     const judgement found = judge_aio_submission(op, error);
-    if (found.what == verdict::pass && is_transfer(op.kind) && error == -EOPNOTSUPP) {
+    if (found.why == pass_reason::refused && error == -EOPNOTSUPP) {
         op.file->refuse(); // its filesystem does not support RWF_NOWAIT
         stays_off_kernel_ = true;
     }

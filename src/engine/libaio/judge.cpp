@@ -20,6 +20,16 @@ bool is_refusal(int result) noexcept {
     return result == -EINVAL || result == -EOPNOTSUPP;
 }
 
+/// Why the pool performs an operation that the kernel refused.
+/**
+ * The kernel may have refused an option of a transfer. The pool then drops a hint, or gets the same
+ * error. This says nothing about other operations on the file.
+ */
+pass_reason reason_of_refusal(const operation& op) noexcept {
+    return is_transfer(op.kind) && !op.has_options() ? pass_reason::refused
+                                                     : pass_reason::unsupported;
+}
+
 /// True if a transfer stopped early, and not at the end of the file.
 bool is_unfinished(const operation& op, int result, bool short_of_end) noexcept {
     if (result < 0 || !is_transfer(op.kind) || std::size_t(result) == op.total_bytes())
@@ -36,8 +46,7 @@ judgement judge_aio_completion(const operation& op, int result, bool short_of_en
     if (waits)
         return judgement::pass(pass_reason::would_wait);
     if (is_refusal(result))
-        return judgement::pass(
-            is_transfer(op.kind) ? pass_reason::refused : pass_reason::unsupported);
+        return judgement::pass(reason_of_refusal(op));
     if (is_unfinished(op, result, short_of_end))
         return judgement::proceed();
     return judgement::finished(result);
@@ -48,7 +57,9 @@ judgement judge_aio_submission(const operation& op, int error) noexcept {
         return judgement::finished(-ECANCELED);
     if (!is_transfer(op.kind))
         return judgement::pass(pass_reason::unsupported);
-    return judgement::pass(is_refusal(error) ? pass_reason::refused : pass_reason::would_wait);
+    if (is_refusal(error) || (error == -EPERM && op.priority != 0))
+        return judgement::pass(reason_of_refusal(op));
+    return judgement::pass(pass_reason::would_wait);
 }
 
 } // namespace asio_aio::detail

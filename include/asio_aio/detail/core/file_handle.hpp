@@ -83,6 +83,9 @@ struct file_traits {
     direct_alignment required{1, 1}; ///< Powers of two; 1 if nothing is required or known.
 };
 
+/// Hints of transfers that the kernel may refuse for a file, as bits.
+enum class hint : unsigned char { uncached = 1, real_time = 2 };
+
 /// What open(2) is asked for.
 struct open_request {
     std::string path;
@@ -157,6 +160,14 @@ public:
     bool refused() const noexcept { return refused_.load(std::memory_order_relaxed); }
     void refuse() noexcept { refused_.store(true, std::memory_order_relaxed); }
 
+    /// True if the kernel refused the hint for an earlier transfer. Later ones are made without it.
+    bool has_refused(hint which) const noexcept {
+        return (refused_hints_.load(std::memory_order_relaxed) & unsigned(which)) != 0;
+    }
+    void refuse(hint which) noexcept {
+        refused_hints_.fetch_or(std::uint8_t(which), std::memory_order_relaxed);
+    }
+
     /// Returns whether the alignment of a request allows direct I/O.
     /**
      * `addresses` are all addresses or-ed together; `offsets` are the offset and all lengths or-ed
@@ -214,6 +225,7 @@ private:
     file_traits traits_;  // constant while the file is open
     std::atomic<handle_state> state_{handle_state::opening};
     std::atomic<bool> refused_{false};
+    std::atomic<std::uint8_t> refused_hints_{0}; ///< By `hint`.
     no_wait_gate reads_;
     no_wait_gate writes_;
     residency_map residency_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <asio_aio/detail/core/file_handle.hpp>
+#include <asio_aio/detail/core/transfer_flags.hpp>
 
 #include <sys/uio.h>
 #include <atomic>
@@ -243,6 +244,31 @@ public:
         iovecs->iov_len -= bytes;
     }
 
+    /// True if this is a transfer with options.
+    bool has_options() const noexcept {
+        return is_transfer(kind) && transfer_flags{flags, priority}.any();
+    }
+
+    /// Sets the options of a transfer, without the hints that the kernel refused for its file.
+    void set_options(const transfer_flags& wanted) noexcept {
+        flags = wanted.rw;
+        priority = wanted.priority;
+        if ((flags & rwf_uncached) != 0 && file->has_refused(hint::uncached))
+            drop_uncached();
+        if (is_real_time(priority) && file->has_refused(hint::real_time))
+            drop_priority();
+    }
+
+    void drop_uncached() noexcept {
+        flags &= ~rwf_uncached;
+        ++hints_dropped;
+    }
+
+    void drop_priority() noexcept {
+        priority = 0;
+        ++hints_dropped;
+    }
+
     /// The links of the backlog in `waits_in`. A finished operation is in no backlog, so its
     /// submission uses this memory.
     union {
@@ -258,7 +284,9 @@ public:
     /// True if the operation was resubmitted once: the end of the submitting thread no longer
     /// explains a failure.
     bool tried_again = false;
-    bool counted = false; ///< Statistics have counted it.
+    bool counted = false;           ///< Statistics have counted it.
+    std::uint8_t hints_dropped = 0; ///< Of a transfer: `uncached` and `priority`.
+    std::uint16_t priority = 0;     ///< Of a transfer; see `transfer_flags`.
     /// True while `room` is in use.
     bool room_taken = false;
     /// True if `complete` calls the handler, because the executor only calls in place.
@@ -280,7 +308,8 @@ public:
         blocking_call* function; ///< call
     };
     unsigned iovec_count = 0;
-    int flags = 0;         ///< fallocate(2) mode or sync_file_range(2) flags.
+    /// RWF_… of a transfer, fallocate(2) mode or sync_file_range(2) flags.
+    int flags = 0;
     int buffer_index = -1; ///< Index of a registered buffer; -1: none.
 
     static constexpr std::uint32_t not_registered = UINT32_MAX;

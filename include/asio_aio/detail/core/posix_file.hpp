@@ -2,6 +2,7 @@
 #pragma once
 
 #include <asio_aio/detail/core/operation.hpp>
+#include <asio_aio/transfer_options.hpp>
 
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -20,10 +21,20 @@ namespace asio_aio::detail::posix_file {
 /// `op.length`.
 int perform(operation& op) noexcept;
 
+/// Performs a read or a write, and drops the hints that the kernel refuses.
+int transfer(operation& op) noexcept;
+
 int open(const char* path, int flags, mode_t permissions) noexcept;
 int close(int descriptor) noexcept;
 int read(int descriptor, std::uint64_t offset, const iovec* iovecs, unsigned count) noexcept;
 int write(int descriptor, std::uint64_t offset, const iovec* iovecs, unsigned count) noexcept;
+
+/// A read or write with options, for the synchronous members. Sets the number of hints that were
+/// dropped.
+int transfer_now(
+    const file_ref& file, op_kind kind, std::uint64_t offset, const iovec* iovecs, unsigned count,
+    const transfer_flags& flags, unsigned& hints_dropped) noexcept;
+
 int sync_all(int descriptor) noexcept;
 int sync_data(int descriptor) noexcept;
 
@@ -65,6 +76,9 @@ cached_read read_cached(
 /// Returns the alignment that the kernel reports (statx(2), Linux 6.1), or nothing if it reports
 /// none.
 std::optional<direct_alignment> reported_alignment(int descriptor) noexcept;
+
+/// Finds what the file's device can write atomically; zeros if the kernel does not know.
+int find_atomic_write_limits(int descriptor, atomic_write_range& found) noexcept;
 
 /// Finds the alignment that direct I/O needs. If the kernel reports none, it is a value that every
 /// disk and filesystem in use accepts.

@@ -152,6 +152,9 @@ public:
     /// Counts an operation that ended in its initiating function without I/O.
     void count_ended_at_start(bool failed) noexcept;
 
+    /// Counts the hints that a synchronous transfer dropped.
+    void count_dropped_hints(unsigned number) noexcept;
+
     /// Counts a finished operation. `time` is in nanoseconds of the steady clock.
     void count_completed(const operation& op, std::int64_t time) noexcept;
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
-// Copies a file with many blocks in flight. There is one coroutine for each block in flight: it
-// reads a block, writes it and takes the next one.
+// Copies a file with many blocks in flight, with its permissions and its holes. There is one
+// coroutine for each block in flight: it reads a block, writes it and takes the next one.
 #include <asio_aio/asio_aio.hpp>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -15,6 +14,7 @@
 
 #include <unistd.h>
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -23,7 +23,6 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
-#include <new>
 #include <stdexcept>
 #include <string>
 
@@ -40,13 +39,13 @@ struct settings {
     std::size_t block_kib = 1024;
     unsigned in_flight = 16;
     bool direct = false;
-    bool sync = false;
+    bool no_sync = false;
 };
 
-struct free_memory {
-    void operator()(char* memory) const { std::free(memory); }
-};
-using aligned_block = std::unique_ptr<char, free_memory>;
+void rethrow(std::exception_ptr error) {
+    if (error)
+        std::rethrow_exception(error);
+}
 
 class copier {
 public:
@@ -54,8 +53,8 @@ public:
         : source_(open_source(ctx, wanted)),
           target_(
               ctx, wanted.target,
-              file_base::write_only | file_base::create | file_base::truncate |
-                  extra_flags(wanted)),
+              file_base::write_only | file_base::create | file_base::truncate | extra_flags(wanted),
+              permissions_of(wanted.source)), // of a new file, without those of the umask
           size_(source_.size()),
           block_bytes_(wanted.block_kib * 1024),
           alignment_(wanted.direct ? alignment_of(source_, target_) : 1) {
@@ -65,19 +64,23 @@ public:
                 std::to_string(alignment_) + " bytes");
         for (unsigned i = 0; i != wanted.in_flight; ++i)
             asio::co_spawn(ctx, copy_blocks(), [this](std::exception_ptr error) {
-                if (error) {
+                if (error)
                     next_ = size_; // the other coroutines finish their current block
-                    std::rethrow_exception(error);
-                }
+                rethrow(error);
             });
     }
 
-    /// Truncates the target to the source's size, because direct I/O writes whole blocks.
-    /** Call this when no operation is in flight. */
-    void finish(bool sync) {
-        target_.resize(size_);
-        if (sync)
-            target_.sync_all();
+    /// Gives the target the source's size: direct I/O writes whole blocks, and a hole at the end is
+    /// not written at all. Then waits until the copy is on the device.
+    /** Call this when all blocks are copied. */
+    asio::awaitable<void> finish(const settings& wanted) {
+        co_await target_.async_resize(size_, asio::use_awaitable);
+        if (wanted.no_sync)
+            co_return;
+        co_await target_.async_sync_all(asio::use_awaitable);
+        const auto folder = std::filesystem::absolute(wanted.target).parent_path();
+        co_await asio_aio::async_sync_directory(
+            target_.get_executor(), folder, asio::use_awaitable);
     }
 
     std::uint64_t size() const { return size_; }
@@ -85,6 +88,8 @@ public:
     asio_aio::backend backend() const { return source_.backend(); }
 
 private:
+    static constexpr std::size_t page = 4096;
+
     static file_base::flags extra_flags(const settings& wanted) {
         return wanted.direct ? file_base::direct : file_base::flags(0);
     }
@@ -102,29 +107,52 @@ private:
         return source;
     }
 
+    static mode_t permissions_of(const std::string& path) {
+        return mode_t(std::filesystem::status(path).permissions() & std::filesystem::perms::all);
+    }
+
     static std::size_t alignment_of(const file& a, const file& b) {
         const auto one = a.direct_io_alignment();
         const auto other = b.direct_io_alignment();
         return std::max({one.memory, one.offset, other.memory, other.offset});
     }
 
-    std::size_t aligned(std::size_t bytes) const {
+    std::uint64_t aligned(std::uint64_t bytes) const {
         return (bytes + alignment_ - 1) / alignment_ * alignment_;
     }
 
+    struct range {
+        std::uint64_t offset;
+        std::size_t bytes; ///< 0 at the end of the file.
+    };
+
+    /// Takes the next block that is not in a hole (lseek(2)).
+    range take_block() {
+        const int fd = source_.native_handle();
+        const std::uint64_t before = std::min(next_, size_);
+        const off_t data = ::lseek(fd, off_t(before), SEEK_DATA);
+        if (data == -1 && errno == ENXIO)
+            next_ = size_; // only a hole follows
+        else if (data != -1)
+            next_ = std::max(before, std::uint64_t(data) / alignment_ * alignment_);
+        const off_t hole = data == -1 ? -1 : ::lseek(fd, data, SEEK_HOLE);
+        const std::uint64_t end =
+            hole == -1 ? size_ : std::min(size_, aligned(std::uint64_t(hole)));
+        const range found{next_, std::size_t(std::min<std::uint64_t>(block_bytes_, end - next_))};
+        copied_ += next_ - before; // the hole
+        next_ += found.bytes;
+        return found;
+    }
+
     asio::awaitable<void> copy_blocks() {
-        // The alignment: enough for every device. aligned_alloc needs a multiple of it as size.
-        const std::size_t page = 4096;
-        const aligned_block block(
-            static_cast<char*>(std::aligned_alloc(page, (block_bytes_ + page - 1) / page * page)));
-        if (!block)
-            throw std::bad_alloc();
-        while (next_ < size_) {
-            const std::uint64_t offset = next_;
-            next_ += block_bytes_;
-            const auto bytes = std::size_t(std::min<std::uint64_t>(block_bytes_, size_ - offset));
-            co_await read(offset, block.get(), bytes);
-            co_await write(offset, block.get(), aligned(bytes));
+        asio_aio::aligned_buffer block(block_bytes_, {page, page}); // enough for every device
+        char* const memory = static_cast<char*>(block.data());
+        for (;;) {
+            const auto [offset, bytes] = take_block();
+            if (bytes == 0)
+                co_return;
+            co_await read(offset, memory, bytes);
+            co_await write(offset, memory, std::size_t(aligned(bytes)));
             copied_ += bytes;
         }
     }
@@ -133,7 +161,8 @@ private:
         // A direct read requests whole blocks, and is short at the end of the file.
         for (std::size_t done = 0; done < bytes;)
             done += co_await source_.async_read_some_at(
-                offset + done, asio::buffer(to + done, aligned(bytes) - done), asio::use_awaitable);
+                offset + done, asio::buffer(to + done, std::size_t(aligned(bytes)) - done),
+                asio::use_awaitable);
     }
 
     asio::awaitable<void> write(std::uint64_t offset, const char* from, std::size_t bytes) {
@@ -189,7 +218,8 @@ settings parse(int argc, char* argv[]) {
         "in-flight", po::value(&wanted.in_flight)->default_value(16)->value_name("N"),
         "blocks that are read or written at the same time, 1 to 4096")(
         "direct", po::bool_switch(&wanted.direct), "bypass the page cache (O_DIRECT)")(
-        "sync", po::bool_switch(&wanted.sync), "end only when the copy is on the device");
+        "no-sync", po::bool_switch(&wanted.no_sync),
+        "end when everything is written, before the copy is on the device");
     po::options_description hidden;
     hidden.add_options()("source", po::value(&wanted.source)->required())(
         "target", po::value(&wanted.target)->required());
@@ -226,7 +256,9 @@ int main(int argc, char* argv[]) try {
         bar = std::make_unique<progress_bar>(ctx, copy);
     const auto begin = std::chrono::steady_clock::now();
     ctx.run();
-    copy.finish(wanted.sync);
+    asio::co_spawn(ctx, copy.finish(wanted), rethrow);
+    ctx.restart();
+    ctx.run();
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     const double mib = double(copy.size()) / (1024 * 1024);
     std::printf(

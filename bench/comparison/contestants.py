@@ -45,6 +45,12 @@ LIBUV_32 = Contestant("libuv, 32 threads", "libuv", environment={"UV_THREADPOOL_
 FIO_URING = Contestant("fio, io_uring", "fio", {"ioengine": "io_uring"})
 FIO_LIBAIO = Contestant("fio, libaio", "fio", {"ioengine": "libaio"})
 
+OPEN_URING = Contestant("ours, io_uring", "open_close", {"engine": "io_uring"})
+OPEN_LIBAIO = Contestant("ours, libaio", "open_close", {"engine": "libaio"})
+OPEN_POOL = Contestant("ours, thread_pool", "open_close", {"engine": "thread_pool"})
+OPEN_THREADS = Contestant("asio::thread_pool of 4", "open_close", {"way": "asio_threads"})
+OPEN_CALLS = Contestant("open, fstat, close in a loop", "open_close", {"way": "system_calls"})
+
 OURS = (URING, URING_AWAITABLE, URING_FUTURE, URING_SINGLE, LIBAIO, POOL, POOL_AWAITABLE)
 OTHERS = (ASIO_FILE, ASIO_FILE_URING, BARE_URING, BARE_URING_SINGLE, BARE_LIBAIO, LIBUV, LIBUV_32)
 FIO = (FIO_URING, FIO_LIBAIO)

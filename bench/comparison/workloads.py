@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 from .contestants import (
-    ASIO_FILE, ASIO_FILE_URING, BARE_LIBAIO, BARE_URING, FIO, LIBAIO, LIBUV, OTHERS, OURS, POOL, PREAD,
+    ASIO_FILE, ASIO_FILE_URING, BARE_LIBAIO, BARE_URING, FIO, LIBAIO, LIBUV, OPEN_CALLS, OPEN_LIBAIO, OPEN_POOL,
+    OPEN_THREADS, OPEN_URING, OTHERS, OURS, POOL, PREAD,
     TIMER_IDLE, TIMER_LIBAIO, TIMER_POOL, TIMER_THREADS, TIMER_URING, URING, URING_AWAITABLE)
 from .mounts import OVERLAYFS, TMPFS
 
@@ -85,6 +86,12 @@ def _threads():
                 {"depth": 32, "files": 2}, tuple(contestants), reference=ours_one)
 
 
+def _open_close(depth):
+    return Case(f"open-close-{depth}", f"open, size and close of 1000 small files, {depth} in flight", 200_000,
+                {"files": 1000, "size": 16, "depth": depth},
+                (OPEN_URING, OPEN_LIBAIO, OPEN_POOL, OPEN_THREADS, OPEN_CALLS), reference=OPEN_URING)
+
+
 WORKLOADS = {
     "cached-read-1": [_case("cached-read-1", "cached random 4 KiB reads, 1 in flight", 400_000,
                             (*OURS, *OTHERS, PREAD, *FIO), depth=1)],
@@ -104,6 +111,7 @@ WORKLOADS = {
                                       for filesystem in (OVERLAYFS, TMPFS) for depth in (1, 32))},
     "many-files": [_many_files(1_000, 100_000), _many_files(10_000, 100_000)],
     "threads-2": [_threads()],
+    "open-close": [_open_close(1), _open_close(64)],
     "timer-delay": [Case("timer-delay", "a 1 ms timer beside 64 buffered 64 KiB writes and syncs in flight", 0, {},
                          (TIMER_URING, TIMER_LIBAIO, TIMER_POOL, TIMER_THREADS, TIMER_IDLE), reference=TIMER_THREADS,
                          timer=True)],

@@ -240,7 +240,7 @@ public:
     /// Returns the descriptor, or -1 if the file is closed. The file still owns the descriptor.
     native_handle_type native_handle() { return is_open() ? file_->descriptor() : -1; }
 
-    /// Cancels the operations in flight on this file.
+    /// Cancels the operations in flight on this file, or its `async_open`.
     /**
      * Covers the operations that were started before the call. Operations that wait in a queue
      * complete with `operation_aborted`. The library asks the kernel to cancel those that io_uring
@@ -255,8 +255,9 @@ public:
 
     /// As above, but sets and returns `ec`.
     error_code cancel(error_code& ec) {
-        cancel_all();
-        return ec = require_open();
+        ec = is_open_or_opening() ? error_code() : require_open();
+        cancel_all(); // may end an open
+        return ec;
     }
 
     /// Returns the size of a regular file or a block device, in bytes. Blocks.

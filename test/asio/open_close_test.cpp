@@ -405,8 +405,7 @@ ENGINE_TEST(opens_that_wait_for_a_trial_are_cancelled_at_once) {
     by_end->async_open(env.path(), read_write_create, results[3].handler());
     kept.async_open(env.path(), read_write_create, results[4].handler());
     trial.wait();
-    error_code ec;
-    by_file.cancel(ec);
+    by_file.cancel(); // throws nothing: the file is being opened
     signal.emit(asio::cancellation_type::total);
     by_close.close();
     by_end.reset();

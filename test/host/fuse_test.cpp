@@ -57,6 +57,35 @@ void run_until_called(environment& env, const outcome& result) {
         BOOST_REQUIRE_EQUAL(run_one_with_deadline(env.ctx), 1u);
 }
 
+/// The argument of a handler for `void(error_code)`, and the number of its calls.
+struct status {
+    int calls = 0;
+    error_code ec;
+
+    auto handler() {
+        return [this](error_code e) {
+            ++calls;
+            ec = e;
+        };
+    }
+};
+
+error_code open_now(environment& env, file& f, const std::string& path) {
+    status result;
+    f.async_open(path, file_base::read_write, result.handler());
+    env.run();
+    BOOST_TEST(result.calls == 1);
+    return result.ec;
+}
+
+error_code close_now(environment& env, file& f) {
+    status result;
+    f.async_close(result.handler());
+    env.run();
+    BOOST_TEST(result.calls == 1);
+    return result.ec;
+}
+
 /// Submits the started operations, and waits until the server has received `count` requests of this
 /// kind in total.
 void hand_over(environment& env, scripted_filesystem& fs, request kind, unsigned count = 1) {
@@ -364,4 +393,92 @@ ENGINE_TEST(a_server_that_dies_fails_what_hangs_and_what_follows) {
     error_code ec;
     f.close(ec);
     BOOST_TEST(!f.is_open());
+}
+
+// --- async_open and async_close ---
+
+ENGINE_TEST(async_open_reports_the_error_of_the_filesystem_and_then_opens) {
+    scripted_filesystem fs(env);
+    if (!fs.works_or_skipped())
+        return;
+    file f(env.ctx);
+    for (const int error : {EIO, ENOSPC, EBUSY, EAGAIN, ESTALE}) {
+        const unsigned before = fs.seen(request::open);
+        fs.script(request::open, {error}, error == ESTALE ? 2 : 1); // the kernel tries ESTALE again
+        BOOST_TEST(open_now(env, f, fs.path()) == errno_code(error));
+        BOOST_TEST(fs.seen(request::open) == before + (error == ESTALE ? 2 : 1));
+        BOOST_TEST(!f.is_open());
+    }
+    BOOST_TEST(!open_now(env, f, fs.path()));
+    char c = 0;
+    BOOST_TEST(read_at(env, f, 3, {asio::buffer(&c, 1)}).bytes == 1u);
+    BOOST_TEST(c == '3');
+}
+
+ENGINE_TEST(an_open_that_hangs_holds_up_nobody_and_what_arrives_after_its_cancellation_is_closed) {
+    scripted_filesystem fs(env);
+    if (!fs.works_or_skipped())
+        return;
+    file usual(env.ctx, env.path("usual"), file_base::read_write | file_base::create);
+    file f(env.ctx);
+    fs.script(request::open, {0, true});
+    status opened;
+    f.async_open(fs.path(), file_base::read_write, opened.handler());
+    hand_over(env, fs, request::open);
+    outcome written;
+    usual.async_write_some_at(0, asio::buffer("x", 1), written.handler());
+    run_until_called(env, written);
+    BOOST_TEST(!written.ec);
+    BOOST_TEST(opened.calls == 0);
+    f.cancel();
+    env.run(); // ends although the filesystem has not replied
+    BOOST_TEST(opened.calls == 1);
+    BOOST_TEST(opened.ec == asio::error::operation_aborted);
+    BOOST_TEST(fs.seen(request::release) == 0u);
+    BOOST_TEST(!open_now(env, f, fs.path())); // this one does not hang
+    fs.let_go();
+    fs.await(request::release, 1); // the pool has closed what the first open got
+    BOOST_TEST(f.is_open());
+}
+
+ENGINE_TEST(async_close_reports_the_error_of_flush_once) {
+    scripted_filesystem fs(env);
+    if (!fs.works_or_skipped())
+        return;
+    for (const int error : {EIO, ENOSPC, EDQUOT}) {
+        file f = fs.open(env);
+        const unsigned before = fs.seen(request::flush);
+        fs.script(request::flush, {error});
+        BOOST_TEST(close_now(env, f) == errno_code(error));
+        BOOST_TEST(fs.seen(request::flush) == before + 1);
+        BOOST_TEST(!close_now(env, f)); // it is closed
+        BOOST_TEST(fs.seen(request::flush) == before + 1);
+    }
+}
+
+ENGINE_TEST(async_close_reports_the_error_after_the_operations_in_flight) {
+    scripted_filesystem fs(env);
+    if (!fs.works_or_skipped())
+        return;
+    file f = fs.open(env);
+    fs.script(request::read, {0, true});
+    fs.script(request::flush, {EIO});
+    char c = 0;
+    outcome read;
+    status closed, again;
+    f.async_read_some_at(5, asio::buffer(&c, 1), read.handler());
+    hand_over(env, fs, request::read);
+    f.async_close(closed.handler());
+    f.async_close(again.handler()); // a closed file
+    while (again.calls == 0)
+        BOOST_REQUIRE_EQUAL(run_one_with_deadline(env.ctx), 1u);
+    BOOST_TEST(!again.ec);
+    BOOST_TEST(closed.calls == 0);
+    fs.start_to_let_go();
+    env.run();
+    fs.confirm();
+    expect_aborted_or_done(read, 1); // async_close cancels
+    BOOST_TEST(closed.calls == 1);
+    BOOST_TEST(closed.ec == errno_code(EIO));
+    BOOST_TEST(fs.seen(request::flush) == 1u);
 }

@@ -32,13 +32,7 @@ int measure_stack(detail::operation& op) noexcept {
 } // namespace
 
 BOOST_AUTO_TEST_CASE(thread_local_storage_leaves_the_pools_workers_their_stack) {
-    engine_fixture fixture([](const asio_aio::options&, detail::event& finished) {
-        detail::thread_pool_settings settings;
-        settings.perform = &measure_stack;
-        detail::engine_list list;
-        list.push_back(std::make_unique<detail::thread_pool_engine>(settings, finished));
-        return list;
-    });
+    engine_fixture fixture(make_pool(&measure_stack));
     plain_operation op(detail::op_kind::sync_all);
     fixture.prepare(op);
     BOOST_TEST(fixture.perform(op) == 0);

@@ -32,14 +32,9 @@ detail::thread_pool_settings with_threads(unsigned max_threads, bool gated = fal
     return settings;
 }
 
-/// A pool with settings that `options` do not have.
 struct pool_fixture : engine_fixture {
     explicit pool_fixture(const detail::thread_pool_settings& settings)
-        : engine_fixture([settings](const asio_aio::options&, detail::event& finished) {
-              detail::engine_list list;
-              list.push_back(std::make_unique<detail::thread_pool_engine>(settings, finished));
-              return list;
-          }) {}
+        : engine_fixture(make_pool(settings)) {}
 
     explicit pool_fixture(unsigned max_threads = 4, bool gated = false)
         : pool_fixture(with_threads(max_threads, gated)) {}

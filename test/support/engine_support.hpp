@@ -83,30 +83,38 @@ private:
     bool open_ = false;
 };
 
-/// Makes `ctx` use a pool whose threads stop at the gate.
-inline void use_gated_pool(asio::io_context& ctx, unsigned max_threads) {
-    const auto make = [max_threads](const asio_aio::options&, detail::event& finished) {
-        detail::thread_pool_settings settings;
-        settings.max_threads = max_threads;
-        settings.perform = &gate::perform;
+/// Makes a pool as the only engine, with settings that `options` do not have.
+inline detail::engine_factory make_pool(const detail::thread_pool_settings& settings) {
+    return [settings](const asio_aio::options&, detail::event& finished) {
         detail::engine_list engines;
         engines.push_back(std::make_unique<detail::thread_pool_engine>(settings, finished));
         return engines;
     };
-    asio::use_service<detail::file_service>(ctx).scheduler().use_engines(make);
+}
+
+/// A pool whose threads call `perform` instead of the kernel.
+inline detail::engine_factory make_pool(
+    int (*perform)(detail::operation&) noexcept,
+    unsigned max_threads = detail::thread_pool_settings().max_threads) {
+    detail::thread_pool_settings settings;
+    settings.perform = perform;
+    settings.max_threads = max_threads;
+    return make_pool(settings);
+}
+
+inline void use_engines(asio::execution_context& context, detail::engine_factory make) {
+    asio::use_service<detail::file_service>(context).scheduler().use_engines(std::move(make));
+}
+
+/// Makes `ctx` use a pool whose threads stop at the gate.
+inline void use_gated_pool(asio::io_context& ctx, unsigned max_threads) {
+    use_engines(ctx, make_pool(&gate::perform, max_threads));
 }
 
 /// Makes `ctx` use a pool whose threads call `perform`.
 inline void use_pool_that_calls(
     asio::io_context& ctx, int (*perform)(detail::operation&) noexcept) {
-    const auto make = [perform](const asio_aio::options&, detail::event& finished) {
-        detail::thread_pool_settings settings;
-        settings.perform = perform;
-        detail::engine_list engines;
-        engines.push_back(std::make_unique<detail::thread_pool_engine>(settings, finished));
-        return engines;
-    };
-    asio::use_service<detail::file_service>(ctx).scheduler().use_engines(make);
+    use_engines(ctx, make_pool(perform));
 }
 
 /// Wraps a real engine, and completes some operations itself with scripted results.

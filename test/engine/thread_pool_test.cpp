@@ -458,3 +458,39 @@ BOOST_AUTO_TEST_CASE(a_pool_that_has_had_a_thread_works_where_no_other_can_be_ma
         return say_skipped("this user may not lower its limits");
     BOOST_TEST(status == 0);
 }
+
+namespace {
+
+bool starts_threads = true;
+gate* first_call = nullptr;
+
+/// The second thread cannot be started. Meanwhile the first one ends its call and is idle for
+/// longer than `idle_time`.
+int start_one(pthread_t& thread, void* (*entry)(void*), void* argument) noexcept {
+    if (std::exchange(starts_threads, false))
+        return detail::create_worker_thread(thread, entry, argument);
+    first_call->open();
+    constexpr int while_idle_ms = 50;
+    ::poll(nullptr, 0, while_idle_ms);
+    return EAGAIN;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(the_only_thread_stays_while_another_one_is_being_started) {
+    gate stop;
+    first_call = &stop;
+    starts_threads = true;
+    detail::thread_pool_settings settings = with_threads(4, true);
+    settings.idle_time = std::chrono::milliseconds(1);
+    settings.start = &start_one;
+    pool_fixture fixture(settings);
+    plain_operation one(op_kind::size), other(op_kind::size);
+    fixture.prepare(one);
+    fixture.prepare(other);
+    fixture.submit({&one});
+    BOOST_REQUIRE(stop.wait_for_arrivals(1));
+    fixture.submit({&other});
+    BOOST_TEST(fixture.engines.counters().threads == 1u);
+    fixture.reap(2);
+}

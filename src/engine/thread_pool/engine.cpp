@@ -194,7 +194,7 @@ void thread_pool_engine::forget_workers(op_queue& abandoned) noexcept {
         }
         abandoned.push_if(closer);
     }
-    workers_ = idle_ = slow_running_ = 0;
+    workers_ = starting_ = idle_ = slow_running_ = 0;
     any_ended_ = ending_ = false;
 }
 

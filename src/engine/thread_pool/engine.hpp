@@ -3,6 +3,7 @@
 
 #include "core/event.hpp"
 #include "engine/engine.hpp"
+#include "engine/thread_pool/worker_thread.hpp"
 
 #include <asio_aio/detail/core/posix_file.hpp>
 
@@ -27,6 +28,9 @@ struct thread_pool_settings {
 
     /// The function that a worker calls for an operation. Tests replace it.
     int (*perform)(operation&) noexcept = &posix_file::perform;
+
+    /// The function that starts a worker. Tests replace it.
+    int (*start)(pthread_t&, void* (*)(void*), void*) noexcept = &create_worker_thread;
 };
 
 /// Performs every kind of operation by a system call on one of its threads.
@@ -105,7 +109,8 @@ private:
     /// Operations to repeat after the workers that are ending have ended.
     op_queue postponed_;
     std::vector<seat> seats_; ///< One for each of `max_threads`.
-    unsigned workers_ = 0;
+    unsigned workers_ = 0;    ///< With those that are being started.
+    unsigned starting_ = 0;   ///< Whether they will run is not known yet.
     unsigned idle_ = 0;
     unsigned slow_running_ = 0;
     bool slow_next_ = false;

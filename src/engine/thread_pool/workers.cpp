@@ -3,7 +3,6 @@
 #include "engine/thread_pool/engine.hpp"
 
 #include "engine/thread_pool/judge.hpp"
-#include "engine/thread_pool/worker_thread.hpp"
 
 #include <poll.h>
 #include <algorithm>
@@ -22,6 +21,7 @@ void* thread_pool_engine::worker_main(void* self) noexcept {
 
 void thread_pool_engine::work() noexcept {
     lock held(mutex_);
+    --starting_;
     seat& place = take_seat();
     stranded_since_ = {};
     bool unannounced = false;
@@ -165,7 +165,7 @@ bool thread_pool_engine::wait_for_work(lock& held) noexcept {
     const auto is_called = [this] { return has_work() || ending_; };
     ++idle_;
     bool woken = work_available_.wait_for(held, settings_.idle_time, is_called);
-    if (!woken && workers_ == 1) { // another one might not start when it is needed
+    if (!woken && workers_ - starting_ == 1) { // another one might not start when it is needed
         work_available_.wait(held, is_called);
         woken = true;
     }
@@ -185,6 +185,7 @@ thread_pool_engine::help thread_pool_engine::plan_help() noexcept {
     if (workers_ == settings_.max_threads)
         return help::none;
     ++workers_;
+    ++starting_;
     return help::new_worker;
 }
 
@@ -195,7 +196,7 @@ bool thread_pool_engine::give(help wanted) noexcept {
     if (wanted != help::new_worker)
         return true;
     pthread_t thread;
-    if (create_worker_thread(thread, &worker_main, this) == 0)
+    if (settings_.start(thread, &worker_main, this) == 0)
         return true;
     manage_without();
     return false;
@@ -208,6 +209,7 @@ void thread_pool_engine::manage_without() noexcept {
     op_queue failed;
     {
         const lock held(mutex_);
+        --starting_;
         if (--workers_ != 0)
             return;
         all_ended_.notify_all();

@@ -177,6 +177,9 @@ public:
      * `operation_aborted` after cancellation; `bad_descriptor` if the file is closed; otherwise
      * what fstat(2) or statx(2) reports.
      *
+     * On ext2 to ext4, XFS, btrfs, F2FS and tmpfs the kernel tells the size of a regular file
+     * without waiting. The library then needs no engine, unless `options::inline_read_limit` is 0.
+     *
      * Everything else is as for `async_sync_all`.
      */
     template <typename Token = boost::asio::default_completion_token_t<executor_type>>

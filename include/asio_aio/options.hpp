@@ -64,7 +64,8 @@ struct options {
     /// read of data that is in memory, without an engine.
     /**
      * The thread that starts the read copies the data, which takes about 10 microseconds for 64
-     * KiB. Reads into more than eight buffers use an engine.
+     * KiB. Reads into more than eight buffers use an engine. With 0, `async_size` also uses an
+     * engine.
      */
     std::size_t inline_read_limit = std::size_t(64) * 1024;
 

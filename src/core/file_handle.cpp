@@ -40,6 +40,19 @@ bool needs_thread(long filesystem) noexcept {
     return filesystem == FUSE_SUPER_MAGIC;
 }
 
+/// True for filesystems that answer fstat(2) from the inode in memory, without a request to a
+/// server and without a lock that I/O holds.
+bool knows_sizes(long filesystem) noexcept {
+    switch (filesystem) {
+    case BTRFS_SUPER_MAGIC:
+    case EXT4_SUPER_MAGIC: // ext2 and ext3, too
+    case F2FS_SUPER_MAGIC:
+    case TMPFS_MAGIC:
+    case XFS_SUPER_MAGIC: return true;
+    default: return false;
+    }
+}
+
 memory_test test_of(long filesystem) noexcept {
     switch (filesystem) {
     case TMPFS_MAGIC:
@@ -66,6 +79,7 @@ file_traits traits_of(int descriptor, bool finds_memory) noexcept {
     traits.direct = flags != -1 && (flags & O_DIRECT) != 0;
     traits.type = type_of(descriptor);
     traits.needs_thread = needs_thread(filesystem);
+    traits.knows_size = traits.type == file_type::regular && knows_sizes(filesystem);
     if (finds_memory && traits.type == file_type::regular)
         traits.in_memory = test_of(filesystem);
     if (traits.direct)

@@ -147,7 +147,7 @@ backend scheduler::backend_of(const file_handle& file) const noexcept {
     return has_engines() ? router_->backend_of(file) : backend::thread_pool;
 }
 
-// --- Reads from memory ---
+// --- Reads and sizes from memory ---
 
 bool scheduler::read_inline(
     file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count, std::size_t bytes,
@@ -169,6 +169,11 @@ bool scheduler::read_inline(
     else if (moved == 0)
         file.reads().miss();
     return false;
+}
+
+bool scheduler::find_size_inline(const file_handle& file, std::uint64_t& bytes) noexcept {
+    return file.knows_size() && inline_read_limit_.load(std::memory_order_relaxed) != 0 &&
+        posix_file::size(file.descriptor(), bytes) == 0;
 }
 
 // --- Reports ---

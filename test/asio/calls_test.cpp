@@ -13,15 +13,18 @@
 
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <initializer_list>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -348,6 +351,12 @@ namespace {
 
 /// Starts each call, cancels its file when the engine holds the call at `where`, and expects an
 /// error.
+bool is_on(const std::string& folder, std::initializer_list<long> filesystems) {
+    struct statfs status {};
+    return ::statfs(folder.c_str(), &status) == 0 &&
+        std::find(filesystems.begin(), filesystems.end(), status.f_type) != filesystems.end();
+}
+
 /// True if the kernel's queue does not know the call, as resize before Linux 6.9. The hold then
 /// holds the call before the pool gets it, and not its result.
 bool is_left_to_pool(environment& env) {
@@ -429,6 +438,30 @@ ENGINE_TEST(a_call_outlives_its_file_but_not_its_context) {
             }
             BOOST_TEST(destroyed.calls == 0);
         }
+    }
+}
+
+ENGINE_TEST(a_size_that_the_kernel_knows_needs_no_engine) {
+    if (!is_on(env.folder.path().string(), {EXT4_SUPER_MAGIC, TMPFS_MAGIC}))
+        return say_skipped("the folder of the tests is neither on ext4 nor on tmpfs");
+    for (const std::size_t limit : {std::size_t(1), std::size_t(0)}) {
+        environment own(env.engine, env.folder.path());
+        asio_aio::options options = own.options();
+        options.inline_read_limit = limit;
+        asio_aio::configure(own.ctx, options);
+        file f = own.open();
+        f.resize(12345);
+        int calls = 0;
+        f.async_size([&](error_code ec, std::uint64_t bytes) {
+            ++calls;
+            BOOST_TEST(!ec);
+            BOOST_TEST(bytes == 12345u);
+        });
+        BOOST_TEST(calls == 0);
+        own.run();
+        BOOST_TEST(calls == 1);
+        BOOST_TEST(asio_aio::statistics(own.ctx).batches == (limit == 0 ? 1u : 0u));
+        BOOST_TEST(asio_aio::statistics(own.ctx).completed == 1u);
     }
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <limits>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 /// Calls on a file that move no bytes: sync, size, resize, allocate.
@@ -69,6 +70,14 @@ void start_call(
                 end_at_start<op_type>(service, executor, wanted.kind, handler, fault, args...);
             },
             Outcome::arguments_of(fault));
+    }
+    if constexpr (std::is_same_v<Outcome, size_outcome>) {
+        std::uint64_t bytes = 0;
+        if (service.scheduler().find_size_inline(*file.operator->(), bytes)) {
+            service.scheduler().count_ended_at_start(false);
+            return end_at_start<op_type>(
+                service, executor, wanted.kind, handler, {0, bytes}, error_code(), bytes);
+        }
     }
     auto op = op_type::create(wanted.kind, handler);
     op->file = file;

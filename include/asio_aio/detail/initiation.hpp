@@ -9,28 +9,38 @@
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 
+#include <cstdint>
 #include <utility>
 
 /// The last steps of every initiating function.
 namespace asio_aio::detail {
 
+/// The result of an operation that no engine got.
+struct found_result {
+    found_result(int value, std::uint64_t size = 0) noexcept : result(value), length(size) {}
+
+    int result;           ///< As `operation::result`.
+    std::uint64_t length; ///< As `operation::length`.
+};
+
 /// Ends an operation of type `Op` inside its initiating function, without calling the handler
 /// there.
 /**
- * @param result The result that an engine would give to the operation.
- * @param args   The arguments of the handler.
+ * @param found What an engine would give to the operation.
+ * @param args  The arguments of the handler.
  */
 template <typename Op, typename Executor, typename Handler, typename... Args>
 void end_at_start(
-    file_service& service, const Executor& executor, op_kind kind, Handler& handler, int result,
-    const Args&... args) {
+    file_service& service, const Executor& executor, op_kind kind, Handler& handler,
+    const found_result& found, const Args&... args) {
     if (submit_immediately(handler, executor, args...))
         return;
     if (submit_without_operation(
             boost::asio::get_associated_executor(handler, executor), executor, handler, args...))
         return;
     auto op = Op::create(kind, handler);
-    op->take_result(result);
+    op->length = found.length;
+    op->take_result(found.result);
     op->counted = true;
     op->begin_work(executor);
     if (op->runs_inline) // nothing can be posted to this executor: a round delivers it

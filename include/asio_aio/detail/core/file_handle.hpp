@@ -78,6 +78,7 @@ enum class memory_test : unsigned char {
 struct file_traits {
     bool direct = false;       ///< Opened with O_DIRECT.
     bool needs_thread = false; ///< The filesystem treats the kernel's queues differently.
+    bool knows_size = false;   ///< The kernel tells the size without waiting.
     file_type type = file_type::other;
     memory_test in_memory = memory_test::no_wait;
     direct_alignment required{1, 1}; ///< Powers of two; 1 if nothing is required or known.
@@ -150,6 +151,7 @@ public:
     int descriptor() const noexcept { return descriptor_; }
     bool direct() const noexcept { return traits_.direct; }
     bool regular() const noexcept { return traits_.type == file_type::regular; }
+    bool knows_size() const noexcept { return traits_.knows_size; }
     memory_test in_memory() const noexcept { return traits_.in_memory; }
 
     /// True for regular files and block devices: positions mean the same to every engine.

@@ -136,6 +136,10 @@ public:
         file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count,
         std::size_t bytes, std::size_t& moved) noexcept;
 
+    /// Finds the size of a file without an engine. Returns false if the kernel might wait for it, or
+    /// if the options allow no inline reads.
+    bool find_size_inline(const file_handle& file, std::uint64_t& bytes) noexcept;
+
     // --- Operations ---
 
     /// Takes over an operation. Returns false after `stop`: the caller then keeps the operation and

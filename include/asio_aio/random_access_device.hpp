@@ -3,8 +3,7 @@
 
 #include <asio_aio/basic_sync_file_aio.hpp>
 #include <asio_aio/detail/error.hpp>
-#include <asio_aio/detail/file_access.hpp>
-#include <asio_aio/detail/transfer.hpp>
+#include <asio_aio/detail/transfer_device.hpp>
 
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/buffer.hpp>
@@ -22,16 +21,10 @@ namespace asio_aio {
  * @tparam Executor The executor of the file.
  */
 template <typename Device, typename Executor>
-class random_access_device {
-    // A read needs memory that is not const; with const buffers the call does not compile.
-    template <typename Buffers>
-    using if_mutable =
-        std::enable_if_t<boost::asio::is_mutable_buffer_sequence<Buffers>::value, int>;
-    template <typename Buffers>
-    using if_const = std::enable_if_t<boost::asio::is_const_buffer_sequence<Buffers>::value, int>;
-
-    using signature = void(boost::system::error_code, std::size_t);
-    class initiate_transfer;
+class random_access_device : public detail::transfer_device<Device, Executor> {
+    using base = detail::transfer_device<Device, Executor>;
+    using typename base::initiate_transfer;
+    using typename base::signature;
 
 public:
     /// Reads at `offset` and returns the number of bytes. Blocks.
@@ -39,7 +32,7 @@ public:
      * Parameters and errors are those of `async_read_some_at`. On a closed file the call fails with
      * `bad_descriptor`, even if there is nothing to read.
      */
-    template <typename MutableBufferSequence, if_mutable<MutableBufferSequence> = 0>
+    template <typename MutableBufferSequence, detail::if_mutable<MutableBufferSequence> = 0>
     std::size_t read_some_at(std::uint64_t offset, const MutableBufferSequence& buffers) {
         boost::system::error_code ec;
         const std::size_t bytes = read_some_at(offset, buffers, ec);
@@ -48,10 +41,10 @@ public:
     }
 
     /// As above, but sets `ec`; returns 0 after an error.
-    template <typename MutableBufferSequence, if_mutable<MutableBufferSequence> = 0>
+    template <typename MutableBufferSequence, detail::if_mutable<MutableBufferSequence> = 0>
     std::size_t read_some_at(
         std::uint64_t offset, const MutableBufferSequence& buffers, boost::system::error_code& ec) {
-        return transfer_now(detail::op_kind::read, offset, buffers, ec);
+        return this->transfer_now(detail::op_kind::read, offset, buffers, ec);
     }
 
     /// Writes at `offset` and returns the number of bytes. Blocks.
@@ -59,7 +52,7 @@ public:
      * Parameters and errors are those of `async_write_some_at`. On a closed file the call fails
      * with `bad_descriptor`, even if there is nothing to write.
      */
-    template <typename ConstBufferSequence, if_const<ConstBufferSequence> = 0>
+    template <typename ConstBufferSequence, detail::if_const<ConstBufferSequence> = 0>
     std::size_t write_some_at(std::uint64_t offset, const ConstBufferSequence& buffers) {
         boost::system::error_code ec;
         const std::size_t bytes = write_some_at(offset, buffers, ec);
@@ -68,10 +61,10 @@ public:
     }
 
     /// As above, but sets `ec`; returns 0 after an error.
-    template <typename ConstBufferSequence, if_const<ConstBufferSequence> = 0>
+    template <typename ConstBufferSequence, detail::if_const<ConstBufferSequence> = 0>
     std::size_t write_some_at(
         std::uint64_t offset, const ConstBufferSequence& buffers, boost::system::error_code& ec) {
-        return transfer_now(detail::op_kind::write, offset, buffers, ec);
+        return this->transfer_now(detail::op_kind::write, offset, buffers, ec);
     }
 
     /// Starts a read of the file at `offset`.
@@ -101,14 +94,14 @@ public:
     template <
         typename MutableBufferSequence,
         typename ReadToken = boost::asio::default_completion_token_t<Executor>,
-        if_mutable<MutableBufferSequence> = 0>
+        detail::if_mutable<MutableBufferSequence> = 0>
     auto async_read_some_at(
         std::uint64_t offset, const MutableBufferSequence& buffers,
         ReadToken&& token = boost::asio::default_completion_token_t<Executor>())
         -> decltype(boost::asio::async_initiate<ReadToken, signature>(
-            std::declval<initiate_transfer>(), token, offset, buffers)) {
+            std::declval<initiate_transfer>(), token, detail::file_offset(), buffers)) {
         return boost::asio::async_initiate<ReadToken, signature>(
-            initiate_transfer(its(), detail::op_kind::read), token, offset, buffers);
+            this->initiation(detail::op_kind::read), token, detail::file_offset(offset), buffers);
     }
 
     /// Starts a write to the file at `offset`.
@@ -136,56 +129,15 @@ public:
     template <
         typename ConstBufferSequence,
         typename WriteToken = boost::asio::default_completion_token_t<Executor>,
-        if_const<ConstBufferSequence> = 0>
+        detail::if_const<ConstBufferSequence> = 0>
     auto async_write_some_at(
         std::uint64_t offset, const ConstBufferSequence& buffers,
         WriteToken&& token = boost::asio::default_completion_token_t<Executor>())
         -> decltype(boost::asio::async_initiate<WriteToken, signature>(
-            std::declval<initiate_transfer>(), token, offset, buffers)) {
+            std::declval<initiate_transfer>(), token, detail::file_offset(), buffers)) {
         return boost::asio::async_initiate<WriteToken, signature>(
-            initiate_transfer(its(), detail::op_kind::write), token, offset, buffers);
+            this->initiation(detail::op_kind::write), token, detail::file_offset(offset), buffers);
     }
-
-private:
-    Device& its() noexcept { return static_cast<Device&>(*this); }
-
-    template <typename BufferSequence>
-    std::size_t transfer_now(
-        detail::op_kind kind, std::uint64_t offset, const BufferSequence& buffers,
-        boost::system::error_code& ec) {
-        const auto& file = detail::file_access::file_of(its());
-        const detail::transfer_result result = detail::transfer_now(
-            detail::file_access::service(file), detail::file_access::handle(file), kind, offset,
-            buffers, detail::file_access::flags(its(), kind));
-        ec = result.error;
-        return result.bytes;
-    }
-
-    class initiate_transfer {
-    public:
-        using executor_type = Executor;
-
-        initiate_transfer(Device& device, detail::op_kind kind) noexcept
-            : file_(&detail::file_access::file_of(device)),
-              kind_(kind),
-              flags_(detail::file_access::flags(device, kind)) {}
-
-        const executor_type& get_executor() const noexcept { return file_->get_executor(); }
-
-        template <typename Handler, typename BufferSequence>
-        void operator()(
-            Handler&& handler, std::uint64_t offset, const BufferSequence& buffers) const {
-            std::decay_t<Handler> owned(std::forward<Handler>(handler));
-            detail::start_transfer(
-                detail::file_access::service(*file_), detail::file_access::handle(*file_),
-                file_->get_executor(), kind_, offset, buffers, flags_, owned);
-        }
-
-    private:
-        basic_sync_file_aio<Executor>* file_;
-        detail::op_kind kind_;
-        detail::transfer_flags flags_;
-    };
 };
 
 /// A random-access file with options for its reads and writes; see

@@ -32,37 +32,18 @@ constexpr auto aborted = asio::error::operation_aborted;
 constexpr auto read_write_create =
     file_base::read_write | file_base::create; // what most cases open with
 
-/// The argument of a handler for `void(error_code)`, and the number of its calls.
-struct status {
-    int calls = 0;
-    error_code ec;
-
-    auto handler() {
-        return [this](error_code e) {
-            ++calls;
-            ec = e;
-        };
-    }
-};
-
 error_code open_now(environment& env, file& f, const std::string& path, file_base::flags flags) {
-    status result;
-    f.async_open(path, flags, result.handler());
-    BOOST_TEST(result.calls == 0);
-    env.run();
-    BOOST_TEST(result.calls == 1);
-    BOOST_TEST(f.is_open() == !result.ec);
-    return result.ec;
+    const error_code result =
+        error_of(env, [&](auto handler) { f.async_open(path, flags, handler); });
+    BOOST_TEST(f.is_open() == !result);
+    return result;
 }
 
 error_code close_now(environment& env, file& f) {
-    status result;
-    f.async_close(result.handler());
-    BOOST_TEST(!f.is_open());
-    BOOST_TEST(result.calls == 0);
-    env.run();
-    BOOST_TEST(result.calls == 1);
-    return result.ec;
+    return error_of(env, [&](auto handler) {
+        f.async_close(handler);
+        BOOST_TEST(!f.is_open());
+    });
 }
 
 void run_until_called(environment& env, const status& result) {

@@ -30,21 +30,6 @@ using asio_aio::rename_mode;
 
 namespace {
 
-/// Starts a call, runs the context and returns the error.
-template <typename Start>
-error_code error_of(environment& env, Start start) {
-    int calls = 0;
-    error_code result;
-    start([&](error_code ec, auto&&...) {
-        ++calls;
-        result = ec;
-    });
-    BOOST_TEST(calls == 0);
-    env.run();
-    BOOST_TEST(calls == 1);
-    return result;
-}
-
 error_code rename(
     environment& env, const std::string& from, const std::string& to,
     rename_mode mode = rename_mode::replace) {

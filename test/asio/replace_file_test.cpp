@@ -37,16 +37,9 @@ namespace {
 error_code replace(
     environment& env, const std::string& path, const std::string& bytes,
     const replace_options& options = {}) {
-    int calls = 0;
-    error_code result;
-    asio_aio::async_replace_file(env.ctx, path, asio::buffer(bytes), options, [&](error_code ec) {
-        ++calls;
-        result = ec;
+    return error_of(env, [&](auto handler) {
+        asio_aio::async_replace_file(env.ctx, path, asio::buffer(bytes), options, handler);
     });
-    BOOST_TEST(calls == 0);
-    env.run();
-    BOOST_TEST(calls == 1);
-    return result;
 }
 
 struct stat stat_of(const std::string& path) {

@@ -57,33 +57,12 @@ void run_until_called(environment& env, const outcome& result) {
         BOOST_REQUIRE_EQUAL(run_one_with_deadline(env.ctx), 1u);
 }
 
-/// The argument of a handler for `void(error_code)`, and the number of its calls.
-struct status {
-    int calls = 0;
-    error_code ec;
-
-    auto handler() {
-        return [this](error_code e) {
-            ++calls;
-            ec = e;
-        };
-    }
-};
-
 error_code open_now(environment& env, file& f, const std::string& path) {
-    status result;
-    f.async_open(path, file_base::read_write, result.handler());
-    env.run();
-    BOOST_TEST(result.calls == 1);
-    return result.ec;
+    return error_of(env, [&](auto handler) { f.async_open(path, file_base::read_write, handler); });
 }
 
 error_code close_now(environment& env, file& f) {
-    status result;
-    f.async_close(result.handler());
-    env.run();
-    BOOST_TEST(result.calls == 1);
-    return result.ec;
+    return error_of(env, [&](auto handler) { f.async_close(handler); });
 }
 
 /// Submits the started operations, and waits until the server has received `count` requests of this

@@ -17,6 +17,34 @@ inline error_code errno_code(int value) {
     return {value, boost::system::system_category()};
 }
 
+/// The argument of a handler for `void(error_code)`, and the number of its calls.
+struct status {
+    int calls = 0;
+    error_code ec;
+
+    auto handler() {
+        return [this](error_code e) {
+            ++calls;
+            ec = e;
+        };
+    }
+};
+
+/// Starts a call, runs the context and returns the error that the handler gets.
+template <typename Start>
+error_code error_of(environment& env, Start start) {
+    int calls = 0;
+    error_code result;
+    start([&](error_code ec, auto&&...) {
+        ++calls;
+        result = ec;
+    });
+    BOOST_TEST(calls == 0);
+    env.run();
+    BOOST_TEST(calls == 1);
+    return result;
+}
+
 /// The error that `call` throws; success if it throws nothing.
 template <typename Call>
 error_code thrown_by(Call call) {

@@ -27,19 +27,23 @@ long places_in_use() {
     return number_in("/proc/sys/fs/aio-nr");
 }
 
-/// Whether the object that `open` returns uses exactly `depth` places and gives them back. Other
-/// programs may take places meanwhile, so the check is repeated.
+/// Other programs may take places and give them back at any time, so a check that fails is repeated.
+template <typename Check>
+bool holds(Check check) {
+    for (int tries = 20; tries != 0; --tries)
+        if (check())
+            return true;
+    return false;
+}
+
+/// Whether the object that `open` returns uses exactly `depth` places and gives them back.
 template <typename Open>
 bool uses_places(long depth, Open open) {
-    for (int tries = 20; tries != 0; --tries) {
-        const long before = places_in_use();
-        auto holder = open();
-        const long with = places_in_use();
-        holder.reset();
-        if (with == before + depth && places_in_use() == before)
-            return true;
-    }
-    return false;
+    const long before = places_in_use();
+    auto holder = open();
+    const long with = places_in_use();
+    holder.reset();
+    return with == before + depth && places_in_use() == before;
 }
 
 /// Whether libaio works here; if not, prints why the test is skipped.
@@ -50,12 +54,26 @@ bool has_libaio() {
     return found.available;
 }
 
-/// Takes all places but `left` until this process ends.
-bool use_up_places(long left) {
-    io_context_t context = nullptr;
-    const long free_places = number_in("/proc/sys/fs/aio-max-nr") - places_in_use();
-    return free_places > left && ::io_setup(int(free_places - left), &context) == 0;
-}
+/// Takes all places but `left` until it or the process ends.
+class used_up_places {
+public:
+    explicit used_up_places(long left) {
+        const long free_places = number_in("/proc/sys/fs/aio-max-nr") - places_in_use();
+        works_ = free_places > left && ::io_setup(int(free_places - left), &context_) == 0;
+    }
+    used_up_places(const used_up_places&) = delete;
+    used_up_places& operator=(const used_up_places&) = delete;
+    ~used_up_places() {
+        if (works_)
+            ::io_destroy(context_);
+    }
+
+    bool works() const { return works_; }
+
+private:
+    io_context_t context_ = nullptr;
+    bool works_ = false;
+};
 
 asio_aio::options only_libaio(unsigned depth) {
     asio_aio::options opts;
@@ -83,7 +101,8 @@ BOOST_AUTO_TEST_CASE(without_places_the_engine_is_refused_with_the_reason_until_
         asio_aio::configure(ctx, only_libaio(256));
         // A second child process: the kernel frees its places when it ends.
         const int inner = in_child([&] {
-            if (!use_up_places(0))
+            const used_up_places all(0);
+            if (!all.works())
                 return could_not;
             const engine_report refused = asio_aio::probe()[std::size_t(backend::libaio)];
             const bool told = refused.error == EAGAIN &&
@@ -118,10 +137,14 @@ BOOST_AUTO_TEST_CASE(with_few_places_the_queue_is_shallower) {
     if (!has_libaio())
         return;
     const int status = in_child([] {
-        if (!use_up_places(70))
-            return could_not;
         temporary_directory folder;
-        return uses_places(64, [&] { return open_context(folder.file("file"), 256); }) ? 0 : 1;
+        bool works = true;
+        const bool is_shallower = holds([&] {
+            const used_up_places most(70);
+            works = most.works();
+            return works && uses_places(64, [&] { return open_context(folder.file("file"), 256); });
+        });
+        return is_shallower ? 0 : works ? 1 : could_not;
     });
     if (status == could_not)
         return say_skipped("the places could not be used up");
@@ -132,7 +155,8 @@ BOOST_AUTO_TEST_CASE(a_context_uses_the_places_that_it_was_asked_for_and_gives_t
     if (!has_libaio())
         return;
     temporary_directory folder;
-    BOOST_TEST(uses_places(64, [&] { return open_context(folder.file("file"), 64); }));
+    BOOST_TEST(holds(
+        [&] { return uses_places(64, [&] { return open_context(folder.file("file"), 64); }); }));
 }
 
 BOOST_AUTO_TEST_CASE(statistics_agree_with_the_calls_that_are_made) {

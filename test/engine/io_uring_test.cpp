@@ -387,52 +387,6 @@ BOOST_AUTO_TEST_CASE(a_context_with_few_threads_takes_no_worker_from_another_of_
     }).join();
 }
 
-// --- Registered buffers ---
-
-BOOST_AUTO_TEST_CASE(a_registered_buffer_is_named_by_its_index_and_a_child_process_has_it_too) {
-    if (!has_io_uring())
-        return;
-    engine_fixture fixture(backend::io_uring);
-    set_content(fixture.folder.file("file"), pattern(8192));
-    // On the heap: Linux 5.10 and 6.1 do not register memory that maps a file. A part of .bss may
-    // be such memory.
-    std::vector<char> first(4096), second(4096);
-    const iovec buffers[] = {{first.data(), first.size()}, {second.data(), second.size()}};
-    BOOST_REQUIRE_EQUAL(fixture.engines.register_buffers(buffers, 2), 0);
-    const auto reads_into_second = [&](std::uint64_t at) {
-        plain_operation read(op_kind::read);
-        fixture.prepare(read);
-        iovec part{second.data() + 96, 4000};
-        read.iovecs = &part;
-        read.iovec_count = 1;
-        read.offset = at;
-        read.buffer_index = 1;
-        const int result = fixture.perform(read);
-        return result == 4000 &&
-            std::string(second.data() + 96, 4000) == pattern(8192).substr(at, 4000);
-    };
-    BOOST_TEST(reads_into_second(7));
-    // The kernel refuses memory outside the buffer of that index, and the pool reads. So the kernel
-    // does use the index.
-    plain_operation wrong(op_kind::read);
-    fixture.prepare(wrong);
-    iovec elsewhere{first.data(), first.size()};
-    wrong.iovecs = &elsewhere;
-    wrong.iovec_count = 1;
-    wrong.buffer_index = 1;
-    BOOST_TEST(fixture.perform(wrong) == 4096);
-    BOOST_TEST(fixture.engines.passed(detail::pass_reason::unsupported) == 1u);
-    op_queue nothing_pending;
-    fixture.prepare_fork(nothing_pending);
-    BOOST_TEST(in_child([&] {
-                   return fixture.engines.become_child() == 0 && reads_into_second(100) ? 0 : 1;
-               }) == 0);
-    // replaces the registered buffers
-    BOOST_REQUIRE_EQUAL(fixture.engines.register_buffers(buffers, 1), 0);
-    // an index without a registered buffer: the engine uses the address
-    BOOST_TEST(reads_into_second(200));
-}
-
 // --- Child processes ---
 
 BOOST_AUTO_TEST_CASE(a_child_process_unmaps_the_parents_ring_and_nothing_else) {

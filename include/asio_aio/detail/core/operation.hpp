@@ -280,8 +280,7 @@ public:
         blocking_call* function; ///< call
     };
     unsigned iovec_count = 0;
-    int flags = 0;         ///< fallocate(2) mode or sync_file_range(2) flags.
-    int buffer_index = -1; ///< Index of a registered buffer; -1: none.
+    int flags = 0; ///< fallocate(2) mode or sync_file_range(2) flags.
 
     static constexpr std::uint32_t not_registered = UINT32_MAX;
     /// The index in the cancel_gate, if the handler has a cancellation slot.

@@ -37,9 +37,9 @@ public:
     /// Ends the registration. Does nothing if there is none.
     /**
      * Operations in flight go on: the kernel keeps the memory until those that use it have ended.
-     * Before Linux 6.4 it may give locked memory back up to a second later, which counts for the
-     * next registration. With `options::single_issuer` the kernel gives the memory back at the next
-     * turn of the thread that runs the context.
+     * Older kernels (seen on Linux 6.1, not on 6.12) count locked memory for up to a second longer.
+     * With `options::single_issuer` the kernel gives the memory back at the next turn of the thread
+     * that runs the context.
      */
     void unregister() noexcept { memory_.reset(); }
 
@@ -50,11 +50,11 @@ public:
     /// that they use it as fixed buffers.
     /**
      * @li `asio::error::operation_not_supported`: the engine of the context is not io_uring, or it
-     *     has failed. Before Linux 6.1 (or 5.10 with its later updates) also memory that maps a
-     *     file.
+     *     has failed. On older kernels also: the memory maps a file.
      * @li `asio::error::no_memory`: RLIMIT_MEMLOCK; `describe` reports the limit.
      * @li `asio::error::no_buffer_space`: the kernel's table is full, which has 16384 places.
-     * @li `asio::error::fault`: the memory is not mapped, or not writable.
+     * @li `asio::error::fault`: the memory is not mapped, is not writable, or is a shared mapping
+     *     of a file on a disk.
      * @li `asio::error::in_progress`: the thread that runs the context with `single_issuer` will
      *     register the memory at its next turn.
      * @li `asio::error::shut_down`: the context was destroyed.

@@ -62,7 +62,7 @@ std::string why_memory_is_refused(int error) {
         text += "; RLIMIT_MEMLOCK (ulimit -l) allows this user to lock " +
             std::to_string(limit.rlim_cur) + " bytes in all processes together";
     else if (error == EFAULT)
-        text += "; the memory is not mapped, or not writable";
+        text += "; the memory is not mapped, not writable, or a shared mapping of a file";
     else if (error == EOPNOTSUPP)
         text += "; the memory maps a file, or the kernel has no registered buffers";
     else if (error == ENOBUFS)

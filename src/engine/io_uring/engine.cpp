@@ -32,7 +32,8 @@ void io_uring_engine::submit(op_queue& batch) noexcept {
     const lock held(mutex_);
     if (!admits_caller())
         return refuse(batch);
-    change_buffers();
+    if (buffers_.has_changes())
+        change_buffers();
     encode_cancellations();
     encode_waiting();
     while (operation* op = batch.pop()) {
@@ -168,11 +169,11 @@ void io_uring_engine::reap(op_queue& done) noexcept {
         const lock held(mutex_);
         take_completions();
         const bool may_work = may_reap();
-        if (may_work)
+        if (may_work && buffers_.has_changes())
             change_buffers();
-        else
+        if (!may_work)
             pauses = leave_to_issuer();
-        if (may_work && (!cancels_wanted_.empty() || !ledger_.waiting().empty() || has_untaken()))
+        else if (!cancels_wanted_.empty() || !ledger_.waiting().empty() || has_untaken())
             pauses = work_again();
         ledger_.take_done(done);
     }

@@ -6,7 +6,9 @@
 
 #include <boost/system/system_error.hpp>
 
+#include <memory>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -17,6 +19,7 @@ using file = asio_aio::random_access_file_aio;
 struct settings {
     bench::asio_settings asio;
     std::string engine = "automatic";
+    bool registered_buffers = false;
     asio_aio::options options;
 
     void add_to(bench::option_set& all) {
@@ -34,6 +37,9 @@ struct settings {
             "queue-depth", options.queue_depth, 1, options.deepest_queue,
             "most operations that the kernel holds");
         all.flag("sqpoll", options.sqpoll, "a thread of the kernel submits (options::sqpoll)");
+        all.flag(
+            "registered-buffers", registered_buffers,
+            "register the memory of all operations (register_buffers); needs io_uring");
         all.flag(
             "single-issuer", options.single_issuer,
             "one thread runs each context (options::single_issuer)");
@@ -64,6 +70,17 @@ void configure(asio::io_context& context, const settings& wanted, bench::job& ta
     throw;
 }
 
+/// Registers the memory of the places. The result ends the registration.
+std::shared_ptr<void> register_memory(
+    asio::io_context& context, const std::vector<bench::place>& places) {
+    const bench::memory_block memory = bench::memory_of(places);
+    auto registered = std::make_shared<asio_aio::buffer_registration>(
+        asio_aio::register_buffers(context, asio::buffer(memory.data, memory.size)));
+    if (!registered->is_fixed())
+        throw bench::cannot_run("register_buffers: " + registered->error().message());
+    return registered;
+}
+
 void run(bench::job& task, const settings& wanted) {
     wanted.check(task.wanted);
     {
@@ -74,7 +91,10 @@ void run(bench::job& task, const settings& wanted) {
     }
     task.notes = wanted.asio.token;
     bench::run_asio<file>(
-        task, wanted.asio, [&](asio::io_context& context) { configure(context, wanted, task); });
+        task, wanted.asio, [&](asio::io_context& context, const std::vector<bench::place>& places) {
+            configure(context, wanted, task);
+            return wanted.registered_buffers ? register_memory(context, places) : nullptr;
+        });
 }
 
 } // namespace

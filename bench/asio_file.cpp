@@ -9,6 +9,8 @@
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
+#include <memory>
+#include <vector>
 
 namespace {
 
@@ -18,8 +20,9 @@ namespace asio = boost::asio;
 constexpr unsigned most_objects_at_once = 128;
 
 /// Asio creates its ring with the first file, and throws if the kernel refuses it.
-void check_ring(asio::io_context& context) try {
+std::shared_ptr<void> check_ring(asio::io_context& context, const std::vector<bench::place>&) try {
     asio::random_access_file file(context);
+    return nullptr;
 } catch (const boost::system::system_error& error) {
     throw bench::cannot_run(error.what());
 }

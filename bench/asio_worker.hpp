@@ -15,6 +15,7 @@
 #include <exception>
 #include <functional>
 #include <future>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -47,14 +48,16 @@ struct asio_settings {
 template <typename File>
 class asio_worker final : public worker {
 public:
-    /// Called with each context before its first file is opened.
-    using prepare = std::function<void(boost::asio::io_context&)>;
+    /// Called with each context and the places that it uses, before its first file is opened. The
+    /// result lives longer than the operations.
+    using prepare =
+        std::function<std::shared_ptr<void>(boost::asio::io_context&, const std::vector<place>&)>;
 
     asio_worker(
         job& task, std::vector<place>& places, const asio_settings& settings, unsigned threads,
         const prepare& first)
         : token_(settings.token), threads_(threads), places_(places) {
-        first(context_);
+        prepared_ = first(context_, places);
         files_.reserve(task.files.paths().size());
         for (const std::string& path : task.files.paths())
             files_.emplace_back(context_, path, typename File::flags(task.wanted.open_flags()));
@@ -168,6 +171,7 @@ private:
     unsigned threads_;
     std::vector<place>& places_;
     boost::asio::io_context context_;
+    std::shared_ptr<void> prepared_;
     std::vector<File> files_;
 };
 

@@ -16,6 +16,7 @@ struct settings {
     unsigned queue_depth = 256;
     bool sqpoll = false;
     bool single_issuer = false;
+    bool registered_buffers = false;
 
     unsigned flags() const {
         return (sqpoll ? IORING_SETUP_SQPOLL : 0) |
@@ -28,10 +29,13 @@ public:
     uring_loop(bench::job& task, std::vector<bench::place>& places, const settings& wanted)
         : files_(task.files.open()),
           in_flight_most_(std::min<std::size_t>(wanted.queue_depth, places.size())),
-          waiting_(places) {
+          waiting_(places),
+          registered_buffers_(wanted.registered_buffers) {
         const int error = ::io_uring_queue_init(unsigned(in_flight_most_), &ring_, wanted.flags());
         if (error != 0)
             throw bench::cannot_run(std::string("io_uring_queue_init: ") + std::strerror(-error));
+        if (registered_buffers_)
+            register_memory(bench::memory_of(places));
     }
     ~uring_loop() override { ::io_uring_queue_exit(&ring_); }
 
@@ -45,6 +49,15 @@ public:
     }
 
 private:
+    void register_memory(const bench::memory_block& memory) {
+        const iovec all{memory.data, memory.size};
+        const int error = ::io_uring_register_buffers(&ring_, &all, 1);
+        if (error == 0)
+            return;
+        ::io_uring_queue_exit(&ring_);
+        throw bench::cannot_run(std::string("io_uring_register_buffers: ") + std::strerror(-error));
+    }
+
     void prepare() noexcept {
         while (in_flight_ != in_flight_most_) {
             bench::place* const next = waiting_.pop();
@@ -62,10 +75,15 @@ private:
     void prepare(io_uring_sqe& entry, bench::place& next) noexcept {
         const bench::request& wanted = next.now();
         const auto bytes = unsigned(next.size());
-        if (wanted.is_read)
-            ::io_uring_prep_read(&entry, files_[wanted.file], next.data(), bytes, wanted.offset);
+        const int file = files_[wanted.file];
+        if (registered_buffers_ && wanted.is_read)
+            ::io_uring_prep_read_fixed(&entry, file, next.data(), bytes, wanted.offset, 0);
+        else if (registered_buffers_)
+            ::io_uring_prep_write_fixed(&entry, file, next.data(), bytes, wanted.offset, 0);
+        else if (wanted.is_read)
+            ::io_uring_prep_read(&entry, file, next.data(), bytes, wanted.offset);
         else
-            ::io_uring_prep_write(&entry, files_[wanted.file], next.data(), bytes, wanted.offset);
+            ::io_uring_prep_write(&entry, file, next.data(), bytes, wanted.offset);
         ::io_uring_sqe_set_data(&entry, &next);
     }
 
@@ -86,6 +104,7 @@ private:
     std::size_t in_flight_most_;
     std::size_t in_flight_ = 0;
     bench::place_queue waiting_;
+    bool registered_buffers_;
     io_uring ring_{};
 };
 
@@ -100,6 +119,9 @@ int main(int argc, char* argv[]) {
     options.flag(
         "single-issuer", own.single_issuer,
         "one thread uses each ring (IORING_SETUP_SINGLE_ISSUER and _DEFER_TASKRUN)");
+    options.flag(
+        "registered-buffers", own.registered_buffers,
+        "register the memory of all operations (io_uring_register_buffers)");
     return bench::run_contestant(argc, argv, "liburing", options, [&](bench::job& task) {
         task.engine = "io_uring";
         bench::run_groups<uring_loop>(task, task.wanted.threads, task.wanted.depth, own);

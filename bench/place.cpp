@@ -56,4 +56,9 @@ std::uint64_t place_group::completed() const noexcept {
     return sum;
 }
 
+memory_block memory_of(const std::vector<place>& group) noexcept {
+    char* const begin = group.front().data();
+    return {begin, std::size_t(group.back().data() - begin) + stride(group.back().size())};
+}
+
 } // namespace bench

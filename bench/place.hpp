@@ -79,6 +79,14 @@ private:
     std::vector<place> places_;
 };
 
+/// The buffers of the places of one group, as one block.
+struct memory_block {
+    char* data;
+    std::size_t size;
+};
+
+memory_block memory_of(const std::vector<place>& group) noexcept;
+
 /// A first-in-first-out queue of places that wait for room in a queue of the kernel.
 /** It never holds more places than it began with. */
 class place_queue {

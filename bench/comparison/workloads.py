@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 
 from .contestants import (
-    ASIO_FILE, ASIO_FILE_URING, BARE_LIBAIO, BARE_URING, FIO, LIBAIO, LIBUV, OPEN_CALLS, OPEN_LIBAIO, OPEN_POOL,
-    OPEN_THREADS, OPEN_URING, OTHERS, OURS, POOL, PREAD,
-    TIMER_IDLE, TIMER_LIBAIO, TIMER_POOL, TIMER_THREADS, TIMER_URING, URING, URING_AWAITABLE)
+    ASIO_FILE, ASIO_FILE_URING, BARE_LIBAIO, BARE_URING, BARE_URING_REGISTERED, FIO, LIBAIO, LIBUV, OPEN_CALLS,
+    OPEN_LIBAIO, OPEN_POOL, OPEN_THREADS, OPEN_URING, OTHERS, OURS, POOL, PREAD, TIMER_IDLE, TIMER_LIBAIO, TIMER_POOL,
+    TIMER_THREADS, TIMER_URING, URING, URING_AWAITABLE, URING_REGISTERED)
 from .mounts import OVERLAYFS, TMPFS
 
 
@@ -73,6 +73,12 @@ def _many_files(files, at_once):
                 (URING, URING_AWAITABLE, POOL, BARE_URING), latency=False)
 
 
+def _registered(block, depth, operations):
+    return _case(f"registered-buffers-{block >> 10}k-{depth}",
+                 f"direct random reads of {block >> 10} KiB, {depth} in flight", operations,
+                 (URING, URING_REGISTERED, BARE_URING, BARE_URING_REGISTERED), block=block, depth=depth, direct=True)
+
+
 def _threads():
     ours_one = URING.having("ours, one thread", threads=1, contexts=1)
     contestants = [ours_one]
@@ -115,9 +121,11 @@ WORKLOADS = {
     "timer-delay": [Case("timer-delay", "a 1 ms timer beside 64 buffered 64 KiB writes and syncs in flight", 0, {},
                          (TIMER_URING, TIMER_LIBAIO, TIMER_POOL, TIMER_THREADS, TIMER_IDLE), reference=TIMER_THREADS,
                          timer=True)],
+    "registered-buffers": [_registered(4096, 1, 8_000), _registered(4096, 32, 120_000),
+                           _registered(65536, 1, 4_000), _registered(65536, 32, 16_000)],
     "blocks": [_block(block, direct) for direct in (False, True) for block in (512, 4096, 65536, 1 << 20)],
     "depths": [_depth(depth, direct) for direct in (False, True) for depth in (1, 4, 16, 32, 64, 128, 256)],
 }
 
-# The workloads of a run without --workload. The other two take longer than all of these together.
-DEFAULT = [name for name in WORKLOADS if name not in ("blocks", "depths")]
+# The workloads of a run without --workload. The two sweeps take longer than all of these together.
+DEFAULT = [name for name in WORKLOADS if name not in ("blocks", "depths", "registered-buffers")]

@@ -60,7 +60,6 @@ public:
     std::size_t size() const noexcept { return size_; }
 
     operator boost::asio::mutable_buffer() noexcept { return {data(), size_}; }
-    operator boost::asio::const_buffer() const noexcept { return {data(), size_}; }
 
 private:
     struct deleter {

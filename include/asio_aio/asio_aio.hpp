@@ -6,6 +6,7 @@
 #include <asio_aio/backend.hpp>
 #include <asio_aio/basic_random_access_file_aio.hpp>
 #include <asio_aio/basic_stream_file_aio.hpp>
+#include <asio_aio/buffer_registration.hpp>
 #include <asio_aio/call_modes.hpp>
 #include <asio_aio/configure.hpp>
 #include <asio_aio/direct_alignment.hpp>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -62,6 +63,10 @@ struct description {
     /// The refusal that made the chosen engine fail later; the pool then serves everything.
     /// Otherwise empty.
     std::string failure;
+    /// Registered memory that the kernel refused, in bytes. Operations use it as plain memory.
+    std::uint64_t plain_buffer_bytes = 0;
+    /// The last of these refusals and its likely cause, in words. Empty if there is none.
+    std::string plain_buffer_reason;
 };
 
 /// Returns one line for a log: the engine, the source of the choice, why better engines were passed

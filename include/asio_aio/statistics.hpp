@@ -58,6 +58,9 @@ struct context_statistics {
     /// Operations performed again: after EAGAIN or EBUSY on the pool. On io_uring also the rest of
     /// a short read, and operations whose submitting thread may have ended.
     std::uint64_t retried = 0;
+    /// Submissions of reads and writes that used registered memory (`register_buffers`). An
+    /// operation that is submitted again counts again.
+    std::uint64_t fixed_buffers = 0;
 
     /// Passed to the pool because the chosen engine cannot serve the operation. It does not know
     /// the kind of operation or file, or it lacks memory or a worker. Or the kernel could not do it

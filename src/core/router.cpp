@@ -104,6 +104,7 @@ engine_counters router::counters() const noexcept {
         sum.kernel_entries += one.kernel_entries;
         sum.threads += one.threads;
         sum.resubmitted += one.resubmitted;
+        sum.with_fixed_buffers += one.with_fixed_buffers;
     }
     return sum;
 }
@@ -113,6 +114,7 @@ void router::add_to(context_statistics& sum) const noexcept {
     sum.kernel_entries = of_engines.kernel_entries + sum.inline_hits + sum.inline_misses;
     sum.threads = of_engines.threads;
     sum.retried = of_engines.resubmitted;
+    sum.fixed_buffers = of_engines.with_fixed_buffers;
     sum.batches = batches_.load(std::memory_order_relaxed);
     sum.largest_batch = largest_batch_.load(std::memory_order_relaxed);
     sum.wake_ups = finished_.wake_ups();

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -65,10 +66,13 @@ public:
     void prepare_fork(op_queue& pending, op_queue& done) noexcept;
     int become_child() noexcept;
 
-    /// Registers buffers with the chosen engine; see `engine::register_buffers`.
-    int register_buffers(const iovec* buffers, unsigned count) noexcept {
-        return chosen().register_buffers(buffers, count);
+    // Registered memory belongs to the chosen engine; see `engine`.
+    std::uint64_t register_memory(const iovec* memory, std::size_t count) {
+        return chosen().register_memory(memory, count);
     }
+    void unregister_memory(std::uint64_t name) noexcept { chosen().unregister_memory(name); }
+    int why_plain(std::uint64_t name) const noexcept { return chosen().why_plain(name); }
+    refused_memory refused_buffers() const noexcept { return chosen().refused_buffers(); }
 
     /// The number of operations that went to the pool for this reason.
     std::uint64_t passed(pass_reason why) const noexcept {

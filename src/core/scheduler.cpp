@@ -273,6 +273,7 @@ actions scheduler::follow_handlers() noexcept {
 // --- End and fork ---
 
 void scheduler::stop(op_queue& abandoned) {
+    memory_gate_->close();
     {
         lock held(mutex_);
         stopped_ = true;

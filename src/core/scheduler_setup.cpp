@@ -7,6 +7,7 @@
 #include "engine/backlog.hpp"
 #include "engine/thread_pool/worker_thread.hpp"
 #include "selection/choice.hpp"
+#include "selection/system_facts.hpp"
 
 #include <asio_aio/detail/core/posix_file.hpp>
 
@@ -27,8 +28,11 @@ scheduler::scheduler()
     : counts_(std::make_unique<counters>()),
       set_up_thread_(std::make_unique<call_thread>()),
       router_(std::make_unique<router>()),
+      memory_gate_(std::make_shared<memory_gate>(*router_)),
       in_order_(std::make_unique<backlog>(waiting_at::scheduler)) {}
-scheduler::~scheduler() = default;
+scheduler::~scheduler() {
+    memory_gate_->close();
+}
 
 // --- Before the first file ---
 
@@ -147,6 +151,10 @@ backend scheduler::backend_of(const file_handle& file) const noexcept {
     return has_engines() ? router_->backend_of(file) : backend::thread_pool;
 }
 
+registered_memory scheduler::register_memory(const iovec* memory, std::size_t count) {
+    return {memory_gate_, memory_gate_->add(memory, count)};
+}
+
 // --- Reads and sizes from memory ---
 
 bool scheduler::read_inline(
@@ -201,8 +209,14 @@ description scheduler::describe() const {
         const lock held(mutex_);
         what = description_;
     }
-    if (const refusal refused = has_engines() ? router_->failure() : refusal())
+    if (!has_engines())
+        return what;
+    if (const refusal refused = router_->failure())
         what.failure = std::string(refused.call) + ": " + std::strerror(refused.error);
+    if (const refused_memory refused = router_->refused_buffers(); refused.bytes != 0) {
+        what.plain_buffer_bytes = refused.bytes;
+        what.plain_buffer_reason = why_memory_is_refused(refused.error);
+    }
     return what;
 }
 

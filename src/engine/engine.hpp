@@ -8,6 +8,7 @@
 
 #include <sys/uio.h>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 
 namespace asio_aio::detail {
@@ -16,7 +17,8 @@ namespace asio_aio::detail {
 struct engine_counters {
     std::uint64_t kernel_entries = 0;
     unsigned threads = 0;
-    std::uint64_t resubmitted = 0; ///< Operations that were submitted or performed again.
+    std::uint64_t resubmitted = 0;        ///< Operations that were submitted or performed again.
+    std::uint64_t with_fixed_buffers = 0; ///< Submissions that used registered memory.
 };
 
 /// Why an engine is not available, or cannot go on: the call that the kernel refused, and its
@@ -27,6 +29,12 @@ struct refusal {
     const char* call = nullptr;
 
     explicit operator bool() const noexcept { return call != nullptr; }
+};
+
+/// Registered memory that the kernel refused, and the errno of the last refusal.
+struct refused_memory {
+    std::uint64_t bytes = 0;
+    int error = 0;
 };
 
 /// One way to perform operations. Passive and thread-safe: an engine never calls back, and knows no
@@ -75,13 +83,23 @@ public:
     /// Cancels one operation, which is alive and may be in any place. Takes constant time.
     virtual void cancel(operation& op) noexcept = 0;
 
-    /// Registers the program's buffers with the kernel, instead of earlier ones.
-    /// `operation::buffer_index` names one.
+    /// Registers memory with the kernel. From now on operations whose memory lies in one of these
+    /// buffers use it as a fixed buffer. Returns the name of the registration.
     /**
-     * Returns 0 or -errno. After an error, and on an engine without registered buffers, operations
-     * use these buffers as plain memory.
+     * Memory that the kernel refuses is used as plain memory, as is all memory on an engine without
+     * fixed buffers. Throws std::bad_alloc.
      */
-    virtual int register_buffers(const iovec*, unsigned) noexcept { return -EOPNOTSUPP; }
+    virtual std::uint64_t register_memory(const iovec*, std::size_t) { return 0; }
+
+    /// Ends a registration. Operations in flight keep their memory.
+    virtual void unregister_memory(std::uint64_t) noexcept {}
+
+    /// Returns 0 if operations use all memory of the registration as fixed buffers. Otherwise
+    /// -errno: -EINPROGRESS if another thread has to register it first.
+    virtual int why_plain(std::uint64_t) const noexcept { return -EOPNOTSUPP; }
+
+    /// The registered memory that the kernel refused.
+    virtual refused_memory refused_buffers() const noexcept { return {}; }
 
     /// Waits until nothing is running, and moves all operations to `abandoned`. Afterwards the
     /// engine may only be destroyed.

@@ -138,6 +138,9 @@ std::string to_string(const description& what) {
     text += " (chosen by: " + what.origin + ")";
     if (!what.failure.empty())
         text += "; failed since, and thread_pool serves everything: " + what.failure;
+    if (what.plain_buffer_bytes != 0)
+        text += "; " + std::to_string(what.plain_buffer_bytes) +
+            " bytes of registered buffers are plain memory: " + what.plain_buffer_reason;
     if (!what.passed_over.empty())
         text += "; passed over: " + join_reports(what.passed_over);
     return text;
@@ -146,7 +149,8 @@ std::string to_string(const description& what) {
 namespace detail {
 
 selection select_engine(const choice& wanted, const options& opts) {
-    selection result{{{}, wanted.source, wanted.origin, wanted.engines, {}, wanted.error, {}}, {}};
+    selection result{
+        {{}, wanted.source, wanted.origin, wanted.engines, {}, wanted.error, {}, 0, {}}, {}};
     description& what = result.what;
     if (!what.error.empty())
         return result;

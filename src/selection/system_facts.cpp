@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 
 namespace asio_aio::detail {
 
@@ -50,6 +52,22 @@ std::string who_refuses(int error) {
     if (error == EACCES)
         return filtered ? module + ", or a seccomp profile returns this error" : module;
     return {};
+}
+
+std::string why_memory_is_refused(int error) {
+    std::string text = std::string("io_uring_register: ") + std::strerror(error);
+    rlimit limit{};
+    if (error == ENOMEM && ::getrlimit(RLIMIT_MEMLOCK, &limit) == 0 &&
+        limit.rlim_cur != RLIM_INFINITY)
+        text += "; RLIMIT_MEMLOCK (ulimit -l) allows this user to lock " +
+            std::to_string(limit.rlim_cur) + " bytes in all processes together";
+    else if (error == EFAULT)
+        text += "; the memory is not mapped, not writable, or a shared mapping of a file";
+    else if (error == EOPNOTSUPP)
+        text += "; the memory maps a file, or the kernel has no registered buffers";
+    else if (error == ENOBUFS)
+        text += "; the kernel's table of registered buffers is full";
+    return text;
 }
 
 int open_trial_file() noexcept {

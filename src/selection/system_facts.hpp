@@ -16,6 +16,9 @@ bool has_seccomp_filter();
 /// Returns who refuses a system call with EPERM, EACCES or ENOSYS; empty for any other error.
 std::string who_refuses(int error);
 
+/// Returns why the kernel refused to register memory of the program, with the likely cause.
+std::string why_memory_is_refused(int error);
+
 /// Opens a file that is in memory, so that the read of a trial waits for no disk. Returns a
 /// descriptor or -errno.
 int open_trial_file() noexcept;

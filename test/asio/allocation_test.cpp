@@ -370,6 +370,9 @@ public:
             : file_->async_read_some_at(i * block, buffer, std::forward<Token>(token));
     }
 
+    /// The memory of all transfers.
+    asio::mutable_buffer memory() { return asio::buffer(bytes_); }
+
     /// Starts an operation of any kind.
     template <typename Handler>
     void start_any(std::size_t i, Handler handler) {
@@ -630,6 +633,25 @@ ENGINE_TEST(callbacks_on_a_type_erased_strand_do_not_allocate) {
             check_no_allocations<asio::any_io_executor>(env, what, at_once, unchanged, strand);
 }
 
+ENGINE_TEST(operations_in_registered_memory_do_not_allocate) {
+    for (kind what : {kind::miss, kind::write})
+        for (std::size_t at_once : {1, 32}) {
+            BOOST_TEST_CONTEXT(what << ", " << at_once << " at once") {
+                asio::io_context ctx;
+                warm_file<file> f(env, ctx.get_executor(), what);
+                const auto registered = asio_aio::register_buffers(ctx, f.memory());
+                const auto unchanged = [](auto handler) { return handler; };
+                rounds<file, decltype(unchanged)> all(f, at_once, unchanged);
+                all.start();
+                run_with_one_cache(ctx);
+                BOOST_TEST(!all.failed());
+                BOOST_TEST(all.allocations() == 0u);
+                const std::uint64_t fixed = asio_aio::statistics(ctx).fixed_buffers;
+                BOOST_TEST((fixed >= counted_rounds * at_once) == registered.is_fixed());
+            }
+        }
+}
+
 ENGINE_TEST(awaiting_does_not_allocate) {
     for (kind what : transfers) {
         BOOST_TEST_CONTEXT(what) {
@@ -801,6 +823,33 @@ ENGINE_TEST(an_exception_of_the_heap_reaches_the_caller_of_open_and_the_file_can
     }
     // a failed `open` has closed its descriptor
     BOOST_TEST(count_descriptors() == with_engine);
+}
+
+ENGINE_TEST(an_exception_of_the_heap_reaches_the_caller_of_register_buffers_and_changes_nothing) {
+    asio_aio::configure(env.ctx, env.options());
+    std::vector<char> memory(10'000), further(10'000);
+    const std::array both{asio::buffer(memory), asio::buffer(further)};
+    // the engines exist, so that only the registration allocates
+    const auto first = asio_aio::register_buffers(env.ctx, asio::buffer(memory));
+    const bool is_fixed = first.is_fixed();
+    std::size_t n = 1;
+    for (bool failed = true; failed; ++n) {
+        BOOST_REQUIRE(n != 100u);
+        failed = false;
+        error_code ec;
+        asio_aio::buffer_registration made;
+        heap::fails_at = n;
+        try {
+            made = asio_aio::register_buffers(env.ctx, both, ec);
+        } catch (const std::bad_alloc&) {
+            failed = true;
+        }
+        heap::fails_at = 0;
+        BOOST_TEST(!ec);
+        BOOST_TEST(made.is_fixed() == (is_fixed && !failed));
+        BOOST_TEST(first.is_fixed() == is_fixed);
+    }
+    BOOST_TEST(n > 2u);
 }
 
 namespace {

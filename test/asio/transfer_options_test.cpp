@@ -85,9 +85,10 @@ asio_aio::aligned_buffer filled_block(const file& f, unsigned seed) {
 error_code write_block(environment& env, file& f, const transfer_options& wanted) {
     const auto bytes = filled_block(f, 1);
     error_code now;
-    f.with(wanted).write_some_at(0, asio::const_buffer(bytes), now);
+    f.with(wanted).write_some_at(0, asio::buffer(bytes.data(), bytes.size()), now);
     outcome later;
-    f.with(wanted).async_write_some_at(0, asio::const_buffer(bytes), later.handler());
+    f.with(wanted).async_write_some_at(
+        0, asio::buffer(bytes.data(), bytes.size()), later.handler());
     env.run();
     BOOST_TEST(later.calls == 1);
     BOOST_TEST(later.ec == now);
@@ -242,7 +243,8 @@ ENGINE_TEST(a_refused_hint_is_dropped_and_counted_for_each_operation) {
     const auto bytes = filled_block(f, 1);
     for (std::uint64_t i = 1; i != 4; ++i) {
         outcome result;
-        f.with(uncached()).async_write_some_at(0, asio::const_buffer(bytes), result.handler());
+        f.with(uncached())
+            .async_write_some_at(0, asio::buffer(bytes.data(), bytes.size()), result.handler());
         there.run();
         BOOST_TEST(!result.ec);
         BOOST_TEST(result.bytes == block);
@@ -251,7 +253,8 @@ ENGINE_TEST(a_refused_hint_is_dropped_and_counted_for_each_operation) {
     // Only the first one made the detour to the pool.
     if (env.engine == backend::io_uring)
         BOOST_TEST(asio_aio::statistics(there.ctx).passed_unsupported == 1u);
-    BOOST_TEST(f.with(uncached()).write_some_at(0, asio::const_buffer(bytes)) == block);
+    BOOST_TEST(
+        f.with(uncached()).write_some_at(0, asio::buffer(bytes.data(), bytes.size())) == block);
     BOOST_TEST(dropped(there) == 4u);
     // A hint that is dropped does not keep a promise from failing, and nothing is written.
     transfer_options both = atomic();

@@ -17,6 +17,7 @@
 #include <fstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using namespace test;
@@ -394,63 +395,18 @@ BOOST_AUTO_TEST_CASE(a_submission_carries_the_flags_and_the_priority_of_a_transf
     char bytes[8];
     iovec parts[2] = {{bytes, 4}, {bytes + 4, 4}};
     for (const op_kind kind : {op_kind::read, op_kind::write})
-        for (unsigned count : {1u, 2u}) {
+        for (const auto& [count, buffer] :
+             {std::pair(1u, -1), std::pair(2u, -1), std::pair(1u, 3)}) {
             plain_operation op(kind);
             op.iovecs = parts;
             op.iovec_count = count;
             op.flags = RWF_DSYNC | detail::rwf_uncached;
             op.priority = 2 << 13 | 7;
             io_uring_sqe entry{};
-            detail::encode(&entry, op, nullptr, 0);
+            detail::encode(&entry, op, nullptr, buffer);
             BOOST_TEST(int(entry.rw_flags) == op.flags);
             BOOST_TEST(entry.ioprio == op.priority);
         }
-}
-
-// --- Registered buffers ---
-
-BOOST_AUTO_TEST_CASE(a_registered_buffer_is_named_by_its_index_and_a_child_process_has_it_too) {
-    if (!has_io_uring())
-        return;
-    engine_fixture fixture(backend::io_uring);
-    set_content(fixture.folder.file("file"), pattern(8192));
-    // On the heap: Linux 5.10 and 6.1 do not register memory that maps a file. A part of .bss may
-    // be such memory.
-    std::vector<char> first(4096), second(4096);
-    const iovec buffers[] = {{first.data(), first.size()}, {second.data(), second.size()}};
-    BOOST_REQUIRE_EQUAL(fixture.engines.register_buffers(buffers, 2), 0);
-    const auto reads_into_second = [&](std::uint64_t at) {
-        plain_operation read(op_kind::read);
-        fixture.prepare(read);
-        iovec part{second.data() + 96, 4000};
-        read.iovecs = &part;
-        read.iovec_count = 1;
-        read.offset = at;
-        read.buffer_index = 1;
-        const int result = fixture.perform(read);
-        return result == 4000 &&
-            std::string(second.data() + 96, 4000) == pattern(8192).substr(at, 4000);
-    };
-    BOOST_TEST(reads_into_second(7));
-    // The kernel refuses memory outside the buffer of that index, and the pool reads. So the kernel
-    // does use the index.
-    plain_operation wrong(op_kind::read);
-    fixture.prepare(wrong);
-    iovec elsewhere{first.data(), first.size()};
-    wrong.iovecs = &elsewhere;
-    wrong.iovec_count = 1;
-    wrong.buffer_index = 1;
-    BOOST_TEST(fixture.perform(wrong) == 4096);
-    BOOST_TEST(fixture.engines.passed(detail::pass_reason::unsupported) == 1u);
-    op_queue nothing_pending;
-    fixture.prepare_fork(nothing_pending);
-    BOOST_TEST(in_child([&] {
-                   return fixture.engines.become_child() == 0 && reads_into_second(100) ? 0 : 1;
-               }) == 0);
-    // replaces the registered buffers
-    BOOST_REQUIRE_EQUAL(fixture.engines.register_buffers(buffers, 1), 0);
-    // an index without a registered buffer: the engine uses the address
-    BOOST_TEST(reads_into_second(200));
 }
 
 // --- Child processes ---

@@ -4,6 +4,8 @@
 #include "core/event.hpp"
 #include "engine/engine.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -39,6 +41,14 @@ public:
     }
     void prepare_fork() noexcept override { real_->prepare_fork(); }
     void become_child() noexcept override { real_->become_child(); }
+    std::uint64_t register_memory(const iovec* memory, std::size_t count) override {
+        return real_->register_memory(memory, count);
+    }
+    void unregister_memory(std::uint64_t name) noexcept override { real_->unregister_memory(name); }
+    int why_plain(std::uint64_t name) const noexcept override { return real_->why_plain(name); }
+    asio_aio::detail::refused_memory refused_buffers() const noexcept override {
+        return real_->refused_buffers();
+    }
     asio_aio::detail::engine_counters counters() const noexcept override {
         return real_->counters();
     }

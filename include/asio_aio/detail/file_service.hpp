@@ -11,8 +11,10 @@
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
+#include <sys/uio.h>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -77,6 +79,16 @@ public:
         if (const error_code ec = make_engines())
             return ec;
         scheduler_.assign(descriptor, file);
+        return {};
+    }
+
+    /// Registers memory with the engine of the context. Makes the engines if there are none. Throws
+    /// std::bad_alloc.
+    error_code register_memory(
+        const iovec* memory, std::size_t count, registered_memory& registration) {
+        if (const error_code ec = make_engines())
+            return ec;
+        registration = scheduler_.register_memory(memory, count);
         return {};
     }
 

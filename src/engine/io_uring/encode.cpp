@@ -10,7 +10,7 @@ namespace {
 // Linux 6.9. The headers of Debian 12 do not declare it; the number is part of the kernel's ABI.
 constexpr unsigned op_ftruncate = 55;
 
-void encode_place(io_uring_sqe* entry, const operation& op, std::size_t registered) noexcept {
+void encode_place(io_uring_sqe* entry, const operation& op, int buffer) noexcept {
     const bool reads = op.kind == op_kind::read;
     const int fd = op.descriptor();
     if (op.iovec_count != 1) {
@@ -20,20 +20,20 @@ void encode_place(io_uring_sqe* entry, const operation& op, std::size_t register
     }
     const iovec& one = *op.iovecs;
     const auto length = unsigned(one.iov_len); // at most 0x7ffff000
-    if (op.buffer_index < 0 || std::size_t(op.buffer_index) >= registered) {
+    if (buffer < 0) {
         if (reads)
             io_uring_prep_read(entry, fd, one.iov_base, length, op.offset);
         else
             io_uring_prep_write(entry, fd, one.iov_base, length, op.offset);
     } else if (reads) {
-        io_uring_prep_read_fixed(entry, fd, one.iov_base, length, op.offset, op.buffer_index);
+        io_uring_prep_read_fixed(entry, fd, one.iov_base, length, op.offset, buffer);
     } else {
-        io_uring_prep_write_fixed(entry, fd, one.iov_base, length, op.offset, op.buffer_index);
+        io_uring_prep_write_fixed(entry, fd, one.iov_base, length, op.offset, buffer);
     }
 }
 
-void encode_transfer(io_uring_sqe* entry, const operation& op, std::size_t registered) noexcept {
-    encode_place(entry, op, registered);
+void encode_transfer(io_uring_sqe* entry, const operation& op, int buffer) noexcept {
+    encode_place(entry, op, buffer);
     entry->rw_flags = op.flags;
     entry->ioprio = op.priority;
 }
@@ -62,13 +62,11 @@ bool is_expressible(const operation& op) noexcept {
     return !op.file || op.file->is_storage();
 }
 
-void encode(
-    io_uring_sqe* entry, const operation& op, struct statx* status,
-    std::size_t registered) noexcept {
+void encode(io_uring_sqe* entry, const operation& op, struct statx* status, int buffer) noexcept {
     const int fd = op.descriptor();
     switch (op.kind) {
     case op_kind::read:
-    case op_kind::write: encode_transfer(entry, op, registered); break;
+    case op_kind::write: encode_transfer(entry, op, buffer); break;
     case op_kind::sync_all: io_uring_prep_fsync(entry, fd, 0); break;
     case op_kind::sync_data: io_uring_prep_fsync(entry, fd, IORING_FSYNC_DATASYNC); break;
     case op_kind::sync_range:

@@ -5,7 +5,6 @@
 
 #include <liburing.h>
 #include <sys/stat.h>
-#include <cstddef>
 #include <cstdint>
 
 /// Encodes operations as submissions of io_uring.
@@ -18,12 +17,10 @@ bool is_expressible(const operation& op) noexcept;
 
 /// Fills in everything except the user_data.
 /**
- * `status` receives the result of a `size` and must live until its completion. `registered` is the
- * number of buffers that are registered with the ring.
+ * `status` receives the result of a `size` and must live until its completion. `buffer` is the
+ * place of the registered buffer that contains the memory of a transfer, or -1.
  */
-void encode(
-    io_uring_sqe* entry, const operation& op, struct statx* status,
-    std::size_t registered) noexcept;
+void encode(io_uring_sqe* entry, const operation& op, struct statx* status, int buffer) noexcept;
 
 /// The bit of a kind in a set of kinds.
 constexpr std::uint32_t bit_of(op_kind kind) noexcept {

@@ -50,6 +50,8 @@ void io_uring_engine::stop(op_queue& abandoned) noexcept {
             drain();
         else if (in_kernel_ != 0)
             ring_->close_and_wait();
+        if (may_change_buffers())
+            ring_->drop_buffer_table(); // the next context may need the locked memory
     }
     ring_->close(); // before the memory is freed that the kernel may use
     end_slots();

@@ -32,6 +32,8 @@ void io_uring_engine::submit(op_queue& batch) noexcept {
     const lock held(mutex_);
     if (!admits_caller())
         return refuse(batch);
+    if (buffers_.has_changes())
+        change_buffers();
     encode_cancellations();
     encode_waiting();
     while (operation* op = batch.pop()) {
@@ -83,7 +85,10 @@ bool io_uring_engine::encode_into_slot(operation& op) noexcept {
     io_uring_sqe* entry = ring_->next_entry();
     if (!entry) // the kernel has not taken earlier entries
         return false;
-    encode(entry, op, where.status.get(), buffers_.size());
+    const int buffer = find_buffer(op);
+    where.has_fixed_buffer = buffer >= 0;
+    with_fixed_buffers_ += where.has_fixed_buffer;
+    encode(entry, op, where.status.get(), buffer);
     if (copies_too_much(op))
         entry->flags |= IOSQE_ASYNC;
     writes_encoded_ |= may_extend(op.kind);
@@ -97,6 +102,14 @@ bool io_uring_engine::has_answer_room(const operation& op, slot& where) noexcept
     if (op.kind == op_kind::size && !where.status)
         where.status.reset(new (std::nothrow) struct statx);
     return op.kind != op_kind::size || where.status;
+}
+
+/// Returns the place of the registered buffer that contains the memory of a transfer, or -1.
+/** An operation that failed once uses plain memory, because the buffer may be the reason. */
+int io_uring_engine::find_buffer(const operation& op) const noexcept {
+    if (buffers_.empty() || !is_transfer(op.kind) || op.iovec_count != 1 || op.tried_again)
+        return -1;
+    return buffers_.find(*op.iovecs);
 }
 
 /// True if the kernel's workers have to copy the data of this transfer. The thread that enters the
@@ -155,7 +168,10 @@ void io_uring_engine::reap(op_queue& done) noexcept {
     {
         const lock held(mutex_);
         take_completions();
-        if (!may_reap())
+        const bool may_work = may_reap();
+        if (may_work && buffers_.has_changes())
+            change_buffers();
+        if (!may_work)
             pauses = leave_to_issuer();
         else if (!cancels_wanted_.empty() || !ledger_.waiting().empty() || has_untaken())
             pauses = work_again();
@@ -200,8 +216,10 @@ void io_uring_engine::take_completion(const io_uring_ring::completion& one) noex
 
 /// Acts on the verdict for a result.
 void io_uring_engine::settle(operation& op, int result, const slot& where) noexcept {
-    const judgement found =
+    judgement found =
         judge_ring_completion(op, result, result > 0 && posix_file::is_short_of_end(op, result));
+    if (found.what == verdict::pass && where.has_fixed_buffer)
+        found = judgement::retry(); // with plain memory
     switch (found.what) {
     case verdict::retry: op.tried_again = true; return submit_again(op);
     case verdict::proceed: op.advance(std::size_t(result)); return submit_again(op);
@@ -223,7 +241,7 @@ void io_uring_engine::submit_again(operation& op) noexcept {
 
 engine_counters io_uring_engine::counters() const noexcept {
     const lock held(mutex_);
-    return {ring_->enters(), 0, resubmitted_};
+    return {ring_->enters(), 0, resubmitted_, with_fixed_buffers_};
 }
 
 } // namespace asio_aio::detail

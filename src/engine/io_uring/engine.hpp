@@ -4,6 +4,7 @@
 #include "core/event.hpp"
 #include "engine/engine.hpp"
 #include "engine/io_uring/queue.hpp"
+#include "engine/io_uring/registered_buffers.hpp"
 #include "engine/operation_ledger.hpp"
 
 #include <sys/stat.h>
@@ -38,7 +39,10 @@ public:
     void reap(op_queue& done) noexcept override;
     void cancel(file_handle& file) noexcept override;
     void cancel(operation& op) noexcept override;
-    int register_buffers(const iovec* buffers, unsigned count) noexcept override;
+    std::uint64_t register_memory(const iovec* memory, std::size_t count) override;
+    void unregister_memory(std::uint64_t name) noexcept override;
+    int why_plain(std::uint64_t name) const noexcept override;
+    refused_memory refused_buffers() const noexcept override;
     void stop(op_queue& abandoned) noexcept override;
     void prepare_fork() noexcept override;
     void become_child() noexcept override;
@@ -56,6 +60,7 @@ private:
         bool cancel_wanted = false;
         bool cancel_listed = false; ///< In `cancels_wanted_`.
         bool cancel_in_flight = false;
+        bool has_fixed_buffer = false;        ///< The operation uses registered memory.
         std::unique_ptr<struct statx> status; ///< For `size`; made when it is first needed.
     };
 
@@ -70,6 +75,7 @@ private:
     bool encode_into_slot(operation& op) noexcept;
     bool has_answer_room(const operation& op, slot& where) noexcept;
     bool copies_too_much(const operation& op) noexcept;
+    int find_buffer(const operation& op) const noexcept;
     void enter() noexcept;
     void give_up_ring(int error) noexcept;
     bool has_untaken() const noexcept { return !has_failed() && ring_->has_untaken(); }
@@ -78,6 +84,10 @@ private:
     void take_completion(const io_uring_ring::completion& one) noexcept;
     void settle(operation& op, int result, const slot& where) noexcept;
     void submit_again(operation& op) noexcept;
+
+    // opening.cpp
+    bool may_change_buffers() const noexcept;
+    void change_buffers() noexcept;
 
     // cancellation.cpp
     void want_cancel(std::size_t index) noexcept;
@@ -116,8 +126,8 @@ private:
     std::size_t bytes_to_copy_ = 0;             ///< In the batch that is being encoded.
     bool writes_encoded_ = false;               ///< SIGXFSZ must not reach the thread that enters.
     refusal failure_;                           ///< Why `failed_` is set.
-    /// The registered buffers; a child process registers them again.
-    std::vector<iovec> buffers_;
+    registered_buffers buffers_;                ///< A new ring gets them again.
+    std::uint64_t with_fixed_buffers_ = 0;
     std::uint64_t resubmitted_ = 0;
 };
 

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
-#include <new>
 #include <utility>
 
 namespace asio_aio::detail {
@@ -42,6 +41,7 @@ io_uring_engine::~io_uring_engine() {
 /// Makes a ring. If the kernel refuses now what it allowed in the trial, everything goes to the
 /// pool.
 void io_uring_engine::open_ring() {
+    buffers_.start_over();
     if (const refusal refused = ring_->open(settings_, finished_.descriptor()))
         fail(refused);
     else
@@ -53,8 +53,7 @@ void io_uring_engine::use_ring() {
     known_kinds_.store(kinds_known_to(*ring_), std::memory_order_relaxed);
     failure_ = {};
     failed_.store(false, std::memory_order_relaxed);
-    if (ring_->register_buffers(buffers_.data(), unsigned(buffers_.size())) != 0)
-        buffers_.clear();
+    change_buffers();
 }
 
 void io_uring_engine::fail(const refusal& why) noexcept {
@@ -67,19 +66,43 @@ refusal io_uring_engine::failure() const noexcept {
     return failure_;
 }
 
-int io_uring_engine::register_buffers(const iovec* buffers, unsigned count) noexcept {
+// --- Registered memory ---
+
+std::uint64_t io_uring_engine::register_memory(const iovec* memory, std::size_t count) {
     const lock held(mutex_);
-    if (has_failed())
-        return -EOPNOTSUPP;
-    buffers_.clear();
-    const int error = ring_->register_buffers(buffers, count);
-    if (error == 0)
-        try {
-            buffers_.assign(buffers, buffers + count);
-        } catch (const std::bad_alloc&) {
-            return -ENOMEM; // registered, but used as plain memory
-        }
-    return error;
+    const std::uint64_t name = buffers_.add(memory, count);
+    change_buffers();
+    return name;
+}
+
+void io_uring_engine::unregister_memory(std::uint64_t name) noexcept {
+    const lock held(mutex_);
+    buffers_.remove(name);
+    if (may_change_buffers()) // also after a failure of the engine
+        buffers_.empty_places(*ring_);
+}
+
+/// True if the calling thread may change the kernel's table of buffers. With `single_issuer` only
+/// the owner may do that, and does so in its next turn.
+bool io_uring_engine::may_change_buffers() const noexcept {
+    return ring_->is_open() && ring_->may_register() && ring_->is_of_this_process();
+}
+
+/// Registers with the kernel what is pending, and unregisters what was removed, if the calling
+/// thread may do that.
+void io_uring_engine::change_buffers() noexcept {
+    if (buffers_.has_changes() && !has_failed() && may_change_buffers())
+        buffers_.change(*ring_);
+}
+
+int io_uring_engine::why_plain(std::uint64_t name) const noexcept {
+    const lock held(mutex_);
+    return has_failed() ? -EOPNOTSUPP : buffers_.why_plain(name);
+}
+
+refused_memory io_uring_engine::refused_buffers() const noexcept {
+    const lock held(mutex_);
+    return has_failed() ? refused_memory() : buffers_.refused();
 }
 
 } // namespace asio_aio::detail

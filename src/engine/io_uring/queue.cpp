@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <chrono>
 #include <limits>
+#include <memory>
+#include <new>
 #include <utility>
 
 namespace asio_aio::detail {
@@ -34,6 +36,13 @@ unsigned power_of_two(unsigned at_least) noexcept {
 unsigned usual_workers() noexcept {
     constexpr long for_each_processor = 4;
     return unsigned(for_each_processor * std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+}
+
+/// Makes a table of empty places on kernels without IORING_RSRC_REGISTER_SPARSE. An entry without
+/// memory is an empty place since Linux 5.13.
+int register_no_buffers(io_uring& ring, unsigned places) noexcept {
+    const std::unique_ptr<iovec[]> none(new (std::nothrow) iovec[places]());
+    return none ? io_uring_register_buffers(&ring, none.get(), places) : -ENOMEM;
 }
 
 /// Waits for locked memory. The kernel gives the memory of a closed ring back some milliseconds
@@ -86,7 +95,7 @@ private:
 refusal io_uring_ring::open(const ring_settings& settings, int event_descriptor) {
     sqpoll_ = settings.sqpoll;
     single_issuer_ = settings.single_issuer;
-    has_buffers_ = false;
+    has_buffer_table_ = false;
     issuer_ = {};
     process_ = ::getpid();
     max_workers_ = settings.max_workers;
@@ -223,12 +232,31 @@ bool io_uring_ring::is_of_this_process() const noexcept {
     return process_ == ::getpid();
 }
 
-int io_uring_ring::register_buffers(const iovec* buffers, unsigned count) noexcept {
-    if (std::exchange(has_buffers_, false))
+int io_uring_ring::make_buffer_table() noexcept {
+    if (!supports(IORING_OP_READ_FIXED) || !supports(IORING_OP_WRITE_FIXED))
+        return -EOPNOTSUPP;
+    constexpr unsigned most = 1u << 14; // IORING_MAX_REG_BUFFERS since Linux 5.13
+    constexpr unsigned fewest = 16;
+    for (unsigned places = most;; places /= 4) {
+        int error = io_uring_register_buffers_sparse(&ring_, places);
+        if (error == -EINVAL) // Linux 5.19
+            error = register_no_buffers(ring_, places);
+        has_buffer_table_ = error >= 0;
+        if (has_buffer_table_)
+            return int(places);
+        if (places <= fewest || (error != -EINVAL && error != -ENOMEM))
+            return error;
+    }
+}
+
+int io_uring_ring::set_buffer(unsigned place, const iovec& memory) noexcept {
+    const int changed = io_uring_register_buffers_update_tag(&ring_, place, &memory, nullptr, 1);
+    return changed < 0 ? changed : changed == 1 ? 0 : -EINVAL;
+}
+
+void io_uring_ring::drop_buffer_table() noexcept {
+    if (std::exchange(has_buffer_table_, false))
         io_uring_unregister_buffers(&ring_);
-    const int error = count == 0 ? 0 : io_uring_register_buffers(&ring_, buffers, count);
-    has_buffers_ = error == 0 && count != 0;
-    return error;
 }
 
 /// Allows the calling thread as many workers as the pool has threads. All rings of a thread share

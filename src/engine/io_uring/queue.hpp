@@ -77,9 +77,22 @@ public:
     /// True if this process made the ring. A child process shares its parent's queues.
     bool is_of_this_process() const noexcept;
 
-    /// Registers buffers instead of earlier ones. Returns 0 or -errno of io_uring_register(2);
-    /// after an error no buffers are registered.
-    int register_buffers(const iovec* buffers, unsigned count) noexcept;
+    /// True if the kernel lets the calling thread register buffers.
+    bool may_register() const noexcept {
+        return !single_issuer_ || !issuer_ || issuer_.is_caller();
+    }
+
+    /// Makes the table of registered buffers, with empty places. Returns their number, or -errno of
+    /// io_uring_register(2). Call it once.
+    int make_buffer_table() noexcept;
+
+    /// Puts a buffer into a place of the table. Without memory it empties the place. Returns 0 or
+    /// -errno of io_uring_register(2).
+    int set_buffer(unsigned place, const iovec& memory) noexcept;
+
+    /// Removes the table, so that the kernel gives its locked memory back now and not after
+    /// `close`. The kernel must have no operation.
+    void drop_buffer_table() noexcept;
 
     /// Returns the entry for one more submission, or nullptr if the queue is full.
     io_uring_sqe* next_entry() noexcept { return io_uring_get_sqe(&ring_); }
@@ -129,7 +142,7 @@ private:
 
     io_uring ring_{};
     bool open_ = false;
-    bool has_buffers_ = false;
+    bool has_buffer_table_ = false;
     bool sqpoll_ = false;
     bool single_issuer_ = false;
     pid_t process_ = 0;

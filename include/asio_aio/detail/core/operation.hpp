@@ -310,7 +310,6 @@ public:
     unsigned iovec_count = 0;
     /// RWF_… of a transfer, fallocate(2) mode or sync_file_range(2) flags.
     int flags = 0;
-    int buffer_index = -1; ///< Index of a registered buffer; -1: none.
 
     static constexpr std::uint32_t not_registered = UINT32_MAX;
     /// The index in the cancel_gate, if the handler has a cancellation slot.

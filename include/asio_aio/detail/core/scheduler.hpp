@@ -5,6 +5,7 @@
 #include <asio_aio/detail/core/cancel_gate.hpp>
 #include <asio_aio/detail/core/op_queue.hpp>
 #include <asio_aio/detail/core/operation.hpp>
+#include <asio_aio/detail/core/registered_memory.hpp>
 #include <asio_aio/options.hpp>
 #include <asio_aio/statistics.hpp>
 
@@ -140,6 +141,12 @@ public:
     /// if the options allow no inline reads.
     bool find_size_inline(const file_handle& file, std::uint64_t& bytes) noexcept;
 
+    // --- Registered memory ---
+
+    /// Registers memory with the chosen engine. Blocks. The engines must exist, and `find_fault`
+    /// must find nothing. Throws std::bad_alloc. After `stop` the result is empty.
+    registered_memory register_memory(const iovec* memory, std::size_t count);
+
     // --- Operations ---
 
     /// Takes over an operation. Returns false after `stop`: the caller then keeps the operation and
@@ -239,6 +246,7 @@ private:
     const std::unique_ptr<call_thread> set_up_thread_; ///< Thread-safe.
     /// Filled once, before `has_engines_` is set; thread-safe from then on.
     const std::unique_ptr<router> router_;
+    const std::shared_ptr<memory_gate> memory_gate_; ///< Thread-safe.
 
     /// Guards everything below. Nothing waits under it, and no file is accessed.
     mutable std::mutex mutex_;

@@ -86,15 +86,15 @@ def judge(target, results):
     measured = ratio(results[target.ours], results[target.theirs], target.figure)
     if measured is None:
         return None, "not measured"
-    return measured, "ok" if target.holds(measured) else "short"
+    return measured, "ok" if target.holds(measured) else "missed"
 
 
 def print_targets(all_results, paint):
     """Prints each target whose case was run; returns the same for the JSON."""
     judged = [(each, *judge(each, all_results[each.case])) for each in TARGETS if each.case in all_results]
-    paints = {"ok": paint.good, "short": paint.bad}
+    paints = {"ok": paint.good, "missed": paint.bad}
     width = max(len(str(each)) for each in TARGETS)
-    print("\n" + paint.bold(f"{'target':<{width}}  measured"))
+    print("\n" + paint.bold(f"{'target':<{width}}  measured ratio"))
     for each, measured, verdict in judged:
         print(f"{str(each):<{width}}  {number(measured):>8}  {paints.get(verdict, paint.dim)(verdict)}")
     return [{"target": str(each), "measured": measured, "verdict": verdict} for each, measured, verdict in judged]

@@ -21,7 +21,7 @@ constexpr char introduction[] =
     "the limits that affect the engines. With PATH (a file, a folder or a block device) it also\n"
     "reports what the filesystem supports, and how fast each engine reads there: 4 KiB at\n"
     "random offsets, 32 reads in flight. It only reads a file. In a folder it writes 64 MiB to\n"
-    "a file without a name.\n\n"
+    "an unnamed temporary file, which needs the right to write there.\n\n"
     "Options";
 
 constexpr char conclusion[] =

@@ -67,7 +67,11 @@ std::string list_words(const std::vector<asio_aio::backend>& engines) {
 void print_choice(const asio_aio::description& choice, page& out) {
     out.heading("Choice");
     if (choice.chosen)
-        out.field("a program gets", to_string(*choice.chosen), colour::good);
+        out.field(
+            "a program gets", to_string(*choice.chosen), colour::good,
+            choice.chosen == asio_aio::backend::libaio ? "for files opened with direct; "
+                                                         "thread_pool serves the others"
+                                                       : "");
     else
         out.field("a program gets", "an error", colour::bad, choice.error);
     out.field("chosen by", choice.origin.empty() ? unknown : choice.origin);

@@ -58,7 +58,8 @@ public:
     /**
      * Threads of the pool perform open(2), and the questions to the kernel that follow it. The
      * first call on a context also has the engines chosen and made, on a thread of its own. So the
-     * call never blocks.
+     * call does not block, except where no thread can be made (RLIMIT_NPROC, pids.max): then this
+     * call waits for the trials, up to some seconds.
      *
      * @param path        A `const char*`, `std::string` or `std::filesystem::path`, in the encoding
      *                    of the filesystem. It is copied.
@@ -73,7 +74,8 @@ public:
      * `terminal`, `partial` and `total`; also `cancel`, `close` and the destructor. The handler
      * then gets `operation_aborted` at once, even if open(2) has not returned, as for the FIFO that
      * nobody writes to or a server that does not answer. The thread that waits for open(2) closes
-     * the descriptor that it may still get; open(2) may have created the file.
+     * the descriptor that it may still get; open(2) may have created the file. Other operations do
+     * not wait for that thread, but `notify_fork` and the destructor of the context do.
      *
      * @par Thread safety
      * As `open`. The file must not be destroyed or moved while the call runs; afterwards it may,
@@ -98,7 +100,8 @@ public:
     /**
      * The file is closed for the program when the call returns, and can be opened again. A thread
      * of the pool closes the descriptor after the last operation that uses it. The handler of this
-     * call runs after that, and is submitted after the handlers of these operations.
+     * call runs after that. If one thread runs the context, the handlers of these operations are
+     * submitted before.
      *
      * @param token Completion token for `void(error_code)`.
      *

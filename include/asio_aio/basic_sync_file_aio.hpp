@@ -147,7 +147,7 @@ public:
 
     /// As above, with `permissions`; sets and returns `ec`.
     error_code open(const path_ref& path, flags open_flags, mode_t permissions, error_code& ec) {
-        if (is_open_or_opening())
+        if (file_.is_open_or_opening())
             return ec = boost::asio::error::already_open;
         if (path.has_null())
             return ec = boost::asio::error::invalid_argument;
@@ -171,7 +171,7 @@ public:
 
     /// As above, but sets and returns `ec`.
     error_code assign(const native_handle_type& native_file, error_code& ec) {
-        if (is_open_or_opening())
+        if (file_.is_open_or_opening())
             return ec = boost::asio::error::already_open;
         if (native_file < 0)
             return ec = {}; // Asio does not report a descriptor that failed to open either
@@ -255,7 +255,7 @@ public:
 
     /// As above, but sets and returns `ec`.
     error_code cancel(error_code& ec) {
-        ec = is_open_or_opening() ? error_code() : require_open();
+        ec = file_.is_open_or_opening() ? error_code() : require_open();
         cancel_all(); // may end an open
         return ec;
     }
@@ -434,8 +434,6 @@ private:
         service_ = other.service_;
         file_ = std::move(other.file_);
     }
-
-    bool is_open_or_opening() const noexcept { return file_.is_open() || file_.is_opening(); }
 
     error_code require_open() const noexcept {
         return is_open() ? error_code() : error_code(boost::asio::error::bad_descriptor);

@@ -80,7 +80,10 @@ struct status_call final : path_call_with<link_mode> {
     }
 
     static std::tuple<error_code, file_status> arguments(const operation& op) {
-        return {to_error(op.result), static_cast<const status_call*>(op.function)->found};
+        // no function if the call ended in its initiating function
+        return {
+            to_error(op.result),
+            op.function ? static_cast<const status_call*>(op.function)->found : file_status()};
     }
     static std::tuple<error_code, file_status> arguments_of(int error) {
         return {to_error(error), file_status()};

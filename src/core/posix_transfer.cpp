@@ -51,10 +51,11 @@ int transfer_with_options(operation& op) noexcept {
     const int result = transfer_with_flags(op);
     if (result != -EOPNOTSUPP || (op.flags & rwf_uncached) == 0)
         return result;
-    if (op.file)
-        op.file->refuse(hint::uncached);
     op.drop_uncached();
-    return op.flags == 0 ? transfer_plain(op) : transfer_with_flags(op);
+    const int without = op.flags == 0 ? transfer_plain(op) : transfer_with_flags(op);
+    if (without != -EOPNOTSUPP && op.file) // otherwise another flag was refused
+        op.file->refuse(hint::uncached);
+    return without;
 }
 
 /// A transfer that its caller waits for.

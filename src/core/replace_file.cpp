@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <exception>
 #include <mutex>
 #include <set>
@@ -112,7 +113,8 @@ public:
     using identity = std::pair<dev_t, ino_t>;
 
     static files_in_use& instance() {
-        static files_in_use all;
+        // Never destroyed: a static execution context may replace files until the process ends.
+        static files_in_use& all = *new files_in_use;
         return all;
     }
 
@@ -144,10 +146,10 @@ public:
     /// `permissions` are those of a new file, before the umask.
     temporary_file(const target_file& target, mode_t permissions) : target_(target) {
         constexpr unsigned most_names = 1000; // replacements of one file at the same time
+        remove_all_left_behind();
         for (unsigned n = 0; n != most_names; ++n) {
             const std::string name = name_of(target.name(), n);
-            if (create(name, permissions) ||
-                (remove_left_behind(name) && create(name, permissions)))
+            if (create(name, permissions))
                 return;
         }
         fail(EBUSY);
@@ -181,30 +183,48 @@ private:
             permissions));
         if (!file)
             return errno == EEXIST ? false : (fail(), false);
-        // Between these two lines another process may take the file for one that was left behind.
-        if (!lock(file, name))
-            return false;
+        // Until the lock, another process may take the file for one that was left behind.
+        try {
+            if (!lock(file, name))
+                return false;
+            name_ = name;
+        } catch (...) {
+            ::unlinkat(target_.directory(), name.c_str(), 0);
+            files_in_use::instance().remove(identity_);
+            throw;
+        }
         file_ = std::move(file);
-        name_ = name;
         return true;
     }
 
-    /// Removes the file if no process writes it. Returns false if it is in use or not ours.
-    bool remove_left_behind(const std::string& name) {
+    /// Removes what killed processes have left behind, and leaves what is in use.
+    void remove_all_left_behind() {
+        constexpr unsigned always_looked_at = 16; // a name may be missing before others
+        for (unsigned n = 0;; ++n) {
+            const std::string name = name_of(target_.name(), n);
+            struct stat ignored;
+            if (::fstatat(target_.directory(), name.c_str(), &ignored, AT_SYMLINK_NOFOLLOW) == 0)
+                remove_left_behind(name);
+            else if (n >= always_looked_at)
+                return;
+        }
+    }
+
+    /// Removes the file, unless it is in use or not ours.
+    void remove_left_behind(const std::string& name) {
         struct stat found;
         const int directory = target_.directory();
         // Before the open, because a close may end a lock of this process (fcntl(2)).
         if (::fstatat(directory, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0 ||
             !S_ISREG(found.st_mode) || found.st_uid != ::geteuid() || found.st_nlink != 1 ||
             files_in_use::instance().contains({found.st_dev, found.st_ino}))
-            return false;
+            return;
         const descriptor file(
             ::openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
         if (!file || !lock(file, name))
-            return false;
-        const bool removed = ::unlinkat(directory, name.c_str(), 0) == 0;
+            return;
+        ::unlinkat(directory, name.c_str(), 0);
         files_in_use::instance().remove(std::exchange(identity_, {}));
-        return removed;
     }
 
     /// Locks the file. Returns false if another replacement has it, or has renamed it.
@@ -258,7 +278,17 @@ void write_all(int file, const replacement& with, const operation& op) {
     }
 }
 
-/// Copies extended attributes, with them the access control list, as far as the kernel permits.
+/// Takes the access control list away that the directory gave to a new file (acl(5), default ACL),
+/// unless the old file has a list, which replaces it.
+void drop_inherited_list(int from, int to) {
+    constexpr const char* list = "system.posix_acl_access";
+    const bool has_none = ::fgetxattr(from, list, nullptr, 0) == -1;
+    if (has_none && ::fremovexattr(to, list) == -1 && errno != ENODATA && errno != EOPNOTSUPP)
+        fail();
+}
+
+/// Copies extended attributes as far as the kernel permits, and the access control list in any
+/// case: without it, the bits of the group have another meaning.
 void copy_attributes(int from, int to) {
     const ssize_t bytes = ::flistxattr(from, nullptr, 0);
     if (bytes <= 0)
@@ -270,8 +300,10 @@ void copy_attributes(int from, int to) {
         const ssize_t length = ::fgetxattr(from, name, nullptr, 0);
         std::string value(std::size_t(std::max(length, ssize_t(0))), '\0');
         const ssize_t got = ::fgetxattr(from, name, value.data(), value.size());
-        if (got >= 0)
-            ::fsetxattr(to, name, value.data(), std::size_t(got), 0);
+        const bool failed =
+            got >= 0 && ::fsetxattr(to, name, value.data(), std::size_t(got), 0) == -1;
+        if (failed && std::strcmp(name, "system.posix_acl_access") == 0)
+            fail();
     }
 }
 
@@ -284,6 +316,7 @@ void copy_metadata(int from, int to) {
         check(::fchown(
             to, now.st_uid == old.st_uid ? uid_t(-1) : old.st_uid,
             now.st_gid == old.st_gid ? gid_t(-1) : old.st_gid));
+    drop_inherited_list(from, to);
     check(::fchmod(to, old.st_mode & 07777)); // after fchown, which clears some bits
     copy_attributes(from, to);
 }

@@ -23,13 +23,10 @@ bool scheduler::start(operation& op, actions& todo) noexcept {
     if (stopped_)
         return false;
     count_start(op);
-    if (op.turn && (*op.turn).is_in_turn()) {
+    if (op.turn && !(*op.turn).take_turn())
         in_order_->push(&op); // the end of the earlier one starts it
-        return true;
-    }
-    if (op.turn)
-        (*op.turn).set_in_turn(true);
-    queue(op, todo);
+    else
+        queue(op, todo);
     return true;
 }
 
@@ -173,22 +170,34 @@ void scheduler::end_waiting(op_queue& cancelled) noexcept {
     }
 }
 
+/// Ends a turn. Returns the operation that waited for it and now has it, or null.
+operation* scheduler::next_in_turn(file_handle& file) noexcept {
+    operation* next = file.chain(waiting_at::scheduler);
+    if (!next) {
+        file.end_turn();
+        return nullptr;
+    }
+    in_order_->remove(*next);
+    if (pending_.empty())
+        pending_since_ = now();
+    return next;
+}
+
 /// Starts the operations that waited for those that have finished.
 void scheduler::take_turns(const op_queue& finished) noexcept {
     finished.for_each([this](operation& op) {
         if (!op.turn)
             return;
-        file_handle& file = *op.turn;
-        if (operation* next = file.chain(waiting_at::scheduler)) {
-            in_order_->remove(*next);
-            if (pending_.empty())
-                pending_since_ = now();
+        if (operation* next = next_in_turn(*op.turn))
             pending_.push(next);
-        } else {
-            file.set_in_turn(false);
-        }
         op.turn.reset();
     });
+}
+
+void scheduler::give_turn_back(file_handle& file, actions& todo) noexcept {
+    const lock held(mutex_);
+    if (operation* next = next_in_turn(file))
+        queue(*next, todo);
 }
 
 // --- Rounds ---
@@ -230,9 +239,9 @@ void scheduler::settle(round& now) noexcept {
     if (now.submits)
         request_ = round_request::none;
     with_engines_ -= now.reaped;
-    take_turns(now.done);
     if (now.why == turn::lone_operation)
         finished_.splice(now.done); // in an initiating function: another turn delivers
+    take_turns(now.done);
     in_flight_ -= now.done.size();
     if (stopped_)
         return;

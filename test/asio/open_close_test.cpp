@@ -532,6 +532,31 @@ ENGINE_TEST(an_open_that_waits_is_cancelled_at_once_and_leaves_no_descriptor) {
     }
 }
 
+ENGINE_TEST(opens_that_were_cancelled_leave_their_places_to_others) {
+    environment own(env.engine, env.folder.path());
+    asio_aio::options options = own.options();
+    options.max_threads = 2;
+    asio_aio::configure(own.ctx, options);
+    silent_fifo fifo(own, "fifo");
+    file usual(own.ctx, own.path("usual"), read_write_create);
+    for (int i = 0; i != 2; ++i) { // more than may hang at the same time
+        file f(own.ctx);
+        status opened;
+        f.async_open(fifo.path(), file_base::read_only, opened.handler());
+        own.ctx.restart();
+        while (asio_aio::statistics(own.ctx).threads != unsigned(i + 1))
+            BOOST_REQUIRE(run_one_with_deadline(own.ctx) == 1u);
+        f.cancel();
+        own.run();
+        BOOST_TEST(opened.ec == aborted);
+    }
+    BOOST_TEST(!error_of(own, [&](auto handler) {
+        usual.async_allocate(asio_aio::allocate_mode::extend, 0, 10, handler);
+    }));
+    BOOST_TEST(!close_now(own, usual));
+    fifo.let_go();
+}
+
 ENGINE_TEST(a_file_may_move_while_it_is_being_opened) {
     silent_fifo fifo(env);
     status opened;

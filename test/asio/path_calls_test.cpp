@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // async_rename, async_remove, async_status, async_create_directory, async_sync_directory.
 #include "engine_support.hpp"
+#include "inline_executor.hpp"
 #include "results.hpp"
 
 #include <asio_aio/path_calls.hpp>
@@ -72,6 +73,26 @@ bool exists(const std::string& path) {
 } // namespace
 
 // --- Results ---
+
+ENGINE_TEST(a_status_that_fails_at_its_start_gives_an_empty_status) {
+    const auto check = [&](const auto& executor) {
+        int calls = 0;
+        asio_aio::async_status(
+            executor, std::string("a\0b", 3),
+            [&](error_code ec, const asio_aio::file_status& found) {
+                ++calls;
+                BOOST_TEST(ec == asio::error::invalid_argument);
+                BOOST_TEST(found.size == 0u);
+            });
+        BOOST_TEST(calls == 0);
+        env.run();
+        BOOST_TEST(calls == 1);
+    };
+    check(env.ctx.get_executor());
+    check(asio::make_strand(env.ctx));
+    check(asio::any_io_executor(asio::make_strand(env.ctx)));
+    check(inline_executor{&env.ctx});
+}
 
 ENGINE_TEST(rename_replaces_keeps_or_exchanges) {
     const std::string a = env.path("a"), b = env.path("b");

@@ -72,6 +72,34 @@ ENGINE_TEST(a_missing_file_is_made_and_an_old_one_replaced) {
     BOOST_TEST(entries(env.folder.path()) == 2u);
 }
 
+ENGINE_TEST(the_default_list_of_the_directory_gives_nobody_access_to_the_new_file) {
+    // user::rwx, user:1234:rw-, group::---, mask::rw-, other::--- (acl(5), Linux's binary form)
+    const unsigned char list[] = {2,    0,   0,   0,   1,  0, 7, 0, 255, 255, 255, 255, 2,  0, 6, 0,
+                                  0xd2, 4,   0,   0,   4,  0, 0, 0, 255, 255, 255, 255, 16, 0, 6, 0,
+                                  255,  255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255};
+    constexpr const char* own = "system.posix_acl_access";
+    set_content(env.path(), "old");
+    BOOST_REQUIRE(::chmod(env.path().c_str(), 0660) == 0);
+    if (::setxattr(env.folder.path().c_str(), "system.posix_acl_default", list, sizeof list, 0) !=
+        0)
+        return say_skipped("this filesystem has no access control lists");
+    BOOST_TEST(!replace(env, env.path(), "new"));
+    BOOST_TEST(content(env.path()) == "new");
+    BOOST_TEST((stat_of(env.path()).st_mode & 07777) == 0660u);
+    BOOST_TEST(::getxattr(env.path().c_str(), own, nullptr, 0) == -1);
+    BOOST_REQUIRE(::setxattr(env.path().c_str(), own, list, sizeof list, 0) == 0);
+    BOOST_TEST(!replace(env, env.path(), "newer"));
+    BOOST_TEST(::getxattr(env.path().c_str(), own, nullptr, 0) == ssize_t(sizeof list));
+}
+
+ENGINE_TEST(all_that_killed_processes_left_behind_is_removed) {
+    set_content(env.path(), "old");
+    for (const char* number : {"1", "2", "5"})
+        set_content(env.path(".file.~asio_aio" + std::string(number)), "left");
+    BOOST_TEST(!replace(env, env.path(), "new"));
+    BOOST_TEST(entries(env.folder.path()) == 1u);
+}
+
 ENGINE_TEST(who_reads_the_old_file_goes_on_reading_it) {
     set_content(env.path(), "old");
     file f = env.open("file", file_base::read_only);

@@ -6,15 +6,19 @@
 
 #include <asio_aio/stream_file_aio.hpp>
 
+#include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/read_until.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/asio/write.hpp>
 
 #include <fcntl.h>
 #include <unistd.h>
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -22,10 +26,13 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
+#include <thread>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 using namespace test;
 using asio_aio::stream_file_aio;
@@ -86,7 +93,91 @@ struct is_read_into<
 static_assert(is_read_into<asio::mutable_buffer>::value);
 static_assert(!is_read_into<asio::const_buffer>::value);
 
+/// An allocator without memory.
+template <typename T>
+struct no_memory {
+    using value_type = T;
+
+    no_memory() = default;
+    template <typename U>
+    no_memory(const no_memory<U>&) noexcept {}
+
+    T* allocate(std::size_t) { throw std::bad_alloc(); }
+    void deallocate(T*, std::size_t) noexcept {}
+    friend bool operator==(const no_memory&, const no_memory&) { return true; }
+};
+
 } // namespace
+
+ENGINE_TEST(a_read_of_a_pipe_gets_what_is_there) {
+    int ends[2];
+    BOOST_REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+    stream_file_aio f(env.ctx, ends[0]);
+    BOOST_REQUIRE(::write(ends[1], "five!", 5) == 5);
+    std::string back(100, '#');
+    const outcome result = read(env, f, asio::buffer(back));
+    BOOST_TEST(result.bytes == 5u);
+    ::close(ends[1]);
+    BOOST_TEST(read(env, f, asio::buffer(back)).ec == asio::error::eof);
+}
+
+ENGINE_TEST(an_initiation_that_throws_moves_no_position) {
+    set_content(env.path(), pattern(100));
+    stream_file_aio f = open_stream(env);
+    char bytes[10];
+    BOOST_TEST(f.read_some(asio::buffer(bytes)) == 10u); // now in memory
+    const auto executor = asio::make_strand(env.ctx);
+    BOOST_CHECK_THROW(
+        f.async_read_some(
+            asio::buffer(bytes),
+            asio::bind_allocator(
+                no_memory<void>(), asio::bind_executor(executor, [](error_code, std::size_t) {}))),
+        std::bad_alloc);
+    BOOST_TEST(f.seek(0, file_base::seek_cur) == 10u);
+    BOOST_TEST(read(env, f, asio::buffer(bytes)).bytes == 10u); // its turn is free
+    BOOST_TEST(std::string(bytes, 10) == pattern(100).substr(10, 10));
+}
+
+ENGINE_TEST(two_threads_that_start_reads_get_each_byte_once) {
+    constexpr std::uint32_t records = 20'000;
+    std::string all(records * sizeof(std::uint32_t), '#');
+    for (std::uint32_t i = 0; i != records; ++i)
+        std::memcpy(&all[i * sizeof i], &i, sizeof i);
+    set_content(env.path(), all);
+    stream_file_aio f = open_stream(env);
+    std::vector<std::uint32_t> got(records, records);
+    std::vector<std::atomic<int>> seen(records);
+    const auto start = [&](std::size_t first) {
+        for (std::size_t i = first; i != first + records / 2; ++i)
+            f.async_read_some(
+                asio::buffer(&got[i], sizeof got[i]), [&, i](error_code, std::size_t) {
+                    if (got[i] < records)
+                        ++seen[got[i]];
+                });
+    };
+    std::thread other([&] { start(records / 2); });
+    start(0);
+    other.join();
+    env.run();
+    BOOST_TEST(std::ranges::count_if(seen, [](const auto& n) { return n != 1; }) == 0);
+}
+
+ENGINE_TEST(handlers_are_called_in_the_order_of_their_operations) {
+    set_content(env.path(), pattern(1000));
+    stream_file_aio f = open_stream(env);
+    char bytes[10];
+    BOOST_TEST(f.read_some(asio::buffer(bytes)) == 10u); // now in memory
+    for (int round = 0; round != 200; ++round) {
+        f.seek(0, file_base::seek_set);
+        std::vector<int> order;
+        f.async_write_some(
+            asio::buffer("x", 1), [&](error_code, std::size_t) { order.push_back(1); });
+        f.async_read_some(
+            asio::buffer(bytes), [&](error_code, std::size_t) { order.push_back(2); });
+        env.run();
+        BOOST_REQUIRE((order == std::vector{1, 2}));
+    }
+}
 
 // --- Order and position ---
 

@@ -264,6 +264,18 @@ ENGINE_TEST(a_refused_hint_is_dropped_and_counted_for_each_operation) {
         BOOST_TEST((f.backend() == backend::io_uring));
 }
 
+ENGINE_TEST(a_refused_promise_does_not_turn_a_hint_off) {
+    file f(env.ctx, env.path("file"), read_write_create);
+    transfer_options both = atomic();
+    both.uncached = true;
+    if (error_of_raw_write(f, uncached()) != 0 || error_of_raw_write(f, both) != EOPNOTSUPP)
+        return say_skipped("this filesystem refuses uncached writes, or takes atomic ones");
+    BOOST_TEST(write_block(env, f, both) == not_supported);
+    const auto before = dropped(env);
+    BOOST_TEST(write_block(env, f, uncached()) == error_code());
+    BOOST_TEST(dropped(env) == before);
+}
+
 ENGINE_TEST(a_priority_that_this_process_may_not_use_is_dropped) {
     std::thread([&] {
         drop_right_to_real_time();

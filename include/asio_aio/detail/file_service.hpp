@@ -111,6 +111,13 @@ public:
             op->discard();
     }
 
+    /// Ends a turn that an initiating function took.
+    void give_turn_back(file_handle& file) noexcept {
+        actions todo;
+        scheduler_.give_turn_back(file, todo);
+        perform(todo);
+    }
+
     /// Takes over an operation that has its result already.
     void start_finished(operation* op) noexcept {
         actions todo;

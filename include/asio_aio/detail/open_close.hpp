@@ -19,9 +19,9 @@ void start_open(
     file_service& service, file_ref& file, const Executor& executor, const path_argument& path,
     int flags, mode_t permissions, Handler& handler) {
     using op_type = async_op<Handler, Executor, status_outcome>;
-    const int fault = file.is_open() || file.is_opening() ? failure::already_open
-        : path.has_null()                                 ? -EINVAL
-                                                          : service.prepare();
+    const int fault = file.is_open_or_opening() ? failure::already_open
+        : path.has_null()                       ? -EINVAL
+                                                : service.prepare();
     if (fault != 0) {
         service.scheduler().count_ended_at_start(true);
         return end_at_start<op_type>(

@@ -5,6 +5,7 @@
 #include <asio_aio/detail/async_op.hpp>
 #include <asio_aio/detail/file_service.hpp>
 #include <asio_aio/detail/initiation.hpp>
+#include <asio_aio/detail/inline_turn.hpp>
 #include <asio_aio/detail/iovecs.hpp>
 #include <asio_aio/detail/core/posix_file.hpp>
 
@@ -139,6 +140,27 @@ void end_transfer_at_start(
         found.bytes);
 }
 
+/// Reads from memory at the current position. Returns false if an engine has to read.
+/** Fewer bytes than were asked for are a short read. */
+template <typename Op, typename Executor, std::size_t Room, typename Handler>
+bool read_stream_inline(
+    file_service& service, file_handle& file, const Executor& executor,
+    const small_iovecs<Room>& in_place, Handler& handler) {
+    inline_turn turn(service, file);
+    std::size_t moved = 0;
+    if (!turn ||
+        (!service.scheduler().read_inline(
+             file, turn.position(), in_place.data(), unsigned(in_place.buffers()), in_place.bytes(),
+             moved) &&
+         moved == 0))
+        return false;
+    turn.move_by(moved);
+    end_transfer_at_start<Op>(
+        service, executor, op_kind::read, handler, to_transfer(op_kind::read, int(moved)));
+    turn.keep();
+    return true;
+}
+
 /// @param offset An offset, or nothing for the current position. Operations of a file without an
 ///               offset run in the order in which they are started.
 template <typename Executor, typename BufferSequence, typename Handler>
@@ -161,12 +183,18 @@ void start_transfer(
     const std::uint64_t position = offset.value_or(current_position);
     std::size_t moved = 0;
     const bool may_be_inline = kind == op_kind::read && (flags.rw & rwf_uncached) == 0;
-    if (may_be_inline && in_place.fits() && (offset || !file->is_in_turn()) &&
-        service.scheduler().read_inline(
-            *file.operator->(), position, in_place.data(), unsigned(in_place.buffers()),
-            in_place.bytes(), moved))
-        return end_transfer_at_start<op_type>(
-            service, executor, kind, handler, to_transfer(op_kind::read, int(moved)));
+    if (may_be_inline && in_place.fits()) {
+        file_handle& from = *file.operator->();
+        if (!offset) {
+            if (read_stream_inline<op_type>(service, from, executor, in_place, handler))
+                return;
+        } else if (service.scheduler().read_inline(
+                       from, position, in_place.data(), unsigned(in_place.buffers()),
+                       in_place.bytes(), moved)) {
+            return end_transfer_at_start<op_type>(
+                service, executor, kind, handler, to_transfer(op_kind::read, int(moved)));
+        }
+    }
 
     auto op = op_type::create(kind, handler);
     op->result_part().assign_iovecs(*op, in_place, buffers, op->allocator());

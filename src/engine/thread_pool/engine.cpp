@@ -15,7 +15,7 @@ thread_pool_engine::thread_pool_engine(const thread_pool_settings& settings, eve
       max_slow_(std::max(1u, settings.max_threads / 2)),
       finished_(finished),
       process_(::getpid()),
-      seats_(settings.max_threads) {}
+      seats_(2 * std::size_t(settings.max_threads)) {}
 
 thread_pool_engine::~thread_pool_engine() {
     op_queue abandoned; // discarded at the end of this function
@@ -78,6 +78,7 @@ void thread_pool_engine::reap_before_fork(op_queue& done) noexcept {
 
 void thread_pool_engine::cancel(file_handle& file) noexcept {
     bool aborted = false;
+    help wanted = help::none;
     {
         const lock held(mutex_);
         op_queue cancelled;
@@ -89,14 +90,18 @@ void thread_pool_engine::cancel(file_handle& file) noexcept {
             aborted |= abandon_opens([&](const operation& op) {
                 return op.file.operator->() == &file && op.is_cancelled();
             });
+        if (aborted)
+            wanted = plan_help();
     }
     if (aborted)
         finished_.raise();
+    give(wanted);
 }
 
 /// Ends `op` if it waits, or if it is an open. Other running system calls are not stopped, but they
 /// are not repeated.
 void thread_pool_engine::cancel(operation& op) noexcept {
+    help wanted = help::none;
     {
         const lock held(mutex_);
         backlog& waiting = is_slow(op.kind) ? slow_ : fast_;
@@ -109,8 +114,10 @@ void thread_pool_engine::cancel(operation& op) noexcept {
         }
         if (!aborted)
             return;
+        wanted = plan_help();
     }
     finished_.raise();
+    give(wanted);
 }
 
 /// Ends the opens that workers are performing and for which `wanted` is true. open(2) may never
@@ -124,6 +131,11 @@ bool thread_pool_engine::abandon_opens(Predicate wanted) noexcept {
         operation* op = std::exchange(place.op, nullptr);
         op->take_result(-ECANCELED);
         done_.push(op);
+        if (extra_ < settings_.max_threads) { // another worker takes its place
+            ++extra_;
+            --slow_running_;
+            place.is_extra = true;
+        }
         found = true;
     }
     return found;
@@ -181,7 +193,7 @@ void thread_pool_engine::forget_workers(op_queue& abandoned) noexcept {
     new (&work_available_) std::condition_variable;
     new (&all_ended_) std::condition_variable;
     for (seat& place : seats_) {
-        place.taken = false;
+        place.taken = place.is_extra = false;
         place.opening.reset();
         operation* closer = std::exchange(place.closer, nullptr);
         // A worker may have finished the operation just before the fork.
@@ -194,7 +206,7 @@ void thread_pool_engine::forget_workers(op_queue& abandoned) noexcept {
         }
         abandoned.push_if(closer);
     }
-    workers_ = starting_ = idle_ = slow_running_ = 0;
+    workers_ = starting_ = extra_ = idle_ = slow_running_ = 0;
     any_ended_ = ending_ = false;
 }
 

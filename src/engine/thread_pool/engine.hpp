@@ -66,6 +66,7 @@ private:
         operation* op = nullptr;     ///< Null if `abandon_opens` took the operation away.
         operation* closer = nullptr; ///< The operation that waited for the close of a file.
         file_ref opening;            ///< The file that is being opened; `op` may be abandoned.
+        bool is_extra = false;       ///< Counted in `extra_`.
     };
 
     enum class help : unsigned char { none, idle_worker, new_worker };
@@ -108,9 +109,12 @@ private:
     op_queue done_;
     /// Operations to repeat after the workers that are ending have ended.
     op_queue postponed_;
-    std::vector<seat> seats_; ///< One for each of `max_threads`.
+    std::vector<seat> seats_; ///< One for each worker that there may be.
     unsigned workers_ = 0;    ///< With those that are being started.
     unsigned starting_ = 0;   ///< Whether they will run is not known yet.
+    /// Workers whose open was cancelled and has not returned. They do not count for the limits, as
+    /// long as they are no more than `max_threads`.
+    unsigned extra_ = 0;
     unsigned idle_ = 0;
     unsigned slow_running_ = 0;
     bool slow_next_ = false;

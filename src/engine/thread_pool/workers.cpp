@@ -139,7 +139,10 @@ void thread_pool_engine::perform_open(seat& place) noexcept {
 
 /// Puts the operation of a worker away: as finished, or behind the others to be repeated.
 void thread_pool_engine::put_away(seat& place, op_kind kind, bool finished) noexcept {
-    slow_running_ -= is_slow(kind);
+    if (std::exchange(place.is_extra, false))
+        --extra_;
+    else
+        slow_running_ -= is_slow(kind);
     operation* op = std::exchange(place.op, nullptr);
     if (finished) {
         done_.push_if(op); // none if it was an open that was abandoned
@@ -165,7 +168,8 @@ bool thread_pool_engine::wait_for_work(lock& held) noexcept {
     const auto is_called = [this] { return has_work() || ending_; };
     ++idle_;
     bool woken = work_available_.wait_for(held, settings_.idle_time, is_called);
-    if (!woken && workers_ - starting_ == 1) { // another one might not start when it is needed
+    if (!woken &&
+        workers_ - starting_ - extra_ == 1) { // another one might not start when it is needed
         work_available_.wait(held, is_called);
         woken = true;
     }
@@ -182,7 +186,7 @@ thread_pool_engine::help thread_pool_engine::plan_help() noexcept {
         return help::none;
     if (idle_ > 0)
         return help::idle_worker;
-    if (workers_ == settings_.max_threads)
+    if (workers_ - extra_ == settings_.max_threads)
         return help::none;
     ++workers_;
     ++starting_;
@@ -210,9 +214,10 @@ void thread_pool_engine::manage_without() noexcept {
     {
         const lock held(mutex_);
         --starting_;
-        if (--workers_ != 0)
+        if (--workers_ == 0)
+            all_ended_.notify_all();
+        if (workers_ != extra_)
             return;
-        all_ended_.notify_all();
         const clock::time_point now = clock::now();
         if (stranded_since_ == clock::time_point())
             stranded_since_ = now;
@@ -225,7 +230,11 @@ void thread_pool_engine::manage_without() noexcept {
     failed.for_each([&](operation& op) {
         const bool has_result = op.state() == op_state::to_close;
         // the cause of EAGAIN from pthread_create
-        closers.push_if(has_result ? op.close_file() : op.take_result_and_close(-ENOMEM));
+        if (has_result)
+            return closers.push_if(op.close_file());
+        // a close is never lost: this thread performs it
+        const int result = op.kind == op_kind::close ? op.file.reset() : -ENOMEM;
+        closers.push_if(op.take_result_and_close(result));
     });
     {
         const lock held(mutex_);
@@ -237,7 +246,7 @@ void thread_pool_engine::manage_without() noexcept {
 
 /// True if operations wait and there is no worker.
 bool thread_pool_engine::is_stranded() const noexcept {
-    return workers_ == 0 && has_work();
+    return workers_ == extra_ && has_work();
 }
 
 /// Tries again to start the first worker. Returns false if this failed.

@@ -146,6 +146,11 @@ public:
         return state_.load(std::memory_order_relaxed) == handle_state::opening;
     }
 
+    /// One look at the state, because an open may end between two.
+    bool is_open_or_opening() const noexcept {
+        return state_.load(std::memory_order_acquire) != handle_state::closed;
+    }
+
     // The members below are for open files, except where their description differs.
 
     int descriptor() const noexcept { return descriptor_; }
@@ -211,10 +216,11 @@ public:
     /// guards it.
     operation*& chain(waiting_at where) noexcept { return chains_[std::size_t(where)]; }
 
-    /// True while an operation runs that is one of those that run in order. The scheduler's mutex
-    /// orders the changes.
-    bool is_in_turn() const noexcept { return in_turn_.load(std::memory_order_acquire); }
-    void set_in_turn(bool value) noexcept { in_turn_.store(value, std::memory_order_release); }
+    /// Takes the turn of the operations that run in order. Returns false if another has it.
+    bool take_turn() noexcept { return !in_turn_.exchange(true, std::memory_order_acq_rel); }
+
+    /// Called under the scheduler's mutex, when no operation waits for the turn.
+    void end_turn() noexcept { in_turn_.store(false, std::memory_order_release); }
 
     /// True if an operation that is marked as a writer uses the file.
     bool is_written() const noexcept { return writers_.load(std::memory_order_relaxed) != 0; }
@@ -311,6 +317,7 @@ public:
 
     bool is_open() const noexcept { return handle_ && handle_->is_open(); }
     bool is_opening() const noexcept { return handle_ && handle_->is_opening(); }
+    bool is_open_or_opening() const noexcept { return handle_ && handle_->is_open_or_opening(); }
 
     /// Marks this user as a writer until it ends; its copies are not marked.
     void mark_as_writer() noexcept {

@@ -169,6 +169,9 @@ public:
     /// Counts a finished operation. `time` is in nanoseconds of the steady clock.
     void count_completed(const operation& op, std::int64_t time) noexcept;
 
+    /// Ends a turn that `file_handle::take_turn` gave, and starts the operation that waits for it.
+    void give_turn_back(file_handle& file, actions& todo) noexcept;
+
     /// Cancels the operations of `file` that were started before the call.
     void cancel(file_handle& file) noexcept;
 
@@ -226,6 +229,7 @@ private:
     static void* set_up_main(void* self) noexcept;
     void queue(operation& op, actions& todo) noexcept;
     void count_start(operation& op) noexcept;
+    operation* next_in_turn(file_handle& file) noexcept;
     void take_turns(const op_queue& finished) noexcept;
     void end_waiting(op_queue& cancelled) noexcept;
     void end_cancelled() noexcept;

@@ -14,6 +14,7 @@
 #include <initializer_list>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace test;
@@ -57,11 +58,19 @@ public:
     server(const server&) = delete;
     server& operator=(const server&) = delete;
     ~server() {
-        ::kill(process_, SIGKILL);
-        ::waitpid(process_, nullptr, 0);
+        if (process_ != -1)
+            end(SIGKILL);
     }
 
     unsigned short port() const { return port_; }
+
+    /// Sends the signal, waits for the end of the process, and returns its exit status.
+    int end(int signal) {
+        ::kill(process_, signal);
+        int status = 0;
+        ::waitpid(std::exchange(process_, -1), &status, 0);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    }
 
 private:
     void read_port(int output) {
@@ -229,4 +238,16 @@ ENGINE_TEST(closes_that_hang_do_not_stop_files_elsewhere) {
     BOOST_TEST(fs.seen(request::flush) == most_opens);
     let_go_of_all(fs, request::flush, most_opens);
     BOOST_TEST((hung.statuses() == status_count{{200, clients}}));
+}
+
+ENGINE_TEST(a_server_ends_although_a_call_on_a_file_does_not) {
+    scripted_filesystem fs(env);
+    if (!fs.works_or_skipped())
+        return;
+    server tested(env, {"--drain-seconds", "0"});
+    fs.script(request::open, {0, true}, clients);
+    hung_clients hung(env, tested);
+    fs.await(request::open, most_opens);
+    constexpr int incomplete = 1;
+    BOOST_TEST(tested.end(SIGTERM) == incomplete);
 }

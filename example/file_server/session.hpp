@@ -27,7 +27,8 @@ struct session_settings {
     /// The limit for a permit to find and open a file, and then for doing so.
     std::chrono::seconds open_timeout;
     std::chrono::seconds header_timeout;
-    /// The limit between two requests, for a client that takes no data, and for the first block.
+    /// The limit between two requests, for a client that takes no data, for the first block, and for
+    /// storing a body.
     std::chrono::seconds timeout;
     bool quiet = false;
 };

@@ -48,42 +48,52 @@ public:
         if (process_ == 0) {
             ::prctl(PR_SET_PDEATHSIG, SIGKILL);
             ::dup2(ends[1], STDOUT_FILENO);
+            ::dup2(ends[1], STDERR_FILENO);
             ::execv(arguments[0], arguments.data());
             ::_exit(127);
         }
         ::close(ends[1]);
-        read_port(ends[0]);
-        ::close(ends[0]);
+        output_ = ends[0];
+        const auto first = await_line("listening on ");
+        port_ = static_cast<unsigned short>(std::stoi(first.substr(first.rfind(':') + 1)));
     }
     server(const server&) = delete;
     server& operator=(const server&) = delete;
     ~server() {
         if (process_ != -1)
-            end(SIGKILL);
+            ::kill(process_, SIGKILL);
+        wait();
+        ::close(output_);
     }
 
     unsigned short port() const { return port_; }
+    void send_signal(int number) const { ::kill(process_, number); }
 
-    /// Sends the signal, waits for the end of the process, and returns its exit status.
-    int end(int signal) {
-        ::kill(process_, signal);
+    /// Waits for a line of the server's output that contains the words.
+    std::string await_line(const std::string& words) const {
+        std::string line;
+        char byte = 0;
+        while (::read(output_, &byte, 1) == 1) {
+            if (byte == '\n' && line.find(words) != line.npos)
+                return line;
+            byte == '\n' ? line.clear() : line.push_back(byte);
+        }
+        BOOST_FAIL("the server does not print \"" << words << "\" but: " << line);
+        return {};
+    }
+
+    /// Waits for the end of the process, and returns its exit status.
+    int wait() {
         int status = 0;
+        if (process_ == -1)
+            return -1;
         ::waitpid(std::exchange(process_, -1), &status, 0);
         return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     }
 
 private:
-    void read_port(int output) {
-        std::string text;
-        char byte = 0;
-        while (::read(output, &byte, 1) == 1 && byte != '\n')
-            text += byte;
-        const auto colon = text.rfind(':');
-        BOOST_REQUIRE_MESSAGE(colon != text.npos, "the server does not start: " << text);
-        port_ = static_cast<unsigned short>(std::stoi(text.substr(colon + 1)));
-    }
-
     pid_t process_ = -1;
+    int output_ = -1;
     unsigned short port_ = 0;
 };
 
@@ -248,6 +258,9 @@ ENGINE_TEST(a_server_ends_although_a_call_on_a_file_does_not) {
     fs.script(request::open, {0, true}, clients);
     hung_clients hung(env, tested);
     fs.await(request::open, most_opens);
+    tested.send_signal(SIGTERM);
+    tested.await_line("a call for a file does not end");
+    fs.let_go(); // the kernel ends no process while a request of it is with the filesystem
     constexpr int incomplete = 1;
-    BOOST_TEST(tested.end(SIGTERM) == incomplete);
+    BOOST_TEST(tested.wait() == incomplete);
 }

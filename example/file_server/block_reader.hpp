@@ -2,15 +2,18 @@
 #pragma once
 
 #include "block_pool.hpp"
-#include "descriptor.hpp"
+#include "call_limits.hpp"
 #include "http_range.hpp"
 #include "net.hpp"
+#include "open_file.hpp"
 
 #include <boost/asio/buffer.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <memory>
+
+#include <sys/types.h>
 
 namespace file_server {
 
@@ -34,9 +37,9 @@ enum class client_pace { unknown, reads };
  */
 class block_reader {
 public:
-    /// After the last read, a thread that runs `closers` closes the descriptor.
+    /// Each read needs a permit of `reads`, for the filesystem `device`.
     block_reader(
-        const strand& executor, asio::io_context& closers, block_pool& pool, descriptor file,
+        const strand& executor, call_limits& reads, dev_t device, block_pool& pool, open_file file,
         byte_range range, const read_plan& plan);
     block_reader(const block_reader&) = delete;
     block_reader& operator=(const block_reader&) = delete;
@@ -46,10 +49,12 @@ public:
 
     /// Returns the next block, which is valid until the next call. Empty at the end of the range.
     /**
-     * Waits at most `limit` for a block of the pool; the time of the read is not limited.
+     * Waits at most `limit` for a block of the pool, and as long for a permit; the time of the read
+     * is not limited.
      *
      * Sets `error` if there is no block: `asio::error::eof` if the file has become shorter,
      * `asio::error::no_buffer_space` if no block of the pool was free in time,
+     * `asio::error::timed_out` if earlier reads of the filesystem did not end in time,
      * `asio::error::operation_aborted` after cancel(), otherwise the error of the read.
      */
     asio::awaitable<asio::const_buffer> next(

@@ -4,6 +4,7 @@
 #include "http_date.hpp"
 
 #include <array>
+#include <chrono>
 #include <cstdio>
 
 namespace file_server {
@@ -36,16 +37,26 @@ bool contains(std::string_view list, std::string_view etag, comparison how) {
     }
 }
 
+/// False if If-Match or If-Unmodified-Since name another version.
+bool is_expected(const http::fields& request, const validators& file) {
+    if (request.count(http::field::if_match) != 0)
+        return contains(joined(request, http::field::if_match), file.etag, comparison::strong);
+    const auto since = parse_http_date(request[http::field::if_unmodified_since]);
+    return !since || file.last_modified <= *since;
+}
+
 } // namespace
 
-validators make_validators(const struct stat& status) {
+validators make_validators(const asio_aio::file_status& status) {
+    using std::chrono::floor;
+    using std::chrono::seconds;
     std::array<char, 64> text{};
-    const auto nanoseconds =
-        static_cast<long long>(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec;
+    const auto modified = status.modified.time_since_epoch(); // in nanoseconds
     const int size = std::snprintf(
-        text.data(), text.size(), "\"%llx-%llx\"", static_cast<unsigned long long>(status.st_size),
-        static_cast<unsigned long long>(nanoseconds));
-    return {std::string(text.data(), static_cast<std::size_t>(size)), status.st_mtim.tv_sec};
+        text.data(), text.size(), "\"%llx-%llx\"", static_cast<unsigned long long>(status.size),
+        static_cast<unsigned long long>(modified.count()));
+    return {
+        std::string(text.data(), static_cast<std::size_t>(size)), floor<seconds>(modified).count()};
 }
 
 std::string joined(const http::fields& fields, http::field name) {
@@ -60,14 +71,8 @@ std::string joined(const http::fields& fields, http::field name) {
 }
 
 precondition check_preconditions(const http::fields& request, const validators& file) {
-    if (request.count(http::field::if_match) != 0) {
-        if (!contains(joined(request, http::field::if_match), file.etag, comparison::strong))
-            return precondition::failed;
-    } else if (const auto since = parse_http_date(request[http::field::if_unmodified_since])) {
-        if (file.last_modified > *since)
-            return precondition::failed;
-    }
-
+    if (!is_expected(request, file))
+        return precondition::failed;
     if (request.count(http::field::if_none_match) != 0) {
         if (contains(joined(request, http::field::if_none_match), file.etag, comparison::weak))
             return precondition::not_modified;
@@ -76,6 +81,13 @@ precondition check_preconditions(const http::fields& request, const validators& 
             return precondition::not_modified;
     }
     return precondition::passed;
+}
+
+bool may_replace(const http::fields& request, const std::optional<validators>& file) {
+    if (!file)
+        return request.count(http::field::if_match) == 0;
+    return is_expected(request, *file) &&
+        !contains(joined(request, http::field::if_none_match), file->etag, comparison::weak);
 }
 
 bool if_range_holds(const http::fields& request, const validators& file, std::time_t now) {

@@ -3,11 +3,13 @@
 
 #include "net.hpp"
 
+#include <asio_aio/file_status.hpp>
+
 #include <cstdint>
+#include <ctime>
+#include <optional>
 #include <string>
 #include <string_view>
-
-#include <sys/stat.h>
 
 namespace file_server {
 
@@ -18,7 +20,7 @@ struct validators {
 };
 
 /// Makes the entity tag of the size and the time of the last change in nanoseconds.
-validators make_validators(const struct stat& status);
+validators make_validators(const asio_aio::file_status& status);
 
 enum class precondition {
     passed,
@@ -29,6 +31,10 @@ enum class precondition {
 /// Evaluates If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since in the order of RFC
 /// 9110 §13.2.2.
 precondition check_preconditions(const http::fields& request, const validators& file);
+
+/// False if If-Match, If-Unmodified-Since or If-None-Match forbid to replace `file`, which is empty
+/// if there is no file.
+bool may_replace(const http::fields& request, const std::optional<validators>& file);
 
 /// False if an If-Range field names another version than `file`: the caller ignores Range then.
 bool if_range_holds(const http::fields& request, const validators& file, std::time_t now);

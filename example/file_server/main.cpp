@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// An HTTP/1.1 server for the files of a folder. asio_aio performs every read, and reads several
-// blocks ahead of the socket.
+// An HTTP/1.1 server for the files of a folder. asio_aio performs every call that may wait for a
+// disk, and reads several blocks ahead of the socket. A filesystem that hangs does not stop the
+// files of others.
 
 #include "options.hpp"
 #include "server.hpp"
 
 #include <csignal>
+#include <ctime>
 #include <exception>
 #include <iostream>
 
@@ -42,6 +44,8 @@ int run(int argc, const char* const* argv) {
 int main(int argc, char** argv) {
     // The server goes on if the reader of its log has ended.
     std::signal(SIGPIPE, SIG_IGN);
+    // Reads /etc/localtime now. Otherwise the first thread that formats a date reads it.
+    ::tzset();
     allow_many_descriptors();
     try {
         return run(argc, argv);

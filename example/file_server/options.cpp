@@ -81,6 +81,17 @@ std::size_t buffer_memory_option(const po::variables_map& values, std::size_t bl
     return bytes_option(values, "buffer-memory", {block_size, most}, "one --block-size to 65536M");
 }
 
+constexpr auto most_memory = std::uint64_t{65536} << 20;
+
+upload_limits upload_options(const po::variables_map& values) {
+    const bool allowed = values.count("allow-put") != 0;
+    return {allowed, bytes_option(values, "max-put-size", {1, most_memory}, "1 to 65536M")};
+}
+
+std::size_t upload_memory_option(const po::variables_map& values, std::uint64_t body) {
+    return bytes_option(values, "put-memory", {body, most_memory}, "one --max-put-size to 65536M");
+}
+
 std::vector<asio_aio::backend> backend_option(const po::variables_map& values) {
     std::vector<asio_aio::backend> choice;
     if (values.count("backend") == 0)
@@ -120,8 +131,15 @@ po::options_description describe_options() {
         "most bytes of file data that all connections hold together");
     add("backend", po::value<std::string>(),
         "engines to try, best first, for example io_uring,libaio,thread_pool");
-    add("max-threads", po::value<std::string>(), "most threads of the engine thread_pool");
+    add("max-threads", text("64"),
+        "most threads for calls on files, half of them for opens; a part of the tree gets a "
+        "quarter");
     add("max-connections", text("1024"), "connections at the same time; further ones wait");
+    add("allow-put", "let clients make and replace files with PUT");
+    add("max-put-size", text("64M"), "most bytes of the body of a PUT");
+    add("put-memory", text("256M"), "most bytes of all bodies together; further ones get a 503");
+    add("open-timeout", text("10"),
+        "seconds for the open of a file, and for its turn if its filesystem is busy");
     add("timeout", text("60"),
         "seconds after which the server closes a connection that is idle or takes no data");
     add("header-timeout", text("30"), "seconds for the header of a request");
@@ -144,14 +162,19 @@ server_options read_values(const po::variables_map& values) {
     options.buffer_memory = buffer_memory_option(values, options.plan.block_size);
     options.plan.blocks_ahead =
         static_cast<std::size_t>(number_option(values, "read-ahead", {0, 256}));
+    options.uploads = upload_options(values);
+    options.upload_memory = upload_memory_option(values, options.uploads.most_bytes);
+    options.open_timeout = seconds_option(values, "open-timeout");
     options.timeout = seconds_option(values, "timeout");
     options.header_timeout = seconds_option(values, "header-timeout");
     options.drain_limit = seconds_option(values, "drain-seconds", 0);
     options.quiet = values.count("quiet") != 0;
     options.files.choice = backend_option(values);
-    if (values.count("max-threads") != 0)
-        options.files.max_threads =
-            static_cast<unsigned>(number_option(values, "max-threads", {1, 4096}));
+    options.files.max_threads =
+        static_cast<unsigned>(number_option(values, "max-threads", {1, 4096}));
+    // On tmpfs and overlayfs such a read may wait, and this would be on a thread that serves
+    // connections.
+    options.files.inline_reads_without_nowait = false;
     return options;
 }
 

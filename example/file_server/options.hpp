@@ -2,6 +2,7 @@
 #pragma once
 
 #include "block_reader.hpp"
+#include "upload.hpp"
 
 #include <asio_aio/configure.hpp>
 
@@ -20,6 +21,9 @@ struct server_options {
     std::size_t max_connections = 0;
     read_plan plan;
     std::size_t buffer_memory = 0; // bytes
+    upload_limits uploads;
+    std::size_t upload_memory = 0; // bytes
+    std::chrono::seconds open_timeout{};
     std::chrono::seconds header_timeout{};
     std::chrono::seconds timeout{};
     std::chrono::seconds drain_limit{};

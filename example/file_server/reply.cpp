@@ -61,7 +61,7 @@ void describe_version(response_head& head, const validators& version) {
 
 } // namespace
 
-std::optional<reply> check_request(const request_head& request) {
+std::optional<reply> check_request(const request_head& request, bool allows_put) {
     if (request.version() != 10 && request.version() != 11)
         return make_error_reply(
             request, {status::http_version_not_supported, "this server speaks HTTP/1.1"});
@@ -72,10 +72,15 @@ std::optional<reply> check_request(const request_head& request) {
     const auto hosts = request.count(field::host);
     if (hosts > 1 || (hosts == 0 && request.version() == 11))
         return make_error_reply(request, {status::bad_request, "the request needs one Host field"});
-    if (request.method() != http::verb::get && request.method() != http::verb::head)
-        return make_error_reply(
-            request, {status::method_not_allowed, "this server allows only GET and HEAD"});
-    return std::nullopt;
+    const auto method = request.method();
+    if (method == http::verb::get || method == http::verb::head ||
+        (allows_put && method == http::verb::put))
+        return std::nullopt;
+    const std::string allowed = allows_put ? "GET, HEAD, PUT" : "GET, HEAD";
+    auto refusal = make_error_reply(
+        request, {status::method_not_allowed, "this server allows only " + allowed});
+    refusal.head.set(field::allow, allowed);
+    return refusal;
 }
 
 reply make_error_reply(const request_head& request, const failure& what) {
@@ -83,8 +88,6 @@ reply make_error_reply(const request_head& request, const failure& what) {
     const auto text =
         std::to_string(static_cast<unsigned>(what.status)) + " " + name + ": " + what.reason + "\n";
     reply made = make_text_reply(request, what.status, text);
-    if (what.status == status::method_not_allowed)
-        made.head.set(field::allow, "GET, HEAD");
     if (what.status == status::service_unavailable)
         made.head.set(field::retry_after, "1");
     return made;
@@ -99,7 +102,7 @@ reply make_directory_redirect(const request_head& request, const request_path& p
 }
 
 reply make_file_reply(const request_head& request, const opened_file& opened) {
-    const auto size = static_cast<std::uint64_t>(opened.status.st_size);
+    const auto size = opened.status.size;
     const auto version = make_validators(opened.status);
     const auto condition = check_preconditions(request, version);
     if (condition == precondition::failed)
@@ -130,6 +133,11 @@ reply make_file_reply(const request_head& request, const opened_file& opened) {
     if (request.method() == http::verb::get)
         made.range = wanted.range;
     return made;
+}
+
+reply make_stored_reply(const request_head& request, bool is_new) {
+    return is_new ? make_text_reply(request, status::created, "")
+                  : make_reply(request, status::no_content);
 }
 
 std::string to_wire(response_head& head) {

@@ -19,8 +19,8 @@ struct reply {
     byte_range range; ///< The part of the file that is the body; empty if no file is sent.
 };
 
-/// Checks everything in `request` but its target. Empty if the server can respond to the request.
-std::optional<reply> check_request(const request_head& request);
+/// Checks the fields in `request` that every method needs, and the method. Empty if they are right.
+std::optional<reply> check_request(const request_head& request, bool allows_put);
 
 reply make_error_reply(const request_head& request, const failure& what);
 
@@ -29,6 +29,9 @@ reply make_directory_redirect(const request_head& request, const request_path& p
 
 /// A 200, 206, 304, 412 or 416 response, depending on the request's conditions and range.
 reply make_file_reply(const request_head& request, const opened_file& opened);
+
+/// A 201 or 204 response, for a new file or a replaced one.
+reply make_stored_reply(const request_head& request, bool is_new);
 
 /// The header as bytes for the socket.
 std::string to_wire(response_head& head);

@@ -2,6 +2,7 @@
 #include "request_reader.hpp"
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/read.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/none.hpp>
 
@@ -78,6 +79,15 @@ asio::awaitable<error_code> request_reader::read(
                                                 : error;
     }
     co_return error_code{};
+}
+
+asio::awaitable<error_code> request_reader::read_body(
+    asio::mutable_buffer into, std::chrono::seconds limit) {
+    const auto known = asio::buffer_copy(into, input_.data());
+    input_.consume(known);
+    stream_.expires_after(limit);
+    const auto [error, size] = co_await asio::async_read(stream_, into + known, as_result);
+    co_return error;
 }
 
 asio::awaitable<error_code> request_reader::receive() {

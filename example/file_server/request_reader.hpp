@@ -3,6 +3,7 @@
 
 #include "net.hpp"
 
+#include <boost/asio/buffer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 
@@ -27,7 +28,10 @@ public:
     /** An error in the category of `http::error` is a mistake of the client. */
     asio::awaitable<error_code> read(request_parser& parser, std::chrono::seconds limit);
 
-    /// The current and all later reads fail.
+    /// Reads the body that follows the header. The client must send it within `limit`.
+    asio::awaitable<error_code> read_body(asio::mutable_buffer into, std::chrono::seconds limit);
+
+    /// The current wait or read of a header fails, and all later ones.
     void stop();
 
 private:

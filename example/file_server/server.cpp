@@ -10,6 +10,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <stdexcept>
@@ -22,8 +23,11 @@
 namespace file_server {
 namespace {
 
-// These threads wait for disks, not for processors: a few slow opens must not delay the others.
-constexpr std::size_t file_thread_count = 8;
+/// The number of opens and similar calls that the library performs at a time, which is half of its
+/// threads. With this limit no call waits in the library behind calls that hang.
+std::size_t most_opens(const asio_aio::options& options) {
+    return std::max<std::size_t>(options.max_threads / 2, 1);
+}
 
 /// Ends the server if its accept loop has failed.
 void rethrow(const std::exception_ptr& failed) {
@@ -31,13 +35,12 @@ void rethrow(const std::exception_ptr& failed) {
         std::rethrow_exception(failed);
 }
 
-served_folder open_root(const std::string& path) {
+served_folder open_root(const std::string& path, call_limits& limits) {
     try {
-        return served_folder{path};
+        return {path, limits};
     } catch (const std::system_error& error) {
         throw usage_error(
-            "--root: \"" + path +
-            "\" is not a folder that can be served: " + error.code().message());
+            "--root: \"" + path + "\" is not a folder that can be served: " + error.what());
     }
 }
 
@@ -57,13 +60,24 @@ void give_up_after(std::chrono::seconds limit) {
 } // namespace
 
 server::server(const server_options& options)
-    : folder_(open_root(options.root)),
-      file_threads_(file_calls_, file_thread_count, "for files"),
+    : opens_(most_opens(options.files)),
+      reads_(options.files.max_threads - most_opens(options.files)),
+      folder_(open_root(options.root, opens_)),
       blocks_(options.plan.block_size, options.buffer_memory / options.plan.block_size),
+      bodies_(options.upload_memory),
       max_connections_(options.max_connections),
       drain_limit_(options.drain_limit),
-      settings_{folder_,         file_calls_,  blocks_, options.plan, options.header_timeout,
-                options.timeout, options.quiet},
+      settings_{
+          folder_,
+          reads_,
+          blocks_,
+          bodies_,
+          options.plan,
+          options.uploads,
+          options.open_timeout,
+          options.header_timeout,
+          options.timeout,
+          options.quiet},
       control_(asio::make_strand(context_)),
       acceptor_(control_),
       signals_(control_, SIGINT, SIGTERM),
@@ -126,7 +140,6 @@ void server::run() {
     other_threads_.join();
     // From here on a signal ends the process at once.
     signals_.clear();
-    file_threads_.join();
 }
 
 asio::awaitable<void> server::accept_connections() {

@@ -46,12 +46,13 @@ private:
     void stop();
     void cut_off_all();
 
+    // These are destroyed after the context: objects that are destroyed with the context give them
+    // permits, blocks and memory.
+    call_limits opens_; // opens, closes, and all other calls but reads
+    call_limits reads_;
     served_folder folder_;
-    // These three are destroyed after the context: objects that are destroyed with the context give
-    // them blocks, and descriptors to close.
-    asio::io_context file_calls_;
-    thread_group file_threads_;
     block_pool blocks_;
+    body_memory bodies_;
     asio::io_context context_;
     std::size_t max_connections_;
     std::chrono::seconds drain_limit_;

@@ -62,11 +62,7 @@ asio::awaitable<void> session::run() {
             co_await refuse(parser, error);
             co_return;
         }
-        // The server does not read the body of a request. After a request with a body it therefore
-        // closes the connection: the next bytes are not a request.
-        const bool goes_on =
-            co_await respond(parser.get(), parser.keep_alive() && ends_with_header(parser));
-        if (!goes_on || stopping_) {
+        if (!co_await respond(parser) || stopping_) {
             co_await close_gracefully();
             co_return;
         }
@@ -101,41 +97,61 @@ asio::awaitable<void> session::refuse(const request_parser& parser, error_code e
 }
 
 /// Whether the connection can serve another request.
-asio::awaitable<bool> session::respond(const request_head& request, bool keep_alive) {
+asio::awaitable<bool> session::respond(const request_parser& parser) {
     const auto since = clock::now();
+    const request_head& request = parser.get();
     trouble_.clear();
-    opened_file opened;
-    reply answer = co_await make_reply(request, opened);
-    keep_alive = keep_alive && !stopping_;
+    // Only an upload has a body that the server reads. After another request with a body it closes
+    // the connection: the next bytes are not a request.
+    bool ends_here = ends_with_header(parser);
+    std::optional<opened_file> opened;
+    reply answer;
+    if (auto refusal = check_request(request, settings_.uploads.allowed))
+        answer = std::move(*refusal);
+    else if (request.method() == http::verb::put)
+        answer = co_await take_upload(request, ends_here);
+    else
+        answer = co_await make_reply(request, opened);
+    const bool keep_alive = parser.keep_alive() && ends_here && !stopping_ && trouble_.empty();
     answer.head.keep_alive(keep_alive);
     if (answer.range.length != 0)
-        co_await send_file(request, answer, std::move(opened.file));
+        co_await send_file(request, answer, std::move(*opened));
     else
         co_await send(answer);
-    close_on(settings_.file_calls, std::move(opened.file));
     log(request, answer, since);
     const bool goes_on = keep_alive && trouble_.empty() && !cut_off_;
     co_return goes_on;
 }
 
-/// Makes the reply to a request. Sets `opened` if the request names a file.
-asio::awaitable<reply> session::make_reply(const request_head& request, opened_file& opened) {
-    if (auto refusal = check_request(request))
-        co_return std::move(*refusal);
+/// Makes the reply to a GET or HEAD request. Sets `opened` if the request names a file.
+asio::awaitable<reply> session::make_reply(
+    const request_head& request, std::optional<opened_file>& opened) {
     const auto target = decode_target(request.target());
     if (const auto* refusal = std::get_if<failure>(&target))
         co_return make_error_reply(request, *refusal);
     const auto& path = std::get<request_path>(target);
-
-    const auto& folder = settings_.folder;
-    auto result =
-        co_await run_on(settings_.file_calls, [&folder, &path] { return folder.open(path); });
-    if (const auto* refusal = std::get_if<failure>(&result))
+    if (names_temporary_file(path))
+        co_return make_error_reply(request, {status::not_found, "there is no such file"});
+    auto permit = co_await permit_for(path);
+    if (!permit)
+        co_return make_error_reply(request, {status::service_unavailable, too_many_calls});
+    auto result = co_await wait_at_most(
+        settings_.folder.open(path, std::move(permit)), settings_.open_timeout);
+    if (!result)
+        co_return make_error_reply(request, {status::gateway_timeout, no_answer});
+    if (const auto* refusal = std::get_if<failure>(&*result))
         co_return make_error_reply(request, *refusal);
-    if (std::holds_alternative<slash_is_missing>(result))
+    if (std::holds_alternative<slash_is_missing>(*result))
         co_return make_directory_redirect(request, path);
-    opened = std::move(std::get<opened_file>(result));
-    co_return make_file_reply(request, opened);
+    opened.emplace(std::move(std::get<opened_file>(*result)));
+    co_return make_file_reply(request, *opened);
+}
+
+/// Waits for a permit, which is empty if there is none in time.
+asio::awaitable<call_limits::permit> session::permit_for(const request_path& path) {
+    const auto turn = std::make_shared<call_limits::place>(get_executor());
+    co_return co_await settings_.folder.limits().take(
+        turn, served_folder::parts(path), clock::now() + settings_.open_timeout);
 }
 
 asio::awaitable<void> session::send(reply& answer) {
@@ -146,10 +162,10 @@ asio::awaitable<void> session::send(reply& answer) {
 }
 
 asio::awaitable<void> session::send_file(
-    const request_head& request, reply& answer, descriptor file) {
+    const request_head& request, reply& answer, opened_file file) {
     const auto blocks = std::make_shared<block_reader>(
-        stream_.get_executor(), settings_.file_calls, settings_.blocks, std::move(file),
-        answer.range, settings_.plan);
+        stream_.get_executor(), settings_.reads, file.status.device, settings_.blocks,
+        std::move(file.file), answer.range, settings_.plan);
     blocks_ = blocks;
     body_bytes_ = 0;
     error_code error;
@@ -164,6 +180,8 @@ asio::awaitable<void> session::send_file(
     // Nothing has been sent yet, so the response can still be an error.
     if (error == asio::error::no_buffer_space)
         answer = make_error_reply(request, {status::service_unavailable, "all buffers are in use"});
+    else if (error == asio::error::timed_out)
+        answer = make_error_reply(request, {status::service_unavailable, too_many_calls});
     else
         answer = make_error_reply(
             request,

@@ -24,6 +24,11 @@ struct replace_options {
     /// The new content has reached the device when the handler runs. Without it, a crash of the
     /// machine soon afterwards may leave the old content, or on some filesystems an empty file.
     bool durable = true;
+
+    /// A symbolic link at the path is followed and stays. Without it, such a link is an error
+    /// (ELOOP); so nobody who may make links in the directory chooses the file that is replaced.
+    /// Links in the directory part of the path are followed in any case.
+    bool follow_links = true;
 };
 
 namespace detail {
@@ -38,7 +43,8 @@ class replace_call final : public path_call {
 public:
     int perform(const operation& op) noexcept override {
         return path_calls::replace_file(
-            paths.first(), {iovecs_, count_, options_.permissions, options_.durable}, op);
+            paths.first(),
+            {iovecs_, count_, options_.permissions, options_.durable, options_.follow_links}, op);
     }
 
     template <typename BufferSequence, typename Allocator>
@@ -86,8 +92,8 @@ private:
  * replacement of the same file removes it.
  *
  * Owner, permissions and, where the kernel permits, extended attributes of the old file are kept. A
- * symbolic link is followed and stays. Other hard links keep the old content. Replacements of one
- * file at the same time are each done wholly, in any order.
+ * symbolic link is followed and stays, unless `options` refuse it. Other hard links keep the old
+ * content. Replacements of one file at the same time are each done wholly, in any order.
  *
  * @param where   An executor, or an execution context, which stands for its executor.
  * @param path    As for `async_open`.

@@ -61,7 +61,7 @@ std::string link_target(int directory, const std::string& name) {
 /// A directory and the name of the file in it, after all symbolic links.
 class target_file {
 public:
-    explicit target_file(const std::string& path) {
+    target_file(const std::string& path, bool follow_links) {
         std::string rest = path;
         constexpr int most_links = 40; // as in the kernel
         for (int links = 0; links != most_links; ++links) {
@@ -76,6 +76,8 @@ public:
             rest = link_target(directory_.get(), name_);
             if (rest.empty())
                 return;
+            if (!follow_links)
+                break;
         }
         fail(ELOOP);
     }
@@ -322,7 +324,7 @@ void copy_metadata(int from, int to) {
 }
 
 void replace(const std::string& path, const replacement& with, const operation& op) {
-    const target_file target(path);
+    const target_file target(path, with.follow_links);
     const descriptor old = target.open_old();
     constexpr mode_t nobody_else = 0600; // until the permissions of the old file are known
     temporary_file file(target, old ? nobody_else : with.permissions);

@@ -153,6 +153,24 @@ ENGINE_TEST(links_are_followed_and_stay) {
     BOOST_TEST(content(env.path("hard")) == "new"); // the other name keeps the old content
 }
 
+ENGINE_TEST(a_link_is_an_error_on_request) {
+    replace_options no_links;
+    no_links.follow_links = false;
+    set_content(env.path("target"), "old");
+    std::filesystem::create_directory(env.path("folder"));
+    std::filesystem::create_symlink("target", env.path("link"));
+    std::filesystem::create_symlink("made", env.path("dangling"));
+    std::filesystem::create_symlink("folder", env.path("way"));
+    BOOST_TEST(replace(env, env.path("link"), "x", no_links) == errno_code(ELOOP));
+    BOOST_TEST(replace(env, env.path("dangling"), "x", no_links) == errno_code(ELOOP));
+    BOOST_TEST(content(env.path("target")) == "old");
+    BOOST_TEST(entries(env.folder.path()) == 5u);
+    BOOST_TEST(!replace(env, env.path("target"), "new", no_links));
+    BOOST_TEST(content(env.path("target")) == "new");
+    BOOST_TEST(!replace(env, env.path("way/file"), "made", no_links));
+    BOOST_TEST(content(env.path("folder/file")) == "made");
+}
+
 ENGINE_TEST(what_cannot_be_replaced_stays_as_it_is) {
     std::filesystem::create_directory(env.path("folder"));
     BOOST_REQUIRE(::mkfifo(env.path("fifo").c_str(), 0600) == 0);

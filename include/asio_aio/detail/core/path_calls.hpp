@@ -31,6 +31,7 @@ struct replacement {
     std::size_t iovec_count;
     mode_t permissions; ///< Of a new file, before the umask.
     bool durable;       ///< Syncs the file and its directory.
+    bool follow_links;  ///< False: the last component is no symbolic link (ELOOP).
 };
 
 /// Replaces the content of a file. Stops with -ECANCELED if `op` is cancelled before the rename.

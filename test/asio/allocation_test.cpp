@@ -640,7 +640,6 @@ ENGINE_TEST(operations_in_registered_memory_do_not_allocate) {
                 asio::io_context ctx;
                 warm_file<file> f(env, ctx.get_executor(), what);
                 const auto registered = asio_aio::register_buffers(ctx, f.memory());
-                const auto unchanged = [](auto handler) { return handler; };
                 rounds<file, decltype(unchanged)> all(f, at_once, unchanged);
                 all.start();
                 run_with_one_cache(ctx);

@@ -317,12 +317,12 @@ namespace {
 constexpr std::size_t warm_up_rounds = 200;
 constexpr std::size_t counted_rounds = 500;
 
-enum class kind { hit, miss, write, sync, size, resize, allocate, stream, status, durable };
+enum class kind { hit, miss, write, sync, size, resize, allocate, stream, status, option };
 
 constexpr kind transfers[] = {kind::hit, kind::miss, kind::write};
 constexpr kind all_kinds[] = {kind::hit,    kind::miss,   kind::write,    kind::sync,
                               kind::size,   kind::resize, kind::allocate, kind::stream,
-                              kind::status, kind::durable};
+                              kind::status, kind::option};
 
 std::ostream& operator<<(std::ostream& out, kind what) {
     constexpr const char* names[] = {
@@ -388,9 +388,10 @@ public:
                 asio::buffer(&bytes_[i * block], block), std::move(handler));
         case kind::status:
             return asio_aio::async_status(file_->get_executor(), path_, std::move(handler));
-        case kind::durable:
-            return file_->with(durable()).async_write_some_at(
-                i * block, asio::buffer(&bytes_[i * block], block), std::move(handler));
+        case kind::option:
+            return file_->with(with_priority())
+                .async_write_some_at(
+                    i * block, asio::buffer(&bytes_[i * block], block), std::move(handler));
         default: return start(i, std::move(handler));
         }
     }
@@ -401,9 +402,10 @@ public:
     }
 
 private:
-    static asio_aio::transfer_options durable() {
+    /// An option that the device does not have to wait for.
+    static asio_aio::transfer_options with_priority() {
         asio_aio::transfer_options wanted;
-        wanted.sync_data = true;
+        wanted.priority.io_class = asio_aio::io_priority_class::best_effort;
         return wanted;
     }
 

@@ -120,19 +120,25 @@ BOOST_AUTO_TEST_CASE(the_map_finds_a_range_that_contains_the_memory_if_there_is_
     std::mt19937 random(1);
     const auto below = [&](std::size_t end) { return std::size_t(random() % end); };
     detail::address_map map;
-    std::vector<std::optional<range>> ranges(12); // by index
+    constexpr unsigned per_owner = 3;
+    std::vector<std::optional<range>> ranges(4 * per_owner); // by index
     map.make_room(ranges.size());
     std::size_t found_count = 0, wrong = 0;
     for (int step = 0; step != 5000; ++step) {
-        auto& changed = ranges[below(ranges.size())];
-        const auto index = unsigned(&changed - ranges.data());
-        if (changed) {
-            map.remove(index);
-            changed.reset();
+        const auto owner = unsigned(below(ranges.size() / per_owner));
+        const auto first = ranges.begin() + owner * per_owner;
+        if (*first) {
+            map.remove(owner);
+            std::fill_n(first, per_owner, std::nullopt);
         } else {
-            const std::size_t begin = below(most);
-            changed = {begin, begin + 1 + below(most - begin)};
-            map.add(memory(changed->begin, changed->end), index);
+            for (std::size_t count = 1 + below(per_owner), i = 0; i != count; ++i) {
+                const std::size_t begin = below(most);
+                first[long(i)] = {begin, begin + 1 + below(most - begin)};
+                map.add(
+                    memory(first[long(i)]->begin, first[long(i)]->end),
+                    owner * per_owner + unsigned(i), owner);
+            }
+            map.sort();
         }
         const std::size_t from = below(most), to = from + 1 + below(most - from);
         const int found = map.find(memory(from, to));
@@ -158,8 +164,9 @@ BOOST_AUTO_TEST_CASE(the_map_is_not_deceived_by_the_ends_of_the_address_space) {
     BOOST_TEST(map.empty());
     BOOST_TEST(map.find(memory(1, 1)) == -1);
     map.make_room(2);
-    map.add(memory(page, page), 7);
-    map.add(memory(UINTPTR_MAX - page, page), 9);
+    map.add(memory(UINTPTR_MAX - page, page), 9, 2);
+    map.add(memory(page, page), 7, 1);
+    map.sort();
     BOOST_TEST(map.find(memory(page, page)) == 7);
     BOOST_TEST(map.find(memory(page - 1, 1)) == -1);
     BOOST_TEST(map.find(memory(2 * page - 1, 2)) == -1);
@@ -167,8 +174,8 @@ BOOST_AUTO_TEST_CASE(the_map_is_not_deceived_by_the_ends_of_the_address_space) {
     BOOST_TEST(map.find(memory(page, SIZE_MAX)) == -1); // the end of the memory overflows
     BOOST_TEST(map.find(memory(UINTPTR_MAX - page, page)) == 9);
     BOOST_TEST(map.find(memory(UINTPTR_MAX - 1, page)) == -1);
-    map.remove(8); // no such range
-    map.remove(9);
+    map.remove(3); // no such owner
+    map.remove(2);
     BOOST_TEST(map.find(memory(UINTPTR_MAX - page, page)) == -1);
     map.clear();
     BOOST_TEST(map.empty());

@@ -2,6 +2,7 @@
 #include "engine/io_uring/address_map.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <iterator>
 
 namespace asio_aio::detail {
@@ -18,19 +19,28 @@ void address_map::make_room(std::size_t ranges) {
         ranges_.reserve(std::max(ranges, 2 * ranges_.capacity()));
 }
 
-void address_map::add(const iovec& memory, unsigned index) noexcept {
+void address_map::add(const iovec& memory, unsigned index, std::uint64_t owner) noexcept {
     const std::uintptr_t begin = begin_of(memory), end = begin + memory.iov_len;
-    const auto at = std::upper_bound(
-        ranges_.begin(), ranges_.end(), begin,
-        [](std::uintptr_t address, const range& one) { return address < one.begin; });
-    update_from(std::size_t(ranges_.insert(at, {begin, end, end, index, index}) - ranges_.begin()));
+    ranges_.push_back({begin, end, end, index, index, owner});
 }
 
-void address_map::remove(unsigned index) noexcept {
-    const auto found = std::find_if(
-        ranges_.begin(), ranges_.end(), [index](const range& one) { return one.index == index; });
-    if (found != ranges_.end())
-        update_from(std::size_t(ranges_.erase(found) - ranges_.begin()));
+void address_map::sort() noexcept {
+    const auto by_begin = [](const range& a, const range& b) { return a.begin < b.begin; };
+    const auto middle = ranges_.begin() + std::ptrdiff_t(sorted_);
+    std::sort(middle, ranges_.end(), by_begin);
+    std::inplace_merge(ranges_.begin(), middle, ranges_.end(), by_begin);
+    sorted_ = ranges_.size();
+    find_farthest_ends();
+}
+
+void address_map::remove(std::uint64_t owner) noexcept {
+    const auto last = std::remove_if(
+        ranges_.begin(), ranges_.end(), [owner](const range& one) { return one.owner == owner; });
+    if (last == ranges_.end())
+        return;
+    ranges_.erase(last, ranges_.end());
+    sorted_ = ranges_.size();
+    find_farthest_ends();
 }
 
 int address_map::find(const iovec& memory) const noexcept {
@@ -47,9 +57,8 @@ int address_map::find(const iovec& memory) const noexcept {
         : -1;
 }
 
-/// Sets the farthest ends of all ranges from `first` on.
-void address_map::update_from(std::size_t first) noexcept {
-    for (std::size_t i = first; i != ranges_.size(); ++i) {
+void address_map::find_farthest_ends() noexcept {
+    for (std::size_t i = 0; i != ranges_.size(); ++i) {
         range& one = ranges_[i];
         const bool is_farthest = i == 0 || one.end > ranges_[i - 1].farthest_end;
         one.farthest_end = is_farthest ? one.end : ranges_[i - 1].farthest_end;

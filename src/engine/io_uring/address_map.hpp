@@ -16,13 +16,19 @@ public:
     /// Makes room for so many ranges. Throws std::bad_alloc.
     void make_room(std::size_t ranges);
 
-    /// Adds a range. There must be room, and no other range may have this index.
-    void add(const iovec& memory, unsigned index) noexcept;
+    /// Adds a range that belongs to `owner`. There must be room. `find` sees it after `sort`.
+    void add(const iovec& memory, unsigned index, std::uint64_t owner) noexcept;
 
-    /// Removes the range with this index, if there is one.
-    void remove(unsigned index) noexcept;
+    /// Ends a series of `add`. Takes linear time, and n * log n for the ranges that are new.
+    void sort() noexcept;
 
-    void clear() noexcept { ranges_.clear(); }
+    /// Removes all ranges of an owner. Takes linear time.
+    void remove(std::uint64_t owner) noexcept;
+
+    void clear() noexcept {
+        ranges_.clear();
+        sorted_ = 0;
+    }
 
     /// Returns the index of a range that contains all of `memory`, or -1. Takes logarithmic time.
     int find(const iovec& memory) const noexcept;
@@ -40,11 +46,13 @@ private:
         std::uintptr_t farthest_end;
         unsigned index;
         unsigned farthest_index;
+        std::uint64_t owner;
     };
 
-    void update_from(std::size_t first) noexcept;
+    void find_farthest_ends() noexcept;
 
-    std::vector<range> ranges_; ///< Sorted by `begin`.
+    std::vector<range> ranges_; ///< The first `sorted_` ones are sorted by `begin`.
+    std::size_t sorted_ = 0;
 };
 
 } // namespace asio_aio::detail

@@ -67,10 +67,10 @@ void registered_buffers::remove(std::uint64_t name) noexcept {
             --pending_;
         if (each->error != 0)
             continue;
-        map_.remove(each->place);
         to_empty_.push_back(each->place);
     }
     pieces_.erase(first, last);
+    map_.remove(name);
 }
 
 void registered_buffers::empty_places(io_uring_ring& ring) noexcept {
@@ -87,13 +87,15 @@ void registered_buffers::change(io_uring_ring& ring) noexcept {
     if (pending_ == 0)
         return;
     const int error = make_table(ring);
-    for (piece& each : pieces_)
-        if (each.error == -EINPROGRESS) {
-            each.error = error;
+    // The newest registrations are at the end.
+    for (auto each = pieces_.rbegin(); pending_ != 0; ++each)
+        if (each->error == -EINPROGRESS) {
+            --pending_;
+            each->error = error;
             if (error == 0)
-                put(ring, each);
+                put(ring, *each);
         }
-    pending_ = 0;
+    map_.sort();
 }
 
 int registered_buffers::make_table(io_uring_ring& ring) noexcept {
@@ -121,7 +123,7 @@ void registered_buffers::put(io_uring_ring& ring, piece& one) noexcept {
         free_.pop_back();
     else
         ++first_unused_;
-    map_.add(one.memory, one.place);
+    map_.add(one.memory, one.place, one.name);
 }
 
 void registered_buffers::start_over() noexcept {

@@ -147,7 +147,6 @@ class temporary_file {
 public:
     /// `permissions` are those of a new file, before the umask.
     temporary_file(const target_file& target, mode_t permissions) : target_(target) {
-        constexpr unsigned most_names = 1000; // replacements of one file at the same time
         remove_all_left_behind();
         for (unsigned n = 0; n != most_names; ++n) {
             const std::string name = name_of(target.name(), n);
@@ -173,6 +172,8 @@ public:
     }
 
 private:
+    static constexpr unsigned most_names = 1000; // replacements of one file at the same time
+
     static std::string name_of(const std::string& target, unsigned number) {
         const std::string tail = ".~asio_aio" + std::to_string(number);
         return "." + target.substr(0, NAME_MAX - 1 - tail.size()) + tail;
@@ -202,7 +203,7 @@ private:
     /// Removes what killed processes have left behind, and leaves what is in use.
     void remove_all_left_behind() {
         constexpr unsigned always_looked_at = 16; // a name may be missing before others
-        for (unsigned n = 0;; ++n) {
+        for (unsigned n = 0; n != most_names; ++n) {
             const std::string name = name_of(target_.name(), n);
             struct stat ignored;
             if (::fstatat(target_.directory(), name.c_str(), &ignored, AT_SYMLINK_NOFOLLOW) == 0)

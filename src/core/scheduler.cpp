@@ -305,7 +305,8 @@ actions scheduler::prepare_fork() {
     if (!has_engines())
         return todo;
     lock held(mutex_);
-    do { // each turn starts operations that waited for the last ones
+    take_turns(finished_); // a lone operation keeps its turn until it is delivered
+    do {                   // each turn starts operations that waited for the last ones
         op_queue batch, done;
         with_engines_ += pending_.size();
         batch.splice(pending_);

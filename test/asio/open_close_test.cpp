@@ -557,8 +557,15 @@ ENGINE_TEST(opens_that_were_cancelled_leave_their_places_to_others) {
     BOOST_TEST(!error_of(own, [&](auto handler) {
         usual.async_allocate(asio_aio::allocate_mode::extend, 0, 10, handler);
     }));
+    fifo.let_go(); // the threads of the opens come back, and there are more than `max_threads`
+    int calls = 0;
+    for (int i = 0; i != 100; ++i)
+        usual.async_allocate(
+            asio_aio::allocate_mode::extend, 0, 10, [&](error_code ec) { calls += !ec; });
+    own.run();
+    BOOST_TEST(calls == 100);
+    BOOST_TEST(asio_aio::statistics(own.ctx).threads <= 4u);
     BOOST_TEST(!close_now(own, usual));
-    fifo.let_go();
 }
 
 ENGINE_TEST(a_file_may_move_while_it_is_being_opened) {

@@ -10,6 +10,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/strand.hpp>
@@ -160,6 +161,27 @@ ENGINE_TEST(two_threads_that_start_reads_get_each_byte_once) {
     other.join();
     env.run();
     BOOST_TEST(std::ranges::count_if(seen, [](const auto& n) { return n != 1; }) == 0);
+}
+
+ENGINE_TEST(a_fork_completes_what_waits_for_a_lone_operation) {
+    set_content(env.path(), pattern(100));
+    asio_aio::options options = env.options();
+    options.inline_read_limit = 0; // the ring itself reads cached data in the initiating function
+    asio_aio::configure(env.ctx, options);
+    stream_file_aio f = open_stream(env);
+    char first[10], second[10];
+    outcome one, other;
+    asio::post(env.ctx, [&] {
+        f.async_read_some(asio::buffer(first), one.handler());
+        f.async_read_some(asio::buffer(second), other.handler());
+    });
+    BOOST_REQUIRE(run_one_with_deadline(env.ctx) == 1u);
+    env.ctx.notify_fork(asio::execution_context::fork_prepare);
+    BOOST_TEST(f.seek(0, file_base::seek_cur) == 20u); // otherwise both processes would read
+    env.ctx.notify_fork(asio::execution_context::fork_parent);
+    env.run();
+    BOOST_TEST(one.bytes == 10u);
+    BOOST_TEST(other.bytes == 10u);
 }
 
 ENGINE_TEST(handlers_are_called_in_the_order_of_their_operations) {

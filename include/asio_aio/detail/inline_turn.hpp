@@ -18,21 +18,22 @@ namespace asio_aio::detail {
 class inline_turn {
 public:
     /// Takes the turn, if no operation has it and the file has positions.
-    inline_turn(file_service& service, file_handle& file) noexcept
-        : service_(service), file_(file), taken_(file.is_storage() && file.take_turn()) {
-        if (taken_)
-            has_position_ = posix_file::seek(file.descriptor(), 0, SEEK_CUR, position_) == 0;
+    inline_turn(file_service& service, file_handle& file) noexcept : service_(service) {
+        if (!file.is_storage() || !file.take_turn())
+            return;
+        file_.hold(file);
+        has_position_ = posix_file::seek(file.descriptor(), 0, SEEK_CUR, position_) == 0;
     }
 
     inline_turn(const inline_turn&) = delete;
     inline_turn& operator=(const inline_turn&) = delete;
 
-    /// Gives the turn back. The position is the old one, unless `keep` was called.
+    /// Gives the turn back. The position is the old one, unless the new one is to be kept.
     ~inline_turn() {
-        if (moved_ != 0)
+        if (moved_ != 0 && !kept_)
             seek(position_);
-        if (taken_)
-            service_.give_turn_back(file_);
+        if (file_)
+            service_.give_turn_back(*file_);
     }
 
     /// True if a read may use `position`.
@@ -46,20 +47,21 @@ public:
             seek(position_ + bytes);
     }
 
-    /// The handler gets what was read.
-    void keep() noexcept { moved_ = 0; }
+    /// Decides whether the new position stays.
+    void keep(bool kept) noexcept { kept_ = kept; }
 
 private:
     void seek(std::uint64_t to) noexcept {
         std::uint64_t found = 0;
-        posix_file::seek(file_.descriptor(), std::int64_t(to), SEEK_SET, found);
+        posix_file::seek((*file_).descriptor(), std::int64_t(to), SEEK_SET, found);
     }
 
     file_service& service_;
-    file_handle& file_;
+    /// Set if this has the turn. Another thread may call the handler, which may end the file.
+    file_pin file_;
     std::uint64_t position_ = 0;
     std::size_t moved_ = 0;
-    bool taken_;
+    bool kept_ = false;
     bool has_position_ = false;
 };
 

@@ -155,9 +155,13 @@ bool read_stream_inline(
          moved == 0))
         return false;
     turn.move_by(moved);
-    end_transfer_at_start<Op>(
-        service, executor, op_kind::read, handler, to_transfer(op_kind::read, int(moved)));
-    turn.keep();
+    const transfer_result found = to_transfer(op_kind::read, int(moved));
+    turn.keep(true); // a handler that is called here may throw, but it has got the bytes
+    if (submit_immediately(handler, executor, found.error, found.bytes))
+        return true;
+    turn.keep(false);
+    end_transfer_at_start<Op>(service, executor, op_kind::read, handler, found);
+    turn.keep(true);
     return true;
 }
 

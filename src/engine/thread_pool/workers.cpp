@@ -186,7 +186,8 @@ thread_pool_engine::help thread_pool_engine::plan_help() noexcept {
         return help::none;
     if (idle_ > 0)
         return help::idle_worker;
-    if (workers_ - extra_ == settings_.max_threads)
+    // more if opens that were cancelled have returned
+    if (workers_ - extra_ >= settings_.max_threads)
         return help::none;
     ++workers_;
     ++starting_;

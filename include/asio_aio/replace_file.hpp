@@ -59,6 +59,7 @@ public:
         if (count == 0)
             return;
         iovecs_ = rebound<Allocator>(allocator).allocate(count);
+        room_ = count;
         for (auto it = begin; it != end; ++it) {
             const asio::const_buffer one(*it);
             iovecs_[count_++] = {const_cast<void*>(one.data()), one.size()};
@@ -68,7 +69,7 @@ public:
     template <typename Allocator>
     void release(const Allocator& allocator) noexcept {
         if (iovecs_)
-            rebound<Allocator>(allocator).deallocate(iovecs_, count_);
+            rebound<Allocator>(allocator).deallocate(iovecs_, room_);
         path_call::release(allocator);
     }
 
@@ -78,7 +79,7 @@ private:
 
     replace_options options_;
     iovec* iovecs_ = nullptr;
-    std::size_t count_ = 0;
+    std::size_t count_ = 0, room_ = 0;
 };
 
 } // namespace detail

@@ -58,6 +58,13 @@ std::string link_target(int directory, const std::string& name) {
     return target;
 }
 
+/// Fails if the kernel does not let this process follow a link (fs.protected_symlinks).
+void check_may_follow(int directory, const std::string& name) {
+    const descriptor found(::openat(directory, name.c_str(), O_PATH | O_CLOEXEC));
+    if (!found && errno != ENOENT) // a link to a file that does not exist yet is followed
+        fail();
+}
+
 /// A directory and the name of the file in it, after all symbolic links.
 class target_file {
 public:
@@ -78,6 +85,7 @@ public:
                 return;
             if (!follow_links)
                 break;
+            check_may_follow(directory_.get(), name_);
         }
         fail(ELOOP);
     }

@@ -22,6 +22,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <iterator>
 #include <random>
@@ -151,6 +152,20 @@ ENGINE_TEST(links_are_followed_and_stay) {
     std::filesystem::create_hard_link(env.path("folder/target"), env.path("hard"));
     BOOST_TEST(!replace(env, env.path("folder/target"), "newer"));
     BOOST_TEST(content(env.path("hard")) == "new"); // the other name keeps the old content
+}
+
+ENGINE_TEST(a_link_that_the_kernel_does_not_follow_is_an_error) {
+    const std::string shared = env.path("shared"), link = env.path("shared/link");
+    set_content(env.path("target"), "old");
+    std::filesystem::create_directory(shared);
+    std::filesystem::create_symlink("../target", link);
+    if (::chmod(shared.c_str(), 01777) != 0 || ::lchown(link.c_str(), 1234, 1234) != 0)
+        return say_skipped("only root gives a link to another user");
+    std::ifstream follows(link);
+    if (follows)
+        return say_skipped("fs.protected_symlinks is 0");
+    BOOST_TEST(replace(env, link, "new") == errno_code(EACCES));
+    BOOST_TEST(content(env.path("target")) == "old");
 }
 
 ENGINE_TEST(a_link_is_an_error_on_request) {

@@ -99,9 +99,9 @@ public:
         std::uint64_t offset, const MutableBufferSequence& buffers,
         ReadToken&& token = boost::asio::default_completion_token_t<Executor>())
         -> decltype(boost::asio::async_initiate<ReadToken, signature>(
-            std::declval<initiate_transfer>(), token, detail::file_offset(), buffers)) {
+            std::declval<initiate_transfer>(), token, offset, buffers)) {
         return boost::asio::async_initiate<ReadToken, signature>(
-            this->initiation(detail::op_kind::read), token, detail::file_offset(offset), buffers);
+            this->initiation(detail::op_kind::read), token, offset, buffers);
     }
 
     /// Starts a write to the file at `offset`.
@@ -134,9 +134,9 @@ public:
         std::uint64_t offset, const ConstBufferSequence& buffers,
         WriteToken&& token = boost::asio::default_completion_token_t<Executor>())
         -> decltype(boost::asio::async_initiate<WriteToken, signature>(
-            std::declval<initiate_transfer>(), token, detail::file_offset(), buffers)) {
+            std::declval<initiate_transfer>(), token, offset, buffers)) {
         return boost::asio::async_initiate<WriteToken, signature>(
-            this->initiation(detail::op_kind::write), token, detail::file_offset(offset), buffers);
+            this->initiation(detail::op_kind::write), token, offset, buffers);
     }
 };
 

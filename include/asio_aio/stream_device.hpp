@@ -43,7 +43,7 @@ public:
     /// As above, but sets `ec`; returns 0 after an error.
     template <typename MutableBufferSequence, detail::if_mutable<MutableBufferSequence> = 0>
     std::size_t read_some(const MutableBufferSequence& buffers, boost::system::error_code& ec) {
-        return this->transfer_now(detail::op_kind::read, std::nullopt, buffers, ec);
+        return this->transfer_now(detail::op_kind::read, detail::at_position(), buffers, ec);
     }
 
     /// Writes at the position and returns the number of bytes. Blocks.
@@ -62,7 +62,7 @@ public:
     /// As above, but sets `ec`; returns 0 after an error.
     template <typename ConstBufferSequence, detail::if_const<ConstBufferSequence> = 0>
     std::size_t write_some(const ConstBufferSequence& buffers, boost::system::error_code& ec) {
-        return this->transfer_now(detail::op_kind::write, std::nullopt, buffers, ec);
+        return this->transfer_now(detail::op_kind::write, detail::at_position(), buffers, ec);
     }
 
     /// Starts a read at the position, after the reads and writes that were started before.
@@ -97,9 +97,9 @@ public:
         const MutableBufferSequence& buffers,
         ReadToken&& token = boost::asio::default_completion_token_t<Executor>())
         -> decltype(boost::asio::async_initiate<ReadToken, signature>(
-            std::declval<initiate_transfer>(), token, detail::file_offset(), buffers)) {
+            std::declval<initiate_transfer>(), token, detail::at_position(), buffers)) {
         return boost::asio::async_initiate<ReadToken, signature>(
-            this->initiation(detail::op_kind::read), token, detail::file_offset(), buffers);
+            this->initiation(detail::op_kind::read), token, detail::at_position(), buffers);
     }
 
     /// Starts a write at the position, after the reads and writes that were started before.
@@ -131,9 +131,9 @@ public:
         const ConstBufferSequence& buffers,
         WriteToken&& token = boost::asio::default_completion_token_t<Executor>())
         -> decltype(boost::asio::async_initiate<WriteToken, signature>(
-            std::declval<initiate_transfer>(), token, detail::file_offset(), buffers)) {
+            std::declval<initiate_transfer>(), token, detail::at_position(), buffers)) {
         return boost::asio::async_initiate<WriteToken, signature>(
-            this->initiation(detail::op_kind::write), token, detail::file_offset(), buffers);
+            this->initiation(detail::op_kind::write), token, detail::at_position(), buffers);
     }
 };
 

@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
 /// Reads and writes, from the user's buffers to the service or the system call.
@@ -28,8 +29,27 @@ inline bool is_valid_range(std::uint64_t offset, std::size_t bytes) noexcept {
     return offset <= max_offset && bytes <= max_offset - offset;
 }
 
-/// An offset in a file, or nothing for the current position of the file.
-using file_offset = std::optional<std::uint64_t>;
+/// Stands for the offset of a transfer at the current position of the file.
+struct at_position {};
+
+/// The offset of a transfer as the kernel gets it.
+constexpr std::uint64_t to_kernel(std::uint64_t offset) noexcept {
+    return offset;
+}
+constexpr std::uint64_t to_kernel(at_position) noexcept {
+    return current_position;
+}
+
+/// True if direct I/O allows the alignment of a transfer, and its range is valid. Only the kernel
+/// knows the current position.
+inline bool is_valid(
+    const file_handle& file, std::uint64_t offset, const transfer_extent& extent) noexcept {
+    return is_valid_range(offset, extent.bytes) &&
+        file.accepts(extent.addresses, offset | extent.lengths);
+}
+inline bool is_valid(const file_handle& file, at_position, const transfer_extent& extent) noexcept {
+    return file.accepts(extent.addresses, extent.lengths);
+}
 
 /// The most bytes that one transfer of `file` moves; `file` may be closed.
 inline std::size_t max_transfer_of(const file_ref& file) noexcept {
@@ -37,9 +57,10 @@ inline std::size_t max_transfer_of(const file_ref& file) noexcept {
 }
 
 /// Returns the result of a transfer that needs no kernel, or nothing if it needs the kernel.
-/** @param offset An offset, or nothing for the current position, which only the kernel knows. */
-inline std::optional<transfer_result> result_without_io(
-    const file_ref& file, file_offset offset, const transfer_extent& extent,
+/** @tparam Offset `std::uint64_t`, or `at_position`. */
+template <typename Offset>
+std::optional<transfer_result> result_without_io(
+    const file_ref& file, Offset offset, const transfer_extent& extent,
     const transfer_flags& flags) noexcept {
     if (!file.is_open())
         return transfer_result{boost::asio::error::bad_descriptor, 0};
@@ -47,8 +68,7 @@ inline std::optional<transfer_result> result_without_io(
         return transfer_result{{}, 0};
     if (flags.priority == invalid_priority ||
         ((flags.rw & rwf_atomic) != 0 && extent.buffers != 1) ||
-        (offset && !is_valid_range(*offset, extent.bytes)) ||
-        !file->accepts(extent.addresses, offset.value_or(0) | extent.lengths))
+        !is_valid(*file.operator->(), offset, extent))
         return transfer_result{boost::asio::error::invalid_argument, 0};
     return std::nullopt;
 }
@@ -99,9 +119,9 @@ private:
     bool allocated_ = false;
 };
 
-template <typename BufferSequence>
+template <typename Offset, typename BufferSequence>
 transfer_result transfer_now(
-    file_service& service, const file_ref& file, op_kind kind, file_offset offset,
+    file_service& service, const file_ref& file, op_kind kind, Offset offset,
     const BufferSequence& buffers, const transfer_flags& flags) {
     small_iovecs<iovecs_in_place<BufferSequence>> in_place(buffers, max_transfer_of(file));
     if (const auto result = result_without_io(file, offset, in_place.extent(), flags))
@@ -113,7 +133,7 @@ transfer_result transfer_now(
         for_each_iovec(buffers, in_place.bytes(), [&](const iovec& one) { all.push_back(one); });
         iovecs = all.data();
     }
-    const std::uint64_t position = offset.value_or(current_position);
+    const std::uint64_t position = to_kernel(offset);
     const auto count = unsigned(in_place.buffers());
     if (!flags.any()) {
         const auto call = kind == op_kind::read ? posix_file::read : posix_file::write;
@@ -165,14 +185,14 @@ bool read_stream_inline(
     return true;
 }
 
-/// @param offset An offset, or nothing for the current position. Operations of a file without an
-///               offset run in the order in which they are started.
-template <typename Executor, typename BufferSequence, typename Handler>
+/// @tparam Offset `std::uint64_t`, or `at_position`. Operations of a file at its position run in the
+///                order in which they are started.
+template <typename Executor, typename Offset, typename BufferSequence, typename Handler>
 void start_transfer(
     file_service& service, const file_ref& file, const Executor& executor, op_kind kind,
-    file_offset offset, const BufferSequence& buffers, const transfer_flags& flags,
-    Handler& handler) {
+    Offset offset, const BufferSequence& buffers, const transfer_flags& flags, Handler& handler) {
     constexpr std::size_t room = iovecs_in_place<BufferSequence>;
+    constexpr bool is_stream = std::is_same_v<Offset, at_position>;
     using op_type = async_op<Handler, Executor, transfer_outcome<room>>;
     const small_iovecs<room> in_place(buffers, max_transfer_of(file));
     const auto end_without_io = [&](const transfer_result& result) {
@@ -184,16 +204,15 @@ void start_transfer(
     if (const auto result = result_without_io(file, offset, in_place.extent(), flags))
         return end_without_io(*result);
 
-    const std::uint64_t position = offset.value_or(current_position);
     std::size_t moved = 0;
     const bool may_be_inline = kind == op_kind::read && (flags.rw & rwf_uncached) == 0;
     if (may_be_inline && in_place.fits()) {
         file_handle& from = *file.operator->();
-        if (!offset) {
+        if constexpr (is_stream) {
             if (read_stream_inline<op_type>(service, from, executor, in_place, handler))
                 return;
         } else if (service.scheduler().read_inline(
-                       from, position, in_place.data(), unsigned(in_place.buffers()),
+                       from, offset, in_place.data(), unsigned(in_place.buffers()),
                        in_place.bytes(), moved)) {
             return end_transfer_at_start<op_type>(
                 service, executor, kind, handler, to_transfer(op_kind::read, int(moved)));
@@ -205,10 +224,10 @@ void start_transfer(
     op->file = file;
     if (kind == op_kind::write && file->in_memory() == memory_test::mincore)
         op->file.mark_as_writer();
-    op->offset = position;
+    op->offset = to_kernel(offset);
     op->advance(moved);
     op->set_options(flags);
-    if (!offset)
+    if constexpr (is_stream)
         op->turn.hold(*file.operator->());
     launch(service, executor, std::move(op));
 }

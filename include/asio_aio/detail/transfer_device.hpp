@@ -26,9 +26,9 @@ class transfer_device {
 protected:
     using signature = void(error_code, std::size_t);
 
-    template <typename BufferSequence>
+    template <typename Offset, typename BufferSequence>
     std::size_t transfer_now(
-        op_kind kind, file_offset offset, const BufferSequence& buffers, error_code& ec) {
+        op_kind kind, Offset offset, const BufferSequence& buffers, error_code& ec) {
         const auto& file = file_access::file_of(its());
         const transfer_result result = detail::transfer_now(
             file_access::service(file), file_access::handle(file), kind, offset, buffers,
@@ -48,9 +48,8 @@ protected:
 
         const executor_type& get_executor() const noexcept { return file_->get_executor(); }
 
-        template <typename Handler, typename BufferSequence>
-        void operator()(
-            Handler&& handler, const file_offset& offset, const BufferSequence& buffers) const {
+        template <typename Handler, typename Offset, typename BufferSequence>
+        void operator()(Handler&& handler, Offset offset, const BufferSequence& buffers) const {
             std::decay_t<Handler> owned(std::forward<Handler>(handler));
             start_transfer(
                 file_access::service(*file_), file_access::handle(*file_), file_->get_executor(),

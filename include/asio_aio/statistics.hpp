@@ -45,6 +45,10 @@ struct context_statistics {
     /// writes count, too.
     std::uint64_t hints_dropped = 0;
 
+    std::uint64_t syncs = 0; ///< `async_sync_all` and `async_sync_data` that were started.
+    /// Flushes that the engines performed for them. Concurrent syncs of one file share flushes.
+    std::uint64_t flushes = 0;
+
     std::uint64_t inline_hits = 0; ///< Inline reads that served the whole request.
     /// Inline reads that left the request, or a part of it, to an engine.
     std::uint64_t inline_misses = 0;

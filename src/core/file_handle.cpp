@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 
 namespace asio_aio::detail {
 
@@ -77,6 +78,7 @@ file_traits traits_of(int descriptor, bool finds_memory) noexcept {
     const long filesystem = filesystem_of(descriptor);
     file_traits traits;
     traits.direct = flags != -1 && (flags & O_DIRECT) != 0;
+    traits.writable = flags != -1 && (flags & O_ACCMODE) != O_RDONLY;
     traits.type = type_of(descriptor);
     traits.needs_thread = needs_thread(filesystem);
     traits.knows_size = traits.type == file_type::regular && knows_sizes(filesystem);
@@ -90,7 +92,15 @@ file_traits traits_of(int descriptor, bool finds_memory) noexcept {
 } // namespace
 
 file_ref file_ref::adopt(int descriptor, bool finds_memory) {
-    return file_ref(new file_handle(descriptor, traits_of(descriptor, finds_memory)));
+    file_ref made(new file_handle(descriptor, traits_of(descriptor, finds_memory)));
+    made->find_inode();
+    return made;
+}
+
+void file_handle::find_inode() noexcept {
+    struct stat status;
+    if (regular() && traits_.writable && !direct() && ::fstat(descriptor_, &status) == 0)
+        buffered_.reset(new (std::nothrow) buffered_writes{{status.st_dev, status.st_ino}, {}});
 }
 
 int file_handle::perform_open() noexcept {
@@ -101,6 +111,7 @@ int file_handle::perform_open() noexcept {
     traits_ = traits_of(result, wanted.finds_memory);
     refused_.store(traits_.needs_thread, std::memory_order_relaxed);
     descriptor_ = result;
+    find_inode();
     request_.reset();
     return 0;
 }
@@ -123,6 +134,12 @@ int file_handle::direct_io_alignment(direct_alignment& found) noexcept {
             std::uint64_t(found.memory) << 32 | std::uint64_t(found.offset) << 1 | 1,
             std::memory_order_relaxed);
     return error;
+}
+
+flush_state* file_handle::make_flush() noexcept {
+    if (!flush_)
+        flush_.reset(new (std::nothrow) flush_state);
+    return flush_.get();
 }
 
 int file_ref::reset() noexcept {

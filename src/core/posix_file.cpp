@@ -41,8 +41,9 @@ int perform(operation& op) noexcept {
     switch (op.kind) {
     case op_kind::read:
     case op_kind::write: return transfer(op);
-    case op_kind::sync_all: return uninterrupted([&] { return ::fsync(fd); });
-    case op_kind::sync_data: return uninterrupted([&] { return ::fdatasync(fd); });
+    case op_kind::sync_all:
+    case op_kind::sync_data:
+        return op.flush_kind() == op_kind::sync_all ? sync_all(fd) : sync_data(fd);
     case op_kind::sync_range:
         return uninterrupted([&] {
             return ::sync_file_range(fd, off_t(op.offset), off_t(op.length), unsigned(op.flags));

@@ -25,6 +25,8 @@ void router::count_batch(std::size_t size) noexcept {
 
 /// Returns whether the chosen engine gets the operation; if not, counts the reason.
 bool router::goes_to_chosen(operation& op) noexcept {
+    if (op.state() == op_state::to_close)
+        return false;
     op.passed = route(op);
     if (op.passed == pass_reason::none)
         return true;

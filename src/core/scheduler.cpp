@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <asio_aio/detail/core/scheduler.hpp>
 
+#include "core/group_commit.hpp"
 #include "core/router.hpp"
 #include "engine/backlog.hpp"
 #include "engine/thread_pool/worker_thread.hpp"
@@ -25,7 +26,7 @@ bool scheduler::start(operation& op, actions& todo) noexcept {
     count_start(op);
     if (op.turn && !(*op.turn).take_turn())
         in_order_->push(&op); // the end of the earlier one starts it
-    else
+    else if (!is_flush(op.kind) || syncs_->start(op))
         queue(op, todo);
     return true;
 }
@@ -117,6 +118,7 @@ void scheduler::cancel(file_handle& file) noexcept {
             return end_cancelled();
         op_queue cancelled;
         in_order_->extract_cancelled(file, cancelled);
+        syncs_->extract_cancelled(file, cancelled);
         end_waiting(cancelled);
     }
     // A later round submits pending operations to an engine, which completes them as cancelled.
@@ -131,9 +133,10 @@ void scheduler::cancel(operation& op) noexcept {
             return;
         if (!has_engines())
             return end_cancelled();
-        if (in_order_->holds(op)) {
+        const bool waits = in_order_->holds(op), waits_for_flush = syncs_->holds(op);
+        if (waits || waits_for_flush) {
             op_queue cancelled;
-            in_order_->remove(op);
+            waits ? in_order_->remove(op) : syncs_->remove(op);
             cancelled.push(&op);
             return end_waiting(cancelled);
         }
@@ -178,26 +181,49 @@ operation* scheduler::next_in_turn(file_handle& file) noexcept {
         return nullptr;
     }
     in_order_->remove(*next);
-    if (pending_.empty())
-        pending_since_ = now();
     return next;
 }
 
-/// Starts the operations that waited for those that have finished.
-void scheduler::take_turns(const op_queue& finished) noexcept {
-    finished.for_each([this](operation& op) {
+/// Starts the operations that waited for those that have finished. Adds the syncs that share a
+/// flush with them.
+void scheduler::take_turns(op_queue& finished) noexcept {
+    op_queue served;
+    finished.for_each([&](operation& op) {
         if (!op.turn)
             return;
-        if (operation* next = next_in_turn(*op.turn))
-            pending_.push(next);
+        if (operation* next = is_flush(op.kind) ? syncs_->end(op, served) : next_in_turn(*op.turn))
+            add_pending(*next);
         op.turn.reset();
     });
+    while (operation* op = served.pop()) {
+        if (op->state() == op_state::finished)
+            finished.push(op);
+        else
+            add_pending(*op); // the pool closes its file
+    }
+}
+
+void scheduler::add_pending(operation& op) noexcept {
+    if (pending_.empty())
+        pending_since_ = now();
+    pending_.push(&op);
+}
+
+/// Takes what is pending, for the engines.
+void scheduler::take_pending(op_queue& batch) noexcept {
+    syncs_->begin(pending_, started_);
+    with_engines_ += pending_.size();
+    batch.splice(pending_);
 }
 
 void scheduler::give_turn_back(file_handle& file, actions& todo) noexcept {
     const lock held(mutex_);
-    if (operation* next = next_in_turn(file))
-        queue(*next, todo);
+    operation* const next = next_in_turn(file);
+    if (!next)
+        return;
+    if (pending_.empty())
+        pending_since_ = now();
+    queue(*next, todo);
 }
 
 // --- Rounds ---
@@ -217,10 +243,9 @@ bool scheduler::begin(round& now) noexcept {
         return true;
     request_ = round_request::running;
     if (has_engines())
-        now.batch.splice(pending_);
+        take_pending(now.batch);
     now.done.splice(finished_);
     last_batch_ = now.batch.size();
-    with_engines_ += last_batch_;
     return true;
 }
 
@@ -292,6 +317,7 @@ void scheduler::stop(op_queue& abandoned) {
         abandoned.splice(pending_);
         abandoned.splice(finished_);
         in_order_->move_to(abandoned);
+        syncs_->move_to(abandoned);
     }
     set_up_thread_->join(); // a trial ends after its deadline
     router_->stop(abandoned);
@@ -308,8 +334,7 @@ actions scheduler::prepare_fork() {
     take_turns(finished_); // a lone operation keeps its turn until it is delivered
     do {                   // each turn starts operations that waited for the last ones
         op_queue batch, done;
-        with_engines_ += pending_.size();
-        batch.splice(pending_);
+        take_pending(batch);
         held.unlock();
         router_->prepare_fork(batch, done); // waits
         held.lock();

@@ -3,6 +3,7 @@
 #include <asio_aio/detail/core/scheduler.hpp>
 
 #include "core/counters.hpp"
+#include "core/group_commit.hpp"
 #include "core/router.hpp"
 #include "engine/backlog.hpp"
 #include "engine/thread_pool/worker_thread.hpp"
@@ -29,7 +30,8 @@ scheduler::scheduler()
       set_up_thread_(std::make_unique<call_thread>()),
       router_(std::make_unique<router>()),
       memory_gate_(std::make_shared<memory_gate>(*router_)),
-      in_order_(std::make_unique<backlog>(waiting_at::scheduler)) {}
+      in_order_(std::make_unique<backlog>(waiting_at::scheduler)),
+      syncs_(std::make_unique<group_commit>()) {}
 scheduler::~scheduler() {
     memory_gate_->close();
 }
@@ -228,6 +230,8 @@ context_statistics scheduler::count() const {
         sum.started += started_;
         sum.in_flight = in_flight_;
         sum.peak_in_flight = peak_in_flight_;
+        sum.syncs = syncs_->syncs();
+        sum.flushes = syncs_->flushes();
     }
     if (has_engines())
         router_->add_to(sum);

@@ -28,6 +28,8 @@ public:
             op->discard();
     }
 
+    bool is_at(waiting_at where) const noexcept { return where_ == where; }
+
     bool empty() const noexcept { return front_ == nullptr; }
     std::size_t size() const noexcept { return size_; }
 
@@ -67,7 +69,7 @@ public:
         op.next = op.links.prev = nullptr;
         --size_;
         op.waits_in.store(nullptr, std::memory_order_relaxed);
-        if (op.file)
+        if (has_chains() && op.file)
             leave_chain(op);
     }
 
@@ -83,7 +85,8 @@ public:
             to.push(op);
     }
 
-    /// Moves the cancelled operations of `file` to the end of `to`, in order.
+    /// Moves the cancelled operations of `file` to the end of `to`, in order. Not for a lane, which
+    /// has no chains.
     void extract_cancelled(file_handle& file, op_queue& to) noexcept {
         operation* op = file.chain(where_);
         if (!op)
@@ -114,10 +117,12 @@ public:
     }
 
 private:
+    bool has_chains() const noexcept { return where_ != waiting_at::lane; }
+
     void enter(operation& op, bool at_front) noexcept {
         ++size_;
         op.waits_in.store(this, std::memory_order_relaxed);
-        if (op.file)
+        if (has_chains() && op.file)
             enter_chain(op, at_front);
     }
 

@@ -45,6 +45,7 @@ enum class scenario : unsigned char {
     reads,    ///< Reads of an open file.
     close,    ///< Reads of an open file, and then its close.
     in_order, ///< Reads of an open file that run one after the other.
+    syncs,    ///< Syncs of an open file, which share flushes.
     set_up,   ///< An open and two calls, which are started before there are engines.
 };
 
@@ -53,6 +54,7 @@ constexpr detail::op_kind kind_of(scenario what, unsigned index) {
     switch (what) {
     case scenario::reads:
     case scenario::in_order: return op_kind::read;
+    case scenario::syncs: return index == 1 ? op_kind::sync_all : op_kind::sync_data;
     case scenario::close: return index == operation_count - 1 ? op_kind::close : op_kind::read;
     case scenario::set_up: return index == 0 ? op_kind::open : op_kind::call;
     }
@@ -126,6 +128,8 @@ public:
             auto pool = std::make_unique<scripted_engine>(
                 backend::thread_pool, finished, [](const detail::operation&) { return true; });
             engines_ = {ring.get(), pool.get()};
+            for (scripted_engine* each : engines_)
+                each->set_clock(started_); // operations have the numbers 1, 2, 3
             engines.push_back(std::move(ring));
             engines.push_back(std::move(pool));
             return engines;
@@ -317,8 +321,8 @@ private:
     void start(bool here) {
         tracked_operation& op = *operations_[started_++];
         const bool closes = op.kind == detail::op_kind::close;
-        if (closes && !file_)
-            return void(op.discarded = 1); // there is nothing to close
+        if ((closes || scenario_ == scenario::syncs) && !file_)
+            return void(op.discarded = 1); // there is nothing to close or to flush
         if (!closes && op.kind != detail::op_kind::call)
             op.file = file_;
         if (scenario_ == scenario::in_order && file_)
@@ -453,6 +457,8 @@ private:
             waits = waits || open;
             if (scenario_ == scenario::in_order)
                 check_turn(*op);
+            if (scenario_ == scenario::syncs)
+                check_flush(*op);
         }
         if (stopped_)
             return;
@@ -477,6 +483,17 @@ private:
                     other.is_cancelled() || !other.file,
                 "operations of one file run in the order of their start");
         }
+    }
+
+    /// A sync that succeeded had a flush that was submitted after its start.
+    void check_flush(const tracked_operation& op) const {
+        if (!op.started || op.state() != op_state::finished || op.result < 0)
+            return;
+        bool was_served = false;
+        for (const scripted_engine* each : engines_)
+            for (const unsigned time : each->flushes_performed())
+                was_served |= time >= op.number;
+        require(was_served, "no sync succeeds without a flush that began after its start");
     }
 
     std::vector<std::unique_ptr<tracked_operation>> operations_;
@@ -606,6 +623,14 @@ BOOST_AUTO_TEST_CASE(every_order_in_turn_loses_nothing_where_rounds_are_posted) 
 
 BOOST_AUTO_TEST_CASE(every_order_in_turn_loses_nothing_where_rounds_come_by_event) {
     check_every_order(scenario::in_order, false);
+}
+
+BOOST_AUTO_TEST_CASE(every_order_of_syncs_loses_nothing_where_rounds_are_posted) {
+    check_every_order(scenario::syncs, true);
+}
+
+BOOST_AUTO_TEST_CASE(every_order_of_syncs_loses_nothing_where_rounds_come_by_event) {
+    check_every_order(scenario::syncs, false);
 }
 
 BOOST_AUTO_TEST_CASE(every_order_with_a_set_up_loses_nothing_where_rounds_are_posted) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -36,6 +37,8 @@ public:
             }
             op->become(detail::op_state::with_engine);
             ++submissions_;
+            if (detail::is_flush(op->kind))
+                flushes_begun_[op] = now_ ? *now_ : 0;
             if (!op->is_cancelled()) {
                 held_.push_back(op);
                 continue;
@@ -83,6 +86,8 @@ public:
             done_.push(&op);
             done_.push_if(op.close_file());
         } else {
+            if (detail::is_flush(op.kind))
+                flushes_performed_.push_back(flushes_begun_[&op]);
             finish(op, detail::needs_thread(op.kind) ? 0 : 1);
         }
         if (raises)
@@ -98,6 +103,12 @@ public:
     }
 
     unsigned submissions() const noexcept { return submissions_; }
+
+    /// From now on `flushes_performed` uses this clock.
+    void set_clock(const unsigned& now) noexcept { now_ = &now; }
+
+    /// For each flush that was performed, when it was submitted.
+    const std::vector<unsigned>& flushes_performed() const noexcept { return flushes_performed_; }
 
 private:
     void end_if_cancelled(detail::operation& op) noexcept {
@@ -128,6 +139,9 @@ private:
     std::vector<detail::operation*> held_;
     detail::op_queue done_;
     unsigned submissions_ = 0;
+    const unsigned* now_ = nullptr;
+    std::map<const detail::operation*, unsigned> flushes_begun_;
+    std::vector<unsigned> flushes_performed_;
 };
 
 } // namespace test

@@ -85,6 +85,7 @@ public:
         const auto locked = state_->lock();
         if (state_->where() == hold_at::completion || state_->is_released())
             return submit_to_real(batch);
+        end_cancelled(batch);
         held_.splice(batch);
         state_->set_held(held_.size());
     }
@@ -125,16 +126,20 @@ private:
         const auto locked = state_->lock();
         if (state_->where() != hold_at::submission)
             return;
-        op_queue found;
-        held_.extract_if([](const auto& op) { return op.is_cancelled(); }, found);
+        if (end_cancelled(held_))
+            finished().raise();
         state_->set_held(held_.size());
-        if (found.empty())
-            return;
+    }
+
+    bool end_cancelled(op_queue& all) noexcept {
+        op_queue found;
+        all.extract_if([](const auto& op) { return op.is_cancelled(); }, found);
+        const bool any = !found.empty();
         while (auto* op = found.pop()) {
             op->take_result(-ECANCELED);
             cancelled_.push(op);
         }
-        finished().raise();
+        return any;
     }
 
     std::shared_ptr<hold_state> state_;

@@ -67,8 +67,11 @@ void encode(io_uring_sqe* entry, const operation& op, struct statx* status, int 
     switch (op.kind) {
     case op_kind::read:
     case op_kind::write: encode_transfer(entry, op, buffer); break;
-    case op_kind::sync_all: io_uring_prep_fsync(entry, fd, 0); break;
-    case op_kind::sync_data: io_uring_prep_fsync(entry, fd, IORING_FSYNC_DATASYNC); break;
+    case op_kind::sync_all:
+    case op_kind::sync_data:
+        io_uring_prep_fsync(
+            entry, fd, op.flush_kind() == op_kind::sync_all ? 0 : IORING_FSYNC_DATASYNC);
+        break;
     case op_kind::sync_range:
         io_uring_prep_sync_file_range(entry, fd, unsigned(op.length), op.offset, op.flags);
         break;

@@ -21,6 +21,8 @@ bool io_uring_engine::serves(const file_handle& file) const noexcept {
 pass_reason io_uring_engine::why_not(operation& op) const noexcept {
     if (op.file && op.file->refused())
         return pass_reason::refused;
+    if (op.kind == op_kind::write && op.file->buffered())
+        return pass_reason::buffered; // the kernel would hand it to a worker of its own, too
     const bool known = (known_kinds_.load(std::memory_order_relaxed) & bit_of(op.kind)) != 0;
     return known && is_expressible(op) && !has_failed() ? pass_reason::none
                                                         : pass_reason::unsupported;

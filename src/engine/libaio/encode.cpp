@@ -31,7 +31,8 @@ void encode(iocb& entry, const operation& op, int event_descriptor) noexcept {
     if (is_transfer(op.kind))
         encode_transfer(entry, op);
     else
-        (op.kind == op_kind::sync_all ? io_prep_fsync : io_prep_fdsync)(&entry, op.descriptor());
+        (op.flush_kind() == op_kind::sync_all ? io_prep_fsync
+                                              : io_prep_fdsync)(&entry, op.descriptor());
     io_set_eventfd(&entry, event_descriptor);
 }
 

@@ -9,7 +9,7 @@
 namespace asio_aio::detail {
 
 constexpr bool is_sync(op_kind kind) noexcept {
-    return kind == op_kind::sync_all || kind == op_kind::sync_data;
+    return is_flush(kind);
 }
 
 /// Fills in everything except the user data. The completion raises `event_descriptor`.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <new>
+#include <thread>
 #include <utility>
 
 namespace asio_aio::detail {
@@ -13,8 +14,14 @@ namespace asio_aio::detail {
 thread_pool_engine::thread_pool_engine(const thread_pool_settings& settings, event& finished)
     : settings_(settings),
       max_slow_(std::max(1u, settings.max_threads / 2)),
+      processors_(
+          settings.processors != 0 ? settings.processors
+                                   : std::max(1u, std::thread::hardware_concurrency())),
       finished_(finished),
       process_(::getpid()),
+      fast_(waiting_at::pool, settings.slow_from.count()),
+      slow_(waiting_at::pool_slow, settings.slow_from.count()),
+      lanes_(std::max(2u, processors_), max_slow_, settings.slow_from.count()),
       seats_(2 * std::size_t(settings.max_threads)) {}
 
 thread_pool_engine::~thread_pool_engine() {
@@ -27,7 +34,7 @@ void thread_pool_engine::submit(op_queue& batch) noexcept {
     {
         const lock held(mutex_);
         bool aborted = false;
-        if (fast_.empty() && slow_.empty())
+        if (waiting() == 0)
             stranded_since_ = {};
         while (operation* op = batch.pop()) {
             if (op->state() == op_state::pending)
@@ -45,7 +52,8 @@ void thread_pool_engine::submit(op_queue& batch) noexcept {
 }
 
 void thread_pool_engine::queue(operation* op) noexcept {
-    (is_slow(op->kind) ? slow_ : fast_).push(op);
+    if (!lanes_.push(*op))
+        (is_slow(op->kind) ? slow_ : fast_).waiting.push(op);
 }
 
 /// Ends an operation that no worker had. Returns false if a worker has to close its file first.
@@ -64,6 +72,7 @@ void thread_pool_engine::reap(op_queue& done) noexcept {
     {
         const lock held(mutex_);
         done.splice(done_);
+        unannounced_ = false;
         stranded = is_stranded();
     }
     constexpr int pause_ms = 1;
@@ -74,6 +83,7 @@ void thread_pool_engine::reap(op_queue& done) noexcept {
 void thread_pool_engine::reap_before_fork(op_queue& done) noexcept {
     const lock held(mutex_);
     done.splice(done_);
+    unannounced_ = false;
 }
 
 void thread_pool_engine::cancel(file_handle& file) noexcept {
@@ -82,8 +92,9 @@ void thread_pool_engine::cancel(file_handle& file) noexcept {
     {
         const lock held(mutex_);
         op_queue cancelled;
-        fast_.extract_cancelled(file, cancelled);
-        slow_.extract_cancelled(file, cancelled);
+        fast_.waiting.extract_cancelled(file, cancelled);
+        slow_.waiting.extract_cancelled(file, cancelled);
+        lanes_.extract_cancelled(file, cancelled);
         while (operation* op = cancelled.pop())
             aborted |= abort(op);
         if (file.is_opening())
@@ -104,9 +115,12 @@ void thread_pool_engine::cancel(operation& op) noexcept {
     help wanted = help::none;
     {
         const lock held(mutex_);
-        backlog& waiting = is_slow(op.kind) ? slow_ : fast_;
+        backlog& waiting = (is_slow(op.kind) ? slow_ : fast_).waiting;
         bool aborted = false;
-        if (op.kind == op_kind::open && !waiting.holds(op)) {
+        if (write_lanes::holds(op)) {
+            lanes_.remove(op);
+            aborted = abort(&op);
+        } else if (op.kind == op_kind::open && !waiting.holds(op)) {
             aborted = abandon_opens([&](const operation& each) { return &each == &op; });
         } else if (waiting.holds(op) && op.state() != op_state::to_close) { // has no result yet
             waiting.remove(op);
@@ -135,6 +149,7 @@ bool thread_pool_engine::abandon_opens(Predicate wanted) noexcept {
             ++extra_;
             --slow_running_;
             place.is_extra = true;
+            hold_up(place);
         }
         found = true;
     }
@@ -145,12 +160,16 @@ void thread_pool_engine::stop(op_queue& abandoned) noexcept {
     if (process_ != ::getpid())
         forget_workers(abandoned);
     lock held(mutex_);
-    fast_.move_to(abandoned);
-    slow_.move_to(abandoned);
+    take_waiting(abandoned);
     end_workers(held);
-    fast_.move_to(abandoned); // operations that the workers put back
-    slow_.move_to(abandoned);
+    take_waiting(abandoned); // operations that the workers put back
     abandoned.splice(done_);
+}
+
+void thread_pool_engine::take_waiting(op_queue& all) noexcept {
+    fast_.waiting.move_to(all);
+    slow_.waiting.move_to(all);
+    lanes_.extract_if([](const operation&) { return true; }, all);
 }
 
 void thread_pool_engine::prepare_fork() noexcept {
@@ -168,15 +187,18 @@ void thread_pool_engine::prepare_fork() noexcept {
 void thread_pool_engine::become_child() noexcept {
     forget_workers(done_); // there are none after `prepare_fork`
     process_ = ::getpid();
-    cancel_repeats(fast_);
-    cancel_repeats(slow_);
+    // A read does no harm.
+    const auto is_repeat = [](const operation& op) { return op.kind != op_kind::read; };
+    op_queue twice;
+    fast_.waiting.extract_if(is_repeat, twice);
+    slow_.waiting.extract_if(is_repeat, twice);
+    lanes_.extract_if(is_repeat, twice);
+    cancel_repeats(twice);
 }
 
 /// In a child process: cancels what is still to be repeated, which the parent repeats, too. A write
-/// would be performed twice; a read does no harm.
-void thread_pool_engine::cancel_repeats(backlog& from) noexcept {
-    op_queue twice;
-    from.extract_if([](const operation& op) { return op.kind != op_kind::read; }, twice);
+/// would be performed twice.
+void thread_pool_engine::cancel_repeats(op_queue& twice) noexcept {
     while (operation* op = twice.pop()) {
         operation* closer = op->take_result_and_close(-ECANCELED);
         done_.push(op);
@@ -191,8 +213,11 @@ void thread_pool_engine::forget_workers(op_queue& abandoned) noexcept {
     // here, so the destructor of a condition would wait for it for ever.
     new (&mutex_) std::mutex;
     new (&work_available_) std::condition_variable;
+    new (&tick_) std::condition_variable;
     new (&all_ended_) std::condition_variable;
     for (seat& place : seats_) {
+        if (place.from)
+            end_work(place);
         place.taken = place.is_extra = false;
         place.opening.reset();
         operation* closer = std::exchange(place.closer, nullptr);
@@ -206,8 +231,8 @@ void thread_pool_engine::forget_workers(op_queue& abandoned) noexcept {
         }
         abandoned.push_if(closer);
     }
-    workers_ = starting_ = extra_ = idle_ = slow_running_ = 0;
-    any_ended_ = ending_ = false;
+    workers_ = starting_ = working_ = extra_ = slow_running_ = sleeping_ = waking_ = 0;
+    any_ended_ = ending_ = watching_ = spinning_ = lacks_threads_ = false;
 }
 
 engine_counters thread_pool_engine::counters() const noexcept {

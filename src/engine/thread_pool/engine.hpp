@@ -3,15 +3,20 @@
 
 #include "core/event.hpp"
 #include "engine/engine.hpp"
+#include "engine/thread_pool/work_queue.hpp"
 #include "engine/thread_pool/worker_thread.hpp"
+#include "engine/thread_pool/write_lanes.hpp"
 
 #include <asio_aio/detail/core/posix_file.hpp>
 
 #include <pthread.h>
 #include <sys/types.h>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -22,6 +27,15 @@ struct thread_pool_settings {
 
     /// A worker ends after this time without work, unless it is the last one.
     std::chrono::milliseconds idle_time = std::chrono::seconds(10);
+
+    /// A worker is held up if its operation takes one to two ticks. Then another worker joins.
+    std::chrono::milliseconds tick = std::chrono::milliseconds(1);
+
+    /// Operations that take longer on average wait for something, and get more workers.
+    std::chrono::nanoseconds slow_from = std::chrono::microseconds(30);
+
+    /// The processors for which fast operations have workers; 0: those that this process may use.
+    unsigned processors = 0;
 
     /// If no thread can be started, operations wait this long for the first one. Then they fail.
     std::chrono::milliseconds thread_patience = std::chrono::seconds(5);
@@ -38,6 +52,11 @@ struct thread_pool_settings {
  * Uses only POSIX, apart from posix_file. The number of tasks may be limited (RLIMIT_NPROC,
  * pids.max). The engine therefore keeps its first worker until it ends. If the first worker cannot
  * be started, operations wait, and `submit` and `reap` try again.
+ *
+ * Fast operations, which only copy, get no more workers than there are processors, and are announced
+ * in groups: a thread that is woken costs more than such an operation. While operations wait for
+ * that reason, an idle worker watches. At each tick it announces what is finished and finds the
+ * workers that are held up, for which others join.
  */
 class thread_pool_engine final : public engine {
 public:
@@ -67,23 +86,41 @@ private:
         operation* closer = nullptr; ///< The operation that waited for the close of a file.
         file_ref opening;            ///< The file that is being opened; `op` may be abandoned.
         bool is_extra = false;       ///< Counted in `extra_`.
+        work_queue* from = nullptr;  ///< Where its operation waited; null between two operations.
+        std::shared_ptr<write_lane> lane; ///< If `from` is a lane.
+        bool is_held_up = false;
+        unsigned tick = 0; ///< When it took the operation.
     };
 
-    enum class help : unsigned char { none, idle_worker, new_worker };
+    /// How to get one more worker.
+    enum class help : unsigned char { none, sleeping_worker, watching_worker, new_worker };
 
     static void* worker_main(void* self) noexcept;
     void work() noexcept;
     seat& take_seat() noexcept;
-    operation* take(seat& place) noexcept;
+    bool take(seat& place) noexcept;
+    void sit_down(seat& place, operation& op, work_queue& from) noexcept;
+    void hold_up(seat& place) noexcept;
+    void end_work(seat& place) noexcept;
     bool perform(seat& place) noexcept;
     void perform_open(seat& place) noexcept;
-    void put_away(seat& place, op_kind kind, bool finished) noexcept;
+    void put_away(seat& place, op_kind kind, bool finished, std::int64_t time) noexcept;
+    bool should_announce(const work_queue& from, std::int64_t time) noexcept;
+    void announce(lock& held) noexcept;
     template <typename Predicate>
     bool abandon_opens(Predicate wanted) noexcept;
     void queue(operation* op) noexcept;
     bool abort(operation* op) noexcept;
+    std::size_t waiting() const noexcept;
+    bool slow_may_run() const noexcept { return slow_running_ < max_slow_; }
     bool has_work() const noexcept;
+    bool is_worth_waking() const noexcept;
+    bool needs_watch() const noexcept;
     bool wait_for_work(lock& held) noexcept;
+    bool spin(lock& held) noexcept;
+    void watch(lock& held) noexcept;
+    bool sleep(lock& held) noexcept;
+    void find_held_up() noexcept;
     help plan_help() noexcept;
     bool give(help wanted) noexcept;
     void manage_without() noexcept;
@@ -92,32 +129,48 @@ private:
     void leave(lock& held) noexcept;
     void end_workers(lock& held) noexcept;
     void forget_workers(op_queue& abandoned) noexcept;
-    void cancel_repeats(backlog& from) noexcept;
+    void take_waiting(op_queue& all) noexcept;
+    void cancel_repeats(op_queue& twice) noexcept;
 
     const thread_pool_settings settings_;
     /// The number of workers that slow kinds may occupy, so that reads continue during syncs.
     const unsigned max_slow_;
+    const unsigned processors_;
     event& finished_;
     pid_t process_; ///< The process of the workers.
 
     /// Guards everything below. No call on a file is made under it, not even close(2).
     mutable std::mutex mutex_;
-    std::condition_variable work_available_;
+    std::condition_variable work_available_; ///< Sleeping workers wait for it.
+    std::condition_variable tick_;           ///< The watching worker waits for it.
     std::condition_variable all_ended_;
-    backlog fast_{waiting_at::pool};
-    backlog slow_{waiting_at::pool_slow};
+    work_queue fast_, slow_; ///< By `is_slow`.
+    write_lanes lanes_;
     op_queue done_;
+    bool unannounced_ = false; ///< `done_` has operations for which the event was not raised.
+    std::int64_t unannounced_since_ = 0;
     /// Operations to repeat after the workers that are ending have ended.
     op_queue postponed_;
     std::vector<seat> seats_; ///< One for each worker that there may be.
     unsigned workers_ = 0;    ///< With those that are being started.
     unsigned starting_ = 0;   ///< Whether they will run is not known yet.
+    unsigned working_ = 0;    ///< With an operation, and not held up.
     /// Workers whose open was cancelled and has not returned. They do not count for the limits, as
     /// long as they are no more than `max_threads`.
     unsigned extra_ = 0;
-    unsigned idle_ = 0;
     unsigned slow_running_ = 0;
-    bool slow_next_ = false;
+    unsigned next_source_ = 0; ///< Of the next operation; see `take`.
+
+    // Idle workers: at most one spins, at most one watches, the others sleep.
+    unsigned sleeping_ = 0;
+    unsigned waking_ = 0; ///< Of `sleeping_`: they were woken and do not run yet.
+    bool watching_ = false;
+    bool spinning_ = false;
+    std::atomic<bool> spin_ends_{false};
+    pace idle_time_{30'000}; ///< How long idle workers waited for work lately.
+    unsigned now_ = 0;       ///< Ticks.
+    /// No thread could be started for a watch.
+    bool lacks_threads_ = false;
     /// Since when operations wait for the first worker; zero if none does.
     std::chrono::steady_clock::time_point stranded_since_;
     /// Workers end as soon as they find no work.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The workers of the pool: what each one does, and how many there are.
+// The workers of the pool: what each one does.
 #include "engine/thread_pool/engine.hpp"
 
 #include "engine/thread_pool/judge.hpp"
@@ -11,8 +11,14 @@
 #include <utility>
 
 namespace asio_aio::detail {
+namespace {
 
-// --- The work of one worker ---
+/// Nanoseconds of the steady clock.
+std::int64_t now() noexcept {
+    return std::chrono::steady_clock::now().time_since_epoch().count();
+}
+
+} // namespace
 
 void* thread_pool_engine::worker_main(void* self) noexcept {
     static_cast<thread_pool_engine*>(self)->work();
@@ -22,28 +28,30 @@ void* thread_pool_engine::worker_main(void* self) noexcept {
 void thread_pool_engine::work() noexcept {
     lock held(mutex_);
     --starting_;
+    lacks_threads_ = false;
     seat& place = take_seat();
     stranded_since_ = {};
-    bool unannounced = false;
+    std::int64_t time = now();
     for (;;) {
-        operation* op = take(place);
-        if (!op && unannounced) {
-            held.unlock();
-            finished_.raise();
-            unannounced = false;
-            held.lock();
-        } else if (op) {
-            const op_kind kind = op->kind; // an open may be abandoned while it is performed
+        if (take(place)) {
+            const op_kind kind = place.op->kind; // an open may be abandoned while it is performed
             const help wanted = plan_help();
+            const bool announces = should_announce(*place.from, time);
             held.unlock();
-            if (unannounced)
+            if (announces)
                 finished_.raise();
             give(wanted);
             const bool finished = perform(place);
+            const std::int64_t end = now();
             held.lock();
-            put_away(place, kind, finished);
-            unannounced = finished;
-        } else if (!wait_for_work(held)) {
+            place.from->speed.add(end - time);
+            put_away(place, kind, finished, end);
+            time = end;
+        } else if (unannounced_) {
+            announce(held);
+        } else if (wait_for_work(held)) {
+            time = now();
+        } else {
             break;
         }
     }
@@ -59,20 +67,59 @@ thread_pool_engine::seat& thread_pool_engine::take_seat() noexcept {
     return *free;
 }
 
-operation* thread_pool_engine::take(seat& place) noexcept {
-    const bool slow_may_run = !slow_.empty() && slow_running_ < max_slow_;
-    if (fast_.empty() && !slow_may_run)
-        return nullptr;
-    // Alternates if both kinds wait, so that neither starves the other.
-    const bool slow = slow_may_run && (fast_.empty() || slow_next_);
-    slow_next_ = !slow;
-    operation* op = (slow ? slow_ : fast_).pop();
-    slow_running_ += slow;
-    place.op = op;
-    if (op->kind == op_kind::open && !op->is_cancelled())
-        place.opening = op->file;
+/// Takes an operation, if there is work. The three kinds of queues take turns, so that none starves.
+bool thread_pool_engine::take(seat& place) noexcept {
+    constexpr unsigned sources = 3;
+    for (unsigned tried = 0; tried != sources; ++tried) {
+        const unsigned source = next_source_;
+        next_source_ = (next_source_ + 1) % sources;
+        if (source == 0 && fast_.has_work(processors_)) {
+            sit_down(place, *fast_.waiting.pop(), fast_);
+        } else if (source == 1 && slow_may_run() && slow_.has_work(processors_)) {
+            ++slow_running_;
+            sit_down(place, *slow_.waiting.pop(), slow_);
+        } else if (source == 2 && lanes_.has_work()) {
+            operation& op = lanes_.take(place.lane);
+            sit_down(place, op, *place.lane);
+        } else {
+            continue;
+        }
+        return true;
+    }
+    return false;
+}
+
+void thread_pool_engine::sit_down(seat& place, operation& op, work_queue& from) noexcept {
+    place.op = &op;
+    place.from = &from;
+    place.tick = now_;
+    ++working_;
+    if (!place.lane)
+        ++from.running;
+    if (op.kind == op_kind::open && !op.is_cancelled())
+        place.opening = op.file;
     ++calls_;
-    return op;
+}
+
+/// The operation of this worker takes long: another worker may join.
+void thread_pool_engine::hold_up(seat& place) noexcept {
+    if (std::exchange(place.is_held_up, true))
+        return;
+    --working_;
+    if (place.lane)
+        return lanes_.hold_up(*place.lane);
+    --place.from->running;
+    ++place.from->held_up;
+}
+
+void thread_pool_engine::end_work(seat& place) noexcept {
+    const bool was_held_up = std::exchange(place.is_held_up, false);
+    work_queue& from = *std::exchange(place.from, nullptr);
+    working_ -= !was_held_up;
+    if (const auto lane = std::exchange(place.lane, nullptr))
+        lanes_.end(*lane, was_held_up);
+    else
+        --(was_held_up ? from.held_up : from.running);
 }
 
 /// Performs the operation of this worker. Returns false if it has to be repeated.
@@ -138,15 +185,21 @@ void thread_pool_engine::perform_open(seat& place) noexcept {
 }
 
 /// Puts the operation of a worker away: as finished, or behind the others to be repeated.
-void thread_pool_engine::put_away(seat& place, op_kind kind, bool finished) noexcept {
+void thread_pool_engine::put_away(
+    seat& place, op_kind kind, bool finished, std::int64_t time) noexcept {
     if (std::exchange(place.is_extra, false))
         --extra_;
     else
         slow_running_ -= is_slow(kind);
+    end_work(place);
     operation* op = std::exchange(place.op, nullptr);
+    operation* closer = std::exchange(place.closer, nullptr);
     if (finished) {
+        if (!unannounced_)
+            unannounced_since_ = time;
+        unannounced_ = unannounced_ || op || closer;
         done_.push_if(op); // none if it was an open that was abandoned
-        done_.push_if(std::exchange(place.closer, nullptr));
+        done_.push_if(closer);
         return;
     }
     ++repeated_;
@@ -156,138 +209,115 @@ void thread_pool_engine::put_away(seat& place, op_kind kind, bool finished) noex
         queue(op);
 }
 
-bool thread_pool_engine::has_work() const noexcept {
-    return !fast_.empty() || (!slow_.empty() && slow_running_ < max_slow_);
+/// Decides whether the loop is woken before the next operation, which is `from` this queue.
+/**
+ * A wake-up costs more than a fast operation. So the loop gets fast operations in groups, and early
+ * enough that it can start others before the pool has nothing to do.
+ */
+bool thread_pool_engine::should_announce(const work_queue& from, std::int64_t time) noexcept {
+    constexpr std::size_t most = 64;
+    constexpr std::int64_t longest = 50'000; // nanoseconds
+    if (!unannounced_ ||
+        (watching_ && from.speed.is_fast() && done_.size() < std::min(waiting(), most) &&
+         time - unannounced_since_ < longest))
+        return false;
+    unannounced_ = false;
+    return true;
 }
+
+void thread_pool_engine::announce(lock& held) noexcept {
+    unannounced_ = false;
+    held.unlock();
+    finished_.raise();
+    held.lock();
+}
+
+std::size_t thread_pool_engine::waiting() const noexcept {
+    return fast_.waiting.size() + slow_.waiting.size() + lanes_.waiting();
+}
+
+bool thread_pool_engine::has_work() const noexcept {
+    return fast_.has_work(processors_) || (slow_may_run() && slow_.has_work(processors_)) ||
+        lanes_.has_work();
+}
+
+// --- Waiting for work ---
 
 /// Waits for work. Returns false if the worker has to end, because it was idle or the engine ends
 /// its workers.
 bool thread_pool_engine::wait_for_work(lock& held) noexcept {
     if (ending_)
         return false;
-    const auto is_called = [this] { return has_work() || ending_; };
-    ++idle_;
-    bool woken = work_available_.wait_for(held, settings_.idle_time, is_called);
-    if (!woken &&
-        workers_ - starting_ - extra_ == 1) { // another one might not start when it is needed
-        work_available_.wait(held, is_called);
-        woken = true;
-    }
-    --idle_;
-    return woken;
+    const std::int64_t since = now();
+    if (!watching_ && needs_watch())
+        watch(held);
+    else if (!spin(held) && !sleep(held))
+        return false;
+    else
+        idle_time_.add(now() - since);
+    return true;
 }
 
-// --- The number of workers ---
-
-/// Decides how to get one more worker. Each worker that was woken wakes the next one, so the loop
-/// pays for one wake-up for each batch.
-thread_pool_engine::help thread_pool_engine::plan_help() noexcept {
-    if (!has_work())
-        return help::none;
-    if (idle_ > 0)
-        return help::idle_worker;
-    // more if opens that were cancelled have returned
-    if (workers_ - extra_ >= settings_.max_threads)
-        return help::none;
-    ++workers_;
-    ++starting_;
-    return help::new_worker;
-}
-
-/// Wakes or starts a worker. Returns false if a worker could not be started.
-bool thread_pool_engine::give(help wanted) noexcept {
-    if (wanted == help::idle_worker)
-        work_available_.notify_one();
-    if (wanted != help::new_worker)
-        return true;
-    pthread_t thread;
-    if (settings_.start(thread, &worker_main, this) == 0)
-        return true;
-    manage_without();
-    return false;
-}
-
-/// Handles a thread that could not be started. The other workers continue. If there are none, the
-/// operations wait, and fail after `thread_patience`.
-void thread_pool_engine::manage_without() noexcept {
-    using clock = std::chrono::steady_clock;
-    op_queue failed;
-    {
-        const lock held(mutex_);
-        --starting_;
-        if (--workers_ == 0)
-            all_ended_.notify_all();
-        if (workers_ != extra_)
-            return;
-        const clock::time_point now = clock::now();
-        if (stranded_since_ == clock::time_point())
-            stranded_since_ = now;
-        if (now - stranded_since_ >= settings_.thread_patience) {
-            fast_.move_to(failed);
-            slow_.move_to(failed);
-        }
-    }
-    op_queue closers;
-    failed.for_each([&](operation& op) {
-        const bool has_result = op.state() == op_state::to_close;
-        // the cause of EAGAIN from pthread_create
-        if (has_result)
-            return closers.push_if(op.close_file());
-        // a close is never lost: this thread performs it
-        const int result = op.kind == op_kind::close ? op.file.reset() : -ENOMEM;
-        closers.push_if(op.take_result_and_close(result));
-    });
-    {
-        const lock held(mutex_);
-        done_.splice(failed);
-        done_.splice(closers);
-    }
-    finished_.raise(); // always: the loop calls `reap`, which tries again
-}
-
-/// True if operations wait and there is no worker.
-bool thread_pool_engine::is_stranded() const noexcept {
-    return workers_ == extra_ && has_work();
-}
-
-/// Tries again to start the first worker. Returns false if this failed.
-bool thread_pool_engine::find_worker() noexcept {
-    help wanted = help::none;
-    {
-        const lock held(mutex_);
-        if (is_stranded())
-            wanted = plan_help();
-    }
-    return give(wanted);
-}
-
-/// The last step of a worker. Each worker joins the one that ended before it, and `end_workers`
-/// joins the last one.
-void thread_pool_engine::leave(lock& held) noexcept {
-    const pthread_t before = std::exchange(last_ended_, pthread_self());
-    const bool join_before = std::exchange(any_ended_, true);
-    if (--workers_ == 0)
-        all_ended_.notify_all();
+/// Looks for work for some microseconds without sleeping, if work came as soon lately. A thread that
+/// sleeps runs some microseconds after it was woken.
+bool thread_pool_engine::spin(lock& held) noexcept {
+    constexpr std::int64_t longest = 30'000; // nanoseconds
+    if (processors_ < 2 || spinning_ || !idle_time_.is_fast())
+        return false;
+    spinning_ = true;
+    spin_ends_.store(false, std::memory_order_relaxed);
     held.unlock();
-    if (join_before)
-        pthread_join(before, nullptr);
-}
-
-void thread_pool_engine::end_workers(lock& held) noexcept {
-    ending_ = true;
-    work_available_.notify_all();
-    all_ended_.wait(held, [this] { return workers_ == 0; });
-    ending_ = false;
-    while (operation* op = postponed_.pop())
-        queue(op);
-    if (!fast_.empty() || !slow_.empty())
-        finished_.raise(); // for `reap`, which starts a worker again
-    if (!std::exchange(any_ended_, false))
-        return;
-    const pthread_t last = last_ended_;
-    held.unlock();
-    pthread_join(last, nullptr);
+    const std::int64_t end = now() + longest;
+    while (!spin_ends_.load(std::memory_order_relaxed) && now() < end) {
+    }
     held.lock();
+    spinning_ = false;
+    return has_work() || ending_;
+}
+
+/// Watches the workers, as long as there is a need and no work.
+void thread_pool_engine::watch(lock& held) noexcept {
+    constexpr unsigned patience = 8; // ticks
+    const auto is_called = [this] { return has_work() || ending_; };
+    watching_ = true;
+    for (unsigned quiet = 0; quiet != patience; quiet = needs_watch() ? 0 : quiet + 1) {
+        if (tick_.wait_for(held, settings_.tick, is_called))
+            break;
+        ++now_;
+        find_held_up();
+        if (unannounced_)
+            announce(held);
+    }
+    watching_ = false;
+}
+
+void thread_pool_engine::find_held_up() noexcept {
+    for (seat& each : seats_)
+        if (each.from && now_ - each.tick > 1)
+            hold_up(each);
+}
+
+/// Sleeps until there is work. Returns false if there was none for so long that the worker ends.
+bool thread_pool_engine::sleep(lock& held) noexcept {
+    const auto is_called = [this] {
+        return has_work() || ending_ || (needs_watch() && !watching_);
+    };
+    const auto end = std::chrono::steady_clock::now() + settings_.idle_time;
+    bool late = false;
+    ++sleeping_;
+    while (!is_called()) {
+        if (!late)
+            late = work_available_.wait_until(held, end) == std::cv_status::timeout;
+        else if (
+            workers_ - starting_ - extra_ == 1) // another one might not start when it is needed
+            work_available_.wait(held);
+        else
+            break;
+        if (waking_ != 0) // also if there is no work any more: nobody else waits for this one
+            --waking_;
+    }
+    --sleeping_;
+    return is_called();
 }
 
 } // namespace asio_aio::detail

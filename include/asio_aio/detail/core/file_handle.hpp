@@ -15,10 +15,18 @@
 namespace asio_aio::detail {
 
 class operation;
+struct write_lane;
 
 /// The backlogs in which operations of one file may wait at the same time.
-enum class waiting_at : unsigned char { kernel_engine, pool, pool_slow, scheduler };
-constexpr std::size_t waiting_at_count = std::size_t(waiting_at::scheduler) + 1;
+enum class waiting_at : unsigned char {
+    kernel_engine,
+    pool,
+    pool_slow,
+    scheduler,
+    flush,
+    lane ///< Has no chains, because it holds operations of one inode.
+};
+constexpr std::size_t chain_count = std::size_t(waiting_at::lane);
 
 /// The offset of operations that use and move the position of the open file (lseek(2)).
 constexpr std::uint64_t current_position = UINT64_MAX;
@@ -77,6 +85,7 @@ enum class memory_test : unsigned char {
 /// What the library found out when the file was opened.
 struct file_traits {
     bool direct = false;       ///< Opened with O_DIRECT.
+    bool writable = false;     ///< Opened for writing.
     bool needs_thread = false; ///< The filesystem treats the kernel's queues differently.
     bool knows_size = false;   ///< The kernel tells the size without waiting.
     file_type type = file_type::other;
@@ -86,6 +95,31 @@ struct file_traits {
 
 /// Hints of transfers that the kernel may refuse for a file, as bits.
 enum class hint : unsigned char { uncached = 1, real_time = 2 };
+
+/// The flush of a file that is asked for or in progress; see `group_commit`.
+struct flush_state {
+    operation* leader = nullptr; ///< The sync that performs it; null if there is none.
+    /// It serves the syncs that were started before the one with this number. 0: it has not begun,
+    /// and serves every sync that is started before it begins.
+    std::uint64_t serves_before = 0;
+    bool wants_all = false; ///< A sync that waits is a `sync_all`.
+};
+
+/// Names a file, as long as it is open somewhere.
+struct inode_id {
+    dev_t device;
+    ino_t inode;
+
+    friend bool operator==(const inode_id& a, const inode_id& b) noexcept {
+        return a.device == b.device && a.inode == b.inode;
+    }
+};
+
+/// What a file needs whose buffered writes take turns; see `write_lanes`.
+struct buffered_writes {
+    inode_id inode;
+    std::shared_ptr<write_lane> lane; ///< The pool's mutex guards it.
+};
 
 /// What open(2) is asked for.
 struct open_request {
@@ -222,12 +256,24 @@ public:
     /// Called under the scheduler's mutex, when no operation waits for the turn.
     void end_turn() noexcept { in_turn_.store(false, std::memory_order_release); }
 
+    /// Null if the file has no buffered writes that take turns in the kernel: it is not a regular
+    /// file, is read only, or was opened with O_DIRECT.
+    buffered_writes* buffered() const noexcept { return buffered_.get(); }
+
+    /// The flush of this file, which the mutex of the scheduler guards. Null if no sync was started.
+    flush_state* flush() const noexcept { return flush_.get(); }
+
+    /// As `flush`, for a sync that is being started. Null if there is no memory.
+    flush_state* make_flush() noexcept;
+
     /// True if an operation that is marked as a writer uses the file.
     bool is_written() const noexcept { return writers_.load(std::memory_order_relaxed) != 0; }
 
 private:
     friend class file_ref;
     friend class file_pin;
+
+    void find_inode() noexcept;
 
     int descriptor_ = -1; // also after `release` gave it away
     file_traits traits_;  // constant while the file is open
@@ -243,7 +289,9 @@ private:
     std::atomic<unsigned> writers_{0};
     std::atomic<std::uint64_t> cancelled_before_{0};
     std::atomic<std::uint64_t> alignment_{0}; ///< Encoded, or 0 if the kernel was not asked yet.
-    operation* chains_[waiting_at_count] = {};
+    operation* chains_[chain_count] = {};
+    std::unique_ptr<buffered_writes> buffered_;
+    std::unique_ptr<flush_state> flush_;
     std::unique_ptr<open_request> request_; ///< While the file is `opening`.
     /// The operation that waits for the close, after the file object gave up its use.
     operation* closer_ = nullptr;

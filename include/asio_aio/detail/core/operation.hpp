@@ -45,6 +45,11 @@ constexpr bool is_transfer(op_kind kind) noexcept {
     return kind == op_kind::read || kind == op_kind::write;
 }
 
+/// True for the kinds that flush a file to its device.
+constexpr bool is_flush(op_kind kind) noexcept {
+    return kind == op_kind::sync_all || kind == op_kind::sync_data;
+}
+
 /// True for kinds that may make a file larger. Beyond RLIMIT_FSIZE the kernel sends a signal to the
 /// thread that performs them.
 constexpr bool may_extend(op_kind kind) noexcept {
@@ -244,6 +249,9 @@ public:
         iovecs->iov_len -= bytes;
     }
 
+    /// The flush that a sync performs.
+    op_kind flush_kind() const noexcept { return covers_all ? op_kind::sync_all : kind; }
+
     /// True if this is a transfer with options.
     bool has_options() const noexcept {
         return is_transfer(kind) && transfer_flags{flags, priority}.any();
@@ -285,6 +293,7 @@ public:
     /// explains a failure.
     bool tried_again = false;
     bool counted = false;           ///< Statistics have counted it.
+    bool covers_all = false;        ///< Of a sync: another sync that it serves is a `sync_all`.
     std::uint8_t hints_dropped = 0; ///< Of a transfer: `uncached` and `priority`.
     std::uint16_t priority = 0;     ///< Of a transfer; see `transfer_flags`.
     /// True while `room` is in use.
@@ -295,8 +304,8 @@ public:
     int result = -EINPROGRESS;             ///< Bytes or 0; otherwise -errno.
     /// Keeps the descriptor open until the kernel holds the file itself.
     file_ref file;
-    /// Set if the operation runs in order with others of its file, until it has ended or was
-    /// cancelled.
+    /// Set until the operation has ended, if others of its file wait for that: the operation runs
+    /// in order with them, or it performs the flush of the file.
     file_pin turn;
 
     std::uint64_t offset = 0; ///< In bytes, at most 2^63 - 1; or `current_position`.

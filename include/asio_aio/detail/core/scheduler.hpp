@@ -26,6 +26,7 @@ class call_thread;
 class engine;
 class event;
 class counters;
+class group_commit;
 class router;
 
 /// Returns what is wrong with `opts`, in words that name the option and its value; empty if nothing
@@ -230,7 +231,9 @@ private:
     void queue(operation& op, actions& todo) noexcept;
     void count_start(operation& op) noexcept;
     operation* next_in_turn(file_handle& file) noexcept;
-    void take_turns(const op_queue& finished) noexcept;
+    void take_turns(op_queue& finished) noexcept;
+    void add_pending(operation& op) noexcept;
+    void take_pending(op_queue& batch) noexcept;
     void end_waiting(op_queue& cancelled) noexcept;
     void end_cancelled() noexcept;
     bool is_lone_operation() const noexcept;
@@ -258,6 +261,7 @@ private:
     bool sets_up_ = false; ///< A thread makes the engines, or is about to.
     /// Waits until an earlier operation of the file has ended.
     const std::unique_ptr<backlog> in_order_;
+    const std::unique_ptr<group_commit> syncs_;
     op_queue pending_;  ///< Started, and not yet with an engine.
     op_queue finished_; ///< The next round delivers them.
     round_request request_ = round_request::none;

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: BSL-1.0
+// Buffered writes of one file take turns on the pool: no Asio, only poll(2).
+#include "child.hpp"
+#include "engine_fixture.hpp"
+
+#include <fcntl.h>
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace test;
+using detail::op_kind;
+using detail::op_queue;
+using detail::operation;
+
+namespace {
+
+/// Stands for the kernel: notes what the workers perform, and holds the operations that a test
+/// chose.
+class stage {
+public:
+    stage() { current() = this; }
+    stage(const stage&) = delete;
+    stage& operator=(const stage&) = delete;
+    ~stage() { current() = nullptr; }
+
+    /// What a worker of the pool calls.
+    static int perform(operation& op) noexcept { return current()->act(op); }
+
+    void hold(const operation& op) {
+        const std::lock_guard<std::mutex> held(mutex_);
+        held_.insert(&op);
+    }
+
+    void let_go() {
+        const std::lock_guard<std::mutex> held(mutex_);
+        held_.clear();
+        changed_.notify_all();
+    }
+
+    /// The offsets of the operations that began, in this order.
+    std::vector<std::uint64_t> begun() {
+        const std::lock_guard<std::mutex> held(mutex_);
+        return begun_;
+    }
+
+    void wait_for_begun(std::size_t count) {
+        std::unique_lock<std::mutex> held(mutex_);
+        changed_.wait(held, [&] { return begun_.size() >= count; });
+    }
+
+    /// The most operations that were performed at the same time.
+    int peak() {
+        const std::lock_guard<std::mutex> held(mutex_);
+        return peak_;
+    }
+
+    std::atomic<int> result{1}; ///< Of each operation.
+
+private:
+    static stage*& current() {
+        static stage* the_stage = nullptr;
+        return the_stage;
+    }
+
+    int act(const operation& op) {
+        std::unique_lock<std::mutex> held(mutex_);
+        begun_.push_back(op.offset);
+        peak_ = std::max(peak_, ++running_);
+        changed_.notify_all();
+        changed_.wait(held, [&] { return held_.count(&op) == 0; });
+        --running_;
+        return result;
+    }
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::set<const operation*> held_;
+    std::vector<std::uint64_t> begun_;
+    int running_ = 0, peak_ = 0;
+};
+
+constexpr auto never = std::chrono::hours(1);
+
+detail::thread_pool_settings staged(
+    unsigned max_threads, std::chrono::milliseconds tick = std::chrono::milliseconds(1)) {
+    detail::thread_pool_settings settings;
+    settings.max_threads = max_threads;
+    settings.perform = &stage::perform;
+    settings.tick = tick;
+    settings.processors = 2;
+    settings.slow_from = never; // whatever else the machine does, writes count as fast
+    return settings;
+}
+
+struct lanes_fixture : engine_fixture {
+    explicit lanes_fixture(const detail::thread_pool_settings& settings)
+        : engine_fixture(make_pool(settings)) {
+        other = open("other");
+    }
+
+    detail::file_ref open(const char* name) {
+        const int fd = ::open(folder.file(name).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        BOOST_REQUIRE(fd != -1);
+        return detail::file_ref::adopt(fd);
+    }
+
+    /// Makes a write. The offsets of writes are 0, 1, 2 and so on, in the order of this call.
+    plain_operation& write_to(const detail::file_ref& where) {
+        plain_operation& made = writes.emplace_back(op_kind::write);
+        made.file = where;
+        made.offset = writes.size() - 1;
+        return made;
+    }
+
+    void submit_writes(const detail::file_ref& where, std::size_t count) {
+        op_queue batch;
+        for (std::size_t i = 0; i != count; ++i)
+            batch.push(&write_to(where));
+        engines.submit(batch);
+    }
+
+    detail::file_ref other;
+    std::deque<plain_operation> writes;
+};
+
+std::vector<std::uint64_t> from_to(std::uint64_t begin, std::uint64_t end) {
+    std::vector<std::uint64_t> all;
+    for (; begin != end; ++begin)
+        all.push_back(begin);
+    return all;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(writes_of_one_inode_take_turns_in_the_order_of_arrival) {
+    stage kernel;
+    lanes_fixture fixture(staged(8, never));
+    const detail::file_ref again = fixture.open("file"); // the same inode
+    plain_operation& first = fixture.write_to(fixture.file);
+    kernel.hold(first);
+    fixture.submit({&first});
+    kernel.wait_for_begun(fixture.writes.size());
+    for (int i = 0; i != 100; ++i)
+        fixture.submit_writes(i % 2 == 0 ? fixture.file : again, 3);
+    BOOST_TEST(kernel.begun().size() == 1u);
+    kernel.let_go();
+    fixture.reap(301);
+    BOOST_TEST(kernel.begun() == from_to(0, 301), boost::test_tools::per_element());
+    BOOST_TEST(kernel.peak() == 1);
+    BOOST_TEST(fixture.engines.counters().threads <= 2u); // one writes, one watches
+}
+
+BOOST_AUTO_TEST_CASE(a_write_that_is_held_up_stops_no_other_file) {
+    stage kernel;
+    lanes_fixture fixture(staged(8, never));
+    plain_operation& stuck = fixture.write_to(fixture.file);
+    kernel.hold(stuck);
+    fixture.submit({&stuck});
+    kernel.wait_for_begun(fixture.writes.size());
+    fixture.submit_writes(fixture.file, 10);
+    fixture.submit_writes(fixture.other, 10);
+    fixture.reap(10); // no tick comes
+    BOOST_TEST(fixture.writes.back().result == 1);
+    kernel.let_go();
+    fixture.reap(11);
+}
+
+BOOST_AUTO_TEST_CASE(another_worker_joins_the_one_that_is_held_up) {
+    stage kernel;
+    lanes_fixture fixture(staged(8));
+    plain_operation& stuck = fixture.write_to(fixture.file);
+    plain_operation& second = fixture.write_to(fixture.file);
+    kernel.hold(stuck);
+    kernel.hold(second);
+    fixture.submit({&stuck, &second});
+    fixture.submit_writes(fixture.file, 100);
+    fixture.reap(100); // by a third worker
+    kernel.let_go();
+    fixture.reap(2);
+}
+
+BOOST_AUTO_TEST_CASE(finished_writes_are_announced_while_the_worker_is_held_up) {
+    stage kernel;
+    lanes_fixture fixture(staged(2)); // one writes, one watches
+    plain_operation& finished = fixture.write_to(fixture.file);
+    plain_operation& stuck = fixture.write_to(fixture.file);
+    kernel.hold(stuck);
+    fixture.submit({&finished, &stuck});
+    fixture.submit_writes(fixture.file, 100);
+    fixture.reap(1);
+    BOOST_TEST(finished.result == 1);
+    kernel.let_go();
+    fixture.reap(101);
+}
+
+BOOST_AUTO_TEST_CASE(writes_that_are_held_up_leave_half_of_the_threads_to_others) {
+    stage kernel;
+    lanes_fixture fixture(staged(4));
+    std::vector<plain_operation*> stuck;
+    for (int i = 0; i != 10; ++i)
+        kernel.hold(*stuck.emplace_back(&fixture.write_to(fixture.file)));
+    for (plain_operation* each : stuck)
+        fixture.submit({each});
+    kernel.wait_for_begun(2);
+    for (int i = 0; i != 20; ++i) { // the others stay free, whatever time passes
+        plain_operation size(op_kind::size);
+        fixture.prepare(size);
+        BOOST_TEST(fixture.perform(size) == 1);
+    }
+    BOOST_TEST(kernel.begun().size() <= 20u + 2u);
+    kernel.let_go();
+    fixture.reap(10);
+}
+
+BOOST_AUTO_TEST_CASE(slow_writes_of_one_file_run_at_the_same_time) {
+    stage kernel;
+    detail::thread_pool_settings settings = staged(8, never);
+    settings.slow_from = std::chrono::nanoseconds(0);
+    lanes_fixture fixture(settings);
+    for (int i = 0; i != 4; ++i) {
+        plain_operation& stuck = fixture.write_to(fixture.file);
+        kernel.hold(stuck);
+        fixture.submit({&stuck});
+    }
+    kernel.wait_for_begun(4);
+    kernel.let_go();
+    fixture.reap(4);
+}
+
+BOOST_AUTO_TEST_CASE(a_pool_of_one_thread_writes_and_announces) {
+    stage kernel;
+    lanes_fixture fixture(staged(1));
+    fixture.submit_writes(fixture.file, 100);
+    fixture.submit_writes(fixture.other, 100);
+    fixture.reap(200);
+    BOOST_TEST(fixture.engines.counters().threads == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(waiting_writes_are_cancelled_at_once_one_by_one_and_by_file) {
+    stage kernel;
+    lanes_fixture fixture(staged(8, never));
+    plain_operation& stuck = fixture.write_to(fixture.file);
+    kernel.hold(stuck);
+    fixture.submit({&stuck});
+    kernel.wait_for_begun(fixture.writes.size());
+    constexpr std::size_t count = 100'000;
+    const std::size_t first = fixture.writes.size();
+    fixture.submit_writes(fixture.file, count);
+    for (std::size_t i = first + count; i-- > first + 10;) // the last one first
+        fixture.cancel(fixture.writes[i]);
+    fixture.reap(count - 10);
+    BOOST_TEST(fixture.writes.back().result == -ECANCELED);
+    const detail::file_ref again = fixture.open("file"); // shares the lane
+    fixture.submit_writes(again, 10);
+    fixture.cancel(fixture.file);
+    fixture.reap(10);
+    BOOST_TEST(fixture.writes[first].result == -ECANCELED);
+    kernel.let_go();
+    fixture.reap(11);
+    BOOST_TEST(fixture.writes.back().result == 1);
+}
+
+BOOST_AUTO_TEST_CASE(stopping_hands_back_the_writes_that_wait) {
+    stage kernel;
+    lanes_fixture fixture(staged(4, never));
+    plain_operation& stuck = fixture.write_to(fixture.file);
+    kernel.hold(stuck);
+    fixture.submit({&stuck});
+    kernel.wait_for_begun(fixture.writes.size());
+    fixture.submit_writes(fixture.file, 1000);
+    std::thread releaser([&] { kernel.let_go(); });
+    op_queue abandoned;
+    fixture.engines.stop(abandoned);
+    releaser.join();
+    BOOST_TEST(abandoned.size() == 1001u);
+    while (operation* op = abandoned.pop())
+        op->file.reset();
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_write_fails_alone) {
+    lanes_fixture fixture(detail::thread_pool_settings{});
+    char text[] = "text";
+    iovec good{text, 4}, bad{nullptr, 4};
+    std::vector<plain_operation*> all;
+    for (int i = 0; i != 9; ++i) {
+        plain_operation& each = fixture.write_to(fixture.file);
+        each.iovecs = i == 4 ? &bad : &good;
+        each.iovec_count = 1;
+        all.push_back(&each);
+    }
+    op_queue batch;
+    for (plain_operation* each : all)
+        batch.push(each);
+    fixture.engines.submit(batch);
+    fixture.reap(9);
+    for (std::size_t i = 0; i != 9; ++i)
+        BOOST_TEST(all[i]->result == (i == 4 ? -EFAULT : 4));
+}
+
+BOOST_AUTO_TEST_CASE(a_child_process_writes_and_its_parent_too) {
+    stage kernel;
+    lanes_fixture fixture(staged(4));
+    op_queue nothing_pending;
+    fixture.prepare_fork(nothing_pending);
+    const int status = in_child([&] {
+        if (fixture.engines.become_child() != 0)
+            return 1;
+        fixture.submit_writes(fixture.file, 100);
+        fixture.submit_writes(fixture.other, 100);
+        fixture.reap(200);
+        return 0;
+    });
+    BOOST_TEST(status == 0);
+    fixture.submit_writes(fixture.file, 100);
+    fixture.reap(100);
+}
+
+BOOST_AUTO_TEST_CASE(lanes_of_many_files_cost_no_more_than_one) {
+    lanes_fixture fixture(detail::thread_pool_settings{});
+    char text[] = "text";
+    iovec iov{text, 4};
+    std::vector<iovec> iovecs(2000, iov);
+    for (int round = 0; round != 3; ++round) { // so that lanes that have ended are removed
+        std::vector<detail::file_ref> files;
+        op_queue batch;
+        for (std::size_t i = 0; i != 500; ++i) {
+            files.push_back(fixture.open(("many" + std::to_string(i)).c_str()));
+            plain_operation& each = fixture.write_to(files.back());
+            iovecs[i] = iov;
+            each.iovecs = &iovecs[i];
+            each.iovec_count = 1;
+            batch.push(&each);
+        }
+        fixture.engines.submit(batch);
+        fixture.reap(500);
+    }
+    for (const plain_operation& each : fixture.writes)
+        BOOST_REQUIRE(each.result == 4);
+}

@@ -64,8 +64,9 @@ struct options {
     /// read of data that is in memory, without an engine.
     /**
      * The thread that starts the read copies the data, which takes about 10 microseconds for 64
-     * KiB. Reads into more than eight buffers use an engine. With 0, `async_size` also uses an
-     * engine.
+     * KiB. Reads into more than eight buffers use an engine. Writes to tmpfs are treated in the
+     * same way, as long as no other write of the file is in flight. With 0, such writes and
+     * `async_size` also use an engine.
      */
     std::size_t inline_read_limit = std::size_t(64) * 1024;
 

@@ -53,8 +53,10 @@ struct context_statistics {
     /// Inline reads that left the request, or a part of it, to an engine.
     std::uint64_t inline_misses = 0;
 
+    std::uint64_t inline_writes = 0; ///< Writes to tmpfs that needed no engine.
+
     /// Calls of io_uring_enter(2), io_submit(2) and io_getevents(2), operations that a thread of
-    /// the pool took, and inline reads that were tried.
+    /// the pool took, inline reads that were tried, and inline writes.
     std::uint64_t kernel_entries = 0;
     std::uint64_t batches = 0; ///< Submissions of one or more operations to the engines.
     std::uint64_t largest_batch = 0;

@@ -58,6 +58,12 @@ public:
         mine.add(&shard::inline_bytes, bytes);
     }
 
+    void inline_write(std::size_t bytes) noexcept {
+        const owned mine = own();
+        mine.add(&shard::inline_writes, 1);
+        mine.add(&shard::bytes_written, bytes);
+    }
+
     void inline_miss() noexcept { own().add(&shard::inline_misses, 1); }
 
     /// Counts an operation that ended in its initiating function without I/O: an error, or nothing
@@ -99,7 +105,8 @@ private:
     enum class group : unsigned char { read, write, sync, other };
 
     struct alignas(64) shard { // a cache line
-        counter inline_hits{0}, inline_bytes{0}, inline_misses{0}, ended_at_start{0};
+        counter inline_hits{0}, inline_bytes{0}, inline_misses{0}, inline_writes{0};
+        counter ended_at_start{0};
         counter completed{0}, failed{0}, cancelled{0}, bytes_read{0}, bytes_written{0};
         counter hints_dropped{0};
         std::array<std::array<counter, latency_histogram::bucket_count>, 4> latency{};
@@ -149,7 +156,8 @@ private:
     }
 
     static void add_to(context_statistics& sum, const shard& one) noexcept {
-        const std::uint64_t at_start = get(one.inline_hits) + get(one.ended_at_start);
+        const std::uint64_t at_start =
+            get(one.inline_hits) + get(one.inline_writes) + get(one.ended_at_start);
         sum.completed += get(one.completed) + at_start;
         sum.started += at_start;
         sum.failed += get(one.failed);
@@ -159,6 +167,7 @@ private:
         sum.hints_dropped += get(one.hints_dropped);
         sum.inline_hits += get(one.inline_hits);
         sum.inline_misses += get(one.inline_misses);
+        sum.inline_writes += get(one.inline_writes);
         latency_histogram* const histograms[] = {&sum.read, &sum.write, &sum.sync, &sum.other};
         for (std::size_t g = 0; g != one.latency.size(); ++g)
             for (std::size_t i = 0; i != latency_histogram::bucket_count; ++i)

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -71,6 +72,11 @@ int close(int descriptor) noexcept {
         return 0;
     const int error = errno;
     return error == EINTR ? 0 : -error;
+}
+
+bool sizes_are_unlimited() noexcept {
+    rlimit limit;
+    return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
 }
 
 int sync_all(int descriptor) noexcept {

@@ -113,7 +113,8 @@ engine_counters router::counters() const noexcept {
 
 void router::add_to(context_statistics& sum) const noexcept {
     const engine_counters of_engines = counters();
-    sum.kernel_entries = of_engines.kernel_entries + sum.inline_hits + sum.inline_misses;
+    sum.kernel_entries =
+        of_engines.kernel_entries + sum.inline_hits + sum.inline_misses + sum.inline_writes;
     sum.threads = of_engines.threads;
     sum.retried = of_engines.resubmitted;
     sum.fixed_buffers = of_engines.with_fixed_buffers;

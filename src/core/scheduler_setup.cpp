@@ -12,6 +12,7 @@
 
 #include <asio_aio/detail/core/posix_file.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
@@ -157,7 +158,7 @@ registered_memory scheduler::register_memory(const iovec* memory, std::size_t co
     return {memory_gate_, memory_gate_->add(memory, count)};
 }
 
-// --- Reads and sizes from memory ---
+// --- Reads, writes and sizes in memory ---
 
 bool scheduler::read_inline(
     file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count, std::size_t bytes,
@@ -179,6 +180,22 @@ bool scheduler::read_inline(
     else if (moved == 0)
         file.reads().miss();
     return false;
+}
+
+bool scheduler::write_inline(
+    file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count, std::size_t bytes,
+    std::size_t& moved) noexcept {
+    // While another write has the lock of the inode, this one would wait.
+    if (file.in_memory() != memory_test::not_needed || file.direct() || file.is_written() ||
+        bytes > inline_read_limit_.load(std::memory_order_relaxed) ||
+        !posix_file::sizes_are_unlimited())
+        return false;
+    const int result = posix_file::write(file.descriptor(), offset, iovecs, count);
+    moved = std::size_t(std::max(result, 0));
+    if (moved != bytes)
+        return false;
+    counts_->inline_write(moved);
+    return true;
 }
 
 bool scheduler::find_size_inline(const file_handle& file, std::uint64_t& bytes) noexcept {

@@ -218,11 +218,18 @@ void start_transfer(
                 service, executor, kind, handler, to_transfer(op_kind::read, int(moved)));
         }
     }
+    if constexpr (!is_stream)
+        if (kind == op_kind::write && !flags.any() && in_place.fits() &&
+            service.scheduler().write_inline(
+                *file.operator->(), offset, in_place.data(), unsigned(in_place.buffers()),
+                in_place.bytes(), moved))
+            return end_transfer_at_start<op_type>(
+                service, executor, kind, handler, to_transfer(op_kind::write, int(moved)));
 
     auto op = op_type::create(kind, handler);
     op->result_part().assign_iovecs(*op, in_place, buffers, op->allocator());
     op->file = file;
-    if (kind == op_kind::write && file->in_memory() == memory_test::mincore)
+    if (kind == op_kind::write && file->in_memory() != memory_test::no_wait)
         op->file.mark_as_writer();
     op->offset = to_kernel(offset);
     op->advance(moved);

@@ -6,9 +6,15 @@
 #include <asio_aio/detail/core/file_handle.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 
 namespace asio_aio::detail {
+
+/// Nanoseconds of the steady clock.
+inline std::int64_t now() noexcept {
+    return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 /// How long the operations of a queue took lately, in nanoseconds.
 /**

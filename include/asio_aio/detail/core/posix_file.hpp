@@ -38,6 +38,9 @@ int transfer_now(
 int sync_all(int descriptor) noexcept;
 int sync_data(int descriptor) noexcept;
 
+/// True if no limit of file sizes (RLIMIT_FSIZE) may send a signal to the thread that writes.
+bool sizes_are_unlimited() noexcept;
+
 /// Finds the size of a regular file or a block device in bytes.
 int size(int descriptor, std::uint64_t& bytes) noexcept;
 

@@ -138,6 +138,12 @@ public:
         file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count,
         std::size_t bytes, std::size_t& moved) noexcept;
 
+    /// Tries to write `bytes` bytes to a file that is in memory, without an engine. Returns as
+    /// `read_inline`. An error is left to an engine.
+    bool write_inline(
+        file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count,
+        std::size_t bytes, std::size_t& moved) noexcept;
+
     /// Finds the size of a file without an engine. Returns false if the kernel might wait for it, or
     /// if the options allow no inline reads.
     bool find_size_inline(const file_handle& file, std::uint64_t& bytes) noexcept;

@@ -74,9 +74,8 @@ void run_groups(job& task, unsigned groups, unsigned places, const make_worker& 
 
 int run_contestant(
     int argc, char* argv[], const std::string& name, option_set& options,
-    const std::function<void(job&)>& body) {
+    const std::function<void(job&)>& body, workload wanted) {
     return guarded(name, [&] {
-        workload wanted;
         add_workload_options(options, wanted);
         if (!options.parse(argc, argv))
             return;

@@ -55,10 +55,12 @@ void run_groups(job& task, unsigned groups, unsigned places, const Arguments&...
 
 /// The `main` of every contestant: parses the options, prepares the files, calls `body` and prints.
 /**
+ * `wanted` has the defaults of the workload's options.
+ *
  * Exit status: 0 success, 1 failure, 2 a wrong option, 77 the contestant cannot run here.
  */
 int run_contestant(
     int argc, char* argv[], const std::string& name, option_set& options,
-    const std::function<void(job&)>& body);
+    const std::function<void(job&)>& body, workload wanted = {});
 
 } // namespace bench

@@ -18,14 +18,18 @@ namespace bench {
 class place {
 public:
     place(measurement& measured, const workload& wanted, std::uint64_t number, char* buffer)
-        : measured_(&measured), requests_(wanted, number), buffer_(buffer), block_(wanted.block) {}
+        : measured_(&measured),
+          requests_(wanted, number),
+          buffer_(buffer),
+          block_(wanted.block),
+          appends_(wanted.appends) {}
 
     /// Begins the next operation; false if there is none.
     bool next() noexcept {
         if (left_ == 0 && (left_ = measured_->take(ticket_)) == 0)
             return false;
         --left_;
-        now_ = requests_();
+        now_ = appends_ ? requests_.append(ticket_) : requests_();
         timed_ = measured_->wants_latency(ticket_++);
         if (timed_)
             begin_ = std::chrono::steady_clock::now();
@@ -54,6 +58,7 @@ private:
     request_source requests_;
     char* buffer_;
     std::size_t block_;
+    bool appends_;
     request now_;
     std::uint64_t ticket_ = 0;
     std::uint64_t completed_ = 0;

@@ -40,6 +40,7 @@ public:
           files_(wanted.files),
           read_share_(share(wanted)) {}
 
+    /// The next random operation.
     request operator()() {
         const std::uint64_t bits = random_();
         request next;
@@ -47,6 +48,14 @@ public:
         next.file = std::uint32_t(scale(std::uint32_t(bits >> 32), files_));
         if (read_share_ != always)
             next.is_read = std::uint32_t(random_()) < read_share_;
+        return next;
+    }
+
+    /// The write number `number` of a run that appends. After the end of the file comes its start.
+    request append(std::uint64_t number) const {
+        request next;
+        next.offset = number % blocks_ * block_;
+        next.is_read = false;
         return next;
     }
 

@@ -7,9 +7,6 @@
 #include <asio_aio/asio_aio.hpp>
 
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <unistd.h>
@@ -100,7 +97,7 @@ public:
     loop_load(
         asio::io_context& context, const timer_settings& wanted, const workload& given,
         const data_files& files)
-        : wanted_(wanted), given_(given), context_(context), pool_(wanted.writes) {
+        : wanted_(wanted), given_(given), context_(context) {
         asio_aio::options options;
         options.max_threads = wanted.max_threads;
         if (const auto engine = asio_aio::backend_from_string(wanted.engine))
@@ -109,7 +106,6 @@ public:
         for (const std::string& path : files.paths())
             files_.emplace_back(context, path, file::read_write);
     }
-    ~loop_load() override { pool_.join(); }
 
     void start() override {
         for (unsigned i = 0; i != wanted_.writes; ++i)
@@ -147,13 +143,12 @@ private:
         }
 
     private:
-        /// `sync_data` blocks its caller. The pool calls it, as a program would arrange it.
         void sync(file& target) {
-            auto back = asio::make_work_guard(owner_.context_);
-            asio::post(owner_.pool_, [this, &target, back = std::move(back)] {
-                target.sync_data();
+            target.async_sync_data([this](boost::system::error_code ec) {
+                if (ec)
+                    fail("async_sync_data", ec.message());
                 owner_.tally_.count_sync();
-                asio::post(back.get_executor(), [this] { start(); });
+                start();
             });
         }
 
@@ -170,7 +165,6 @@ private:
     tally tally_;
     std::vector<file> files_;
     std::deque<chain> chains_;
-    asio::thread_pool pool_; // the last member: its threads use the others
 };
 
 } // namespace

@@ -13,6 +13,7 @@ namespace bench {
 struct workload {
     std::string operation = "read"; ///< read, write or mixed.
     unsigned read_percent = 70;     ///< Per cent of reads, if mixed.
+    bool appends = false;           ///< Writes follow each other in one file. Not an option.
     bool direct = false;
     std::size_t block = 4096; ///< Bytes of one operation.
     unsigned depth = 1;       ///< Operations in flight for each thread.

@@ -8,7 +8,10 @@ import subprocess
 
 from .outcome import NotRun
 
-TMPFS, OVERLAYFS = "tmpfs", "overlayfs"
+TMPFS, OVERLAYFS, XFS, BTRFS = "tmpfs", "overlayfs", "xfs", "btrfs"
+
+# The image of a filesystem is a sparse file. It has room for the data files of several workloads.
+_IMAGE_BYTES = 2 << 30
 
 # mount -n does not write to /etc/mtab: no other process sees these mounts.
 _MOUNTS = {
@@ -18,6 +21,8 @@ _MOUNTS = {
     # still the data folder below that tmpfs, so "." names the folder.
     OVERLAYFS: 'cd "$folder"; mount -n -t tmpfs tmpfs "$folder"; mkdir "$folder/upper" "$folder/work"; '
                'mount -n -t overlay -o "lowerdir=.,upperdir=$folder/upper,workdir=$folder/work" overlay "$folder"',
+    # The kernel removes the loop device with the mount.
+    **{name: f'mount -n -t {name} -o loop "$folder/{name}.image" "$folder"' for name in (XFS, BTRFS)},
 }
 
 
@@ -36,9 +41,29 @@ def check(filesystem, folder):
 
     Most containers do not allow mounts.
     """
+    if filesystem in (XFS, BTRFS):
+        _make_image(filesystem, folder)
     try:
         done = subprocess.run(command(filesystem, folder, ["true"]), capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
         raise NotRun("unshare(1) is not installed") from error
     if done.returncode != 0:
         raise NotRun((done.stderr.strip().splitlines() or ["no message"])[0])
+
+
+def _make_image(filesystem, folder):
+    """Makes the image of the filesystem, unless the folder has one."""
+    image = folder / f"{filesystem}.image"
+    if image.exists():
+        return
+    unfinished = folder / f"{filesystem}.image.part"
+    with unfinished.open("wb") as file:
+        file.truncate(_IMAGE_BYTES)
+    try:
+        done = subprocess.run([f"mkfs.{filesystem}", "-q", str(unfinished)], capture_output=True, text=True,
+                              check=False)
+    except FileNotFoundError as error:
+        raise NotRun(f"mkfs.{filesystem} is not installed") from error
+    if done.returncode != 0:
+        raise NotRun((done.stderr.strip().splitlines() or ["no message"])[-1])
+    unfinished.rename(image)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSL-1.0
-"""Draws the workload `depths` as SVG files with gnuplot."""
+"""Draws the workloads `depths` and `durable-append` as SVG files with gnuplot."""
 import subprocess
 
-from .contestants import ASIO_FILE, ASIO_FILE_URING, BARE_LIBAIO, BARE_URING, LIBAIO, LIBUV, POOL, URING
+from .contestants import (
+    ASIO_FILE, ASIO_FILE_URING, BARE_LIBAIO, BARE_URING, DURABLE_BARE_URING, DURABLE_DSYNC, DURABLE_LOOP,
+    DURABLE_THREADS, LIBAIO, LIBUV, POOL, URING)
 from .figures import CPU, RATE, value
 
 # Each contestant has one colour and one mark, the same in every plot. These are the colours of
@@ -10,13 +12,23 @@ from .figures import CPU, RATE, value
 _STYLES = {
     URING.name: ("#0072B2", 7), POOL.name: ("#56B4E9", 5), LIBAIO.name: ("#CC79A7", 9),
     ASIO_FILE.name: ("#D55E00", 6), ASIO_FILE_URING.name: ("#E69F00", 4),
-    BARE_URING.name: ("#000000", 2), BARE_LIBAIO.name: ("#999999", 1), LIBUV.name: ("#009E73", 10)}
+    BARE_URING.name: ("#000000", 2), BARE_LIBAIO.name: ("#999999", 1), LIBUV.name: ("#009E73", 10),
+    DURABLE_BARE_URING.name: ("#000000", 2), DURABLE_LOOP.name: ("#999999", 1),
+    DURABLE_THREADS.name: ("#D55E00", 6), DURABLE_DSYNC.name: ("#E69F00", 4)}
 _OURS_WIDTH, _WIDTH = 3, 1.5
 _PLOTS = (
     ("rate", RATE, "operations per second", "set format y '%.0s %c'", "set yrange [0:*]"),
     ("cpu", CPU, "CPU time per operation, µs", "set logscale y", "set yrange [*:*]"),
     ("latency", "p99_us", "99 % of the operations take at most, µs", "set logscale y", "set yrange [*:*]"),
 )
+# The title of each kind of plots, and what a case's depth is.
+_KINDS = {
+    "cached": ("Random 4 KiB reads, cached", "operations in flight"),
+    "direct": ("Random 4 KiB reads, direct", "operations in flight"),
+    "durable": ("4 KiB appended to one file and synced", "writers"),
+}
+
+WORKLOADS = ("depths", "durable-append")
 
 
 def _series(cases, all_results, figure):
@@ -30,7 +42,8 @@ def _series(cases, all_results, figure):
     return series
 
 
-def _script(path, title, unit, scales, series):
+def _script(path, kind, unit, scales, series):
+    title, axis = _KINDS[kind]
     blocks, curves = [], []
     for i, (name, points) in enumerate(series.items()):
         rows = "\n".join(f"{depth} {point}" for depth, point in points)
@@ -46,12 +59,12 @@ def _script(path, title, unit, scales, series):
         f"set output '{path}'", f"set title '{title}'",
         "set key outside right center Left reverse samplen 2 noenhanced",
         "set logscale x 2", f"set xtics ({tics})", f"set xrange [{depths[0] * 0.9}:{depths[-1] * 1.1}]",
-        "set xlabel 'operations in flight'", f"set ylabel '{unit}'", "set grid linecolor rgb '#dddddd'", *scales,
+        f"set xlabel '{axis}'", f"set ylabel '{unit}'", "set grid linecolor rgb '#dddddd'", *scales,
         "plot " + ", ".join(curves), ""])
 
 
 def draw(cases, all_results, folder):
-    """Writes <kind>-<figure>.svg for cached and direct reads; returns the paths."""
+    """Writes <kind>-<figure>.svg; returns the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
     for kind in dict.fromkeys(case.series for case in cases):
@@ -61,7 +74,7 @@ def draw(cases, all_results, folder):
             if not series:
                 continue
             path = folder / f"{kind}-{name}.svg"
-            script = _script(path, f"Random 4 KiB reads, {kind}", unit, scales, series)
+            script = _script(path, kind, unit, scales, series)
             subprocess.run(["gnuplot"], input=script, text=True, check=True)
             drawn.append(path)
     return drawn

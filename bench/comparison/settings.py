@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-QUICK_SIZE_MIB = 64
+QUICK_SIZE_MIB = 16
 QUICK_LEAST_OPERATIONS = 200
 
 

@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 
 from .contestants import (
-    ASIO_FILE, BARE_LIBAIO, BARE_URING, LIBAIO, LIBUV, LIBUV_32, POOL, TIMER_LIBAIO, TIMER_POOL, TIMER_THREADS,
-    TIMER_URING, URING, URING_AWAITABLE)
+    ASIO_FILE, BARE_LIBAIO, BARE_URING, DURABLE_LIBAIO, DURABLE_LOOP, DURABLE_POOL, DURABLE_URING, LIBAIO, LIBUV,
+    LIBUV_32, POOL, PWRITE, TIMER_LIBAIO, TIMER_POOL, TIMER_THREADS, TIMER_URING, URING, URING_AWAITABLE)
 from .figures import CPU, RATE, ratio
 from .mounts import OVERLAYFS, TMPFS
 from .tables import number
 
 _WORDS = {RATE: "rate", CPU: "CPU", "p99_us": "p99"}
 _ONE_THREAD = "ours, one thread"
+_OF_SEVERAL_CASES = ("many-files", "buffered-write", "durable-append")
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Target:
 
 def _target(case, ours, theirs, figure, **bound):
     names = [each if isinstance(each, str) else each.name for each in (ours, theirs)]
-    workload = "many-files" if case.startswith("many-files") else case
+    workload = next((each for each in _OF_SEVERAL_CASES if case.startswith(each)), case)
     return Target(workload, case, *names, figure, **bound)
 
 
@@ -65,6 +66,13 @@ TARGETS = [
     _target("timer-delay", TIMER_LIBAIO, TIMER_THREADS, "p99_us", most=1.1),
     _target("timer-delay", TIMER_LIBAIO, TIMER_POOL, "p99_us", most=1.1),
     _target("timer-delay", TIMER_POOL, TIMER_THREADS, "p99_us", most=1.1),
+    *(target for ours in (URING, LIBAIO, POOL)
+      for target in (_target("buffered-write-16", ours, PWRITE, RATE, least=0.75),
+                     _target("buffered-write-16", ours, PWRITE, CPU, most=1.5),
+                     _target("buffered-write-16-files-16", ours, PWRITE, RATE, least=1))),
+    *(target for ours in (DURABLE_URING, DURABLE_LIBAIO, DURABLE_POOL)
+      for target in (_target("durable-append-64", ours, DURABLE_LOOP, RATE, least=8),
+                     _target("durable-append-1", ours, DURABLE_LOOP, RATE, least=0.9))),
 ]
 
 WORKLOADS_OF_TARGETS = list(dict.fromkeys(each.workload for each in TARGETS))

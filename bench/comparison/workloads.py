@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 
 from .contestants import (
-    ASIO_FILE, ASIO_FILE_URING, BARE_LIBAIO, BARE_URING, BARE_URING_REGISTERED, FIO, LIBAIO, LIBUV, OPEN_CALLS,
-    OPEN_LIBAIO, OPEN_POOL, OPEN_THREADS, OPEN_URING, OTHERS, OURS, POOL, PREAD, TIMER_IDLE, TIMER_LIBAIO, TIMER_POOL,
-    TIMER_THREADS, TIMER_URING, URING, URING_AWAITABLE, URING_REGISTERED)
-from .mounts import OVERLAYFS, TMPFS
+    ASIO_FILE, ASIO_FILE_URING, BARE_LIBAIO, BARE_URING, BARE_URING_REGISTERED, DURABLE_BARE_URING, DURABLE_DSYNC,
+    DURABLE_LIBAIO, DURABLE_LIBUV, DURABLE_LOOP, DURABLE_POOL, DURABLE_THREADS, DURABLE_URING, FIO, LIBAIO, LIBUV,
+    OPEN_CALLS, OPEN_LIBAIO, OPEN_POOL, OPEN_THREADS, OPEN_URING, OTHERS, OURS, POOL, PREAD, PWRITE, TIMER_IDLE,
+    TIMER_LIBAIO, TIMER_POOL, TIMER_THREADS, TIMER_URING, URING, URING_AWAITABLE, URING_REGISTERED)
+from .mounts import BTRFS, OVERLAYFS, TMPFS, XFS
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Case:
     reference_word: str = "ours"
     timer: bool = False
     latency: bool = True
-    # The plots that have a point for this case: "cached" or "direct"; empty for none.
+    # The plots that have a point for this case: "cached", "direct" or "durable"; empty for none.
     series: str = ""
     mounted: str = ""  # the filesystem that each run mounts over the data folder; empty for none
 
@@ -35,6 +36,10 @@ _TMPFS_MIB = 256
 # Small, so that a run writes each block several times, and is soon written back.
 _CACHED_WRITE_MIB = 256
 
+# Small, as the file of a log: a run goes through it more than once.
+_DURABLE_MIB = 16
+_DURABLE_OPERATIONS = 5_000
+
 
 def _mounted(filesystem, depth):
     options = {"depth": depth, **({"size": _TMPFS_MIB} if filesystem == TMPFS else {})}
@@ -46,6 +51,33 @@ def _mounted(filesystem, depth):
     about = f"cached random 4 KiB reads on {filesystem}, {depth} in flight"
     contestants = (URING, URING_AWAITABLE, LIBAIO, POOL, bare, PREAD, libuv)
     return Case(f"{filesystem}-read-{depth}", about, operations, options, contestants, mounted=filesystem)
+
+
+def _buffered_write(depth, files, filesystem=""):
+    one = files == 1
+    name = f"{filesystem or 'buffered'}-write-" + ("" if one else f"{files}-files-") + str(depth)
+    where = (f" on {filesystem}" if filesystem else "") + (" to one file" if one else f" to {files} files")
+    options = {"operation": "write", "depth": depth, "size": _CACHED_WRITE_MIB, **({} if one else {"files": files})}
+    return Case(name, f"buffered random 4 KiB writes{where}, {depth} in flight", 150_000 if depth == 1 else 300_000,
+                options, (URING, LIBAIO, POOL, PWRITE, BARE_URING, LIBUV), reference=PWRITE, reference_word="pwrite",
+                mounted=filesystem)
+
+
+def _durable_append(writers, operations):
+    # One thread writes as many records as it does in the case of one writer.
+    loop = DURABLE_LOOP.at_pace(_DURABLE_OPERATIONS / operations)
+    contestants = [DURABLE_URING, DURABLE_LIBAIO, DURABLE_POOL, loop, DURABLE_THREADS, DURABLE_DSYNC, DURABLE_LIBUV,
+                   DURABLE_BARE_URING]
+    if writers == 1:
+        contestants.remove(DURABLE_THREADS)
+    about = f"4 KiB appended to one file and synced, by {writers} writer{'s' if writers > 1 else ''}"
+    return Case(f"durable-append-{writers}", about, operations, {"depth": writers, "size": _DURABLE_MIB},
+                tuple(contestants), reference=loop, reference_word="one thread", series="durable")
+
+
+def _timer(name, about, **options):
+    return Case(name, about, 0, options, (TIMER_URING, TIMER_LIBAIO, TIMER_POOL, TIMER_THREADS, TIMER_IDLE),
+                reference=TIMER_THREADS, timer=True)
 
 
 def _block(block, direct):
@@ -118,14 +150,20 @@ WORKLOADS = {
     "many-files": [_many_files(1_000, 100_000), _many_files(10_000, 100_000)],
     "threads-2": [_threads()],
     "open-close": [_open_close(1), _open_close(64)],
-    "timer-delay": [Case("timer-delay", "a 1 ms timer beside 64 buffered 64 KiB writes and syncs in flight", 0, {},
-                         (TIMER_URING, TIMER_LIBAIO, TIMER_POOL, TIMER_THREADS, TIMER_IDLE), reference=TIMER_THREADS,
-                         timer=True)],
+    "buffered-write": [_buffered_write(depth, files) for files in (1, 16) for depth in (1, 16)],
+    "durable-append": [_durable_append(1, _DURABLE_OPERATIONS), _durable_append(8, 20_000),
+                       _durable_append(64, 60_000)],
+    "timer-delay": [_timer("timer-delay", "a 1 ms timer beside 64 buffered 64 KiB writes and syncs in flight")],
+    "timer-writes": [_timer("timer-writes", "a 1 ms timer beside 64 buffered 64 KiB writes in flight, without syncs",
+                            **{"sync-every": 0})],
+    **{f"{filesystem}-write": [_buffered_write(16, files, filesystem) for files in (1, 16)]
+       for filesystem in (TMPFS, OVERLAYFS, XFS, BTRFS)},
     "registered-buffers": [_registered(4096, 1, 8_000), _registered(4096, 32, 120_000),
                            _registered(65536, 1, 4_000), _registered(65536, 32, 16_000)],
     "blocks": [_block(block, direct) for direct in (False, True) for block in (512, 4096, 65536, 1 << 20)],
     "depths": [_depth(depth, direct) for direct in (False, True) for depth in (1, 4, 16, 32, 64, 128, 256)],
 }
 
-# The workloads of a run without --workload. The two sweeps take longer than all of these together.
-DEFAULT = [name for name in WORKLOADS if name not in ("blocks", "depths", "registered-buffers")]
+# The workloads of a run without --workload. The others take longer than all of these together.
+_MOUNTED_WRITES = tuple(f"{filesystem}-write" for filesystem in (TMPFS, OVERLAYFS, XFS, BTRFS))
+DEFAULT = [name for name in WORKLOADS if name not in (*_MOUNTED_WRITES, "registered-buffers", "blocks", "depths")]

@@ -125,12 +125,15 @@ public:
      * Covers every write that completed before this call, also through another file object or
      * another process. The library never syncs by itself.
      *
+     * Concurrent syncs of one file object share flushes. A sync that is started while a flush runs
+     * waits, and the next flush serves all that wait. So many writers may each write and sync.
+     *
      * @param token Completion token for `void(error_code)`.
      *
      * @par Errors
      * `operation_aborted` after cancellation; `bad_descriptor` if the file is closed; otherwise
-     * what fsync(2) reports. The kernel reports a device error once for each open file, and this
-     * call reports it to its handler.
+     * what fsync(2) reports. The kernel reports a device error once for each open file. The handlers
+     * of all syncs that shared the flush get it.
      *
      * @par Cancellation
      * `terminal`, `partial` and `total`. A sync that a thread or the kernel has begun completes

@@ -75,7 +75,8 @@ struct context_statistics {
     /// Passed to the pool because the kernel refused an operation on this file (EINVAL,
     /// EOPNOTSUPP), or because the file is on FUSE.
     std::uint64_t passed_refused = 0;
-    /// Passed to the pool because libaio performs buffered I/O on the loop's thread.
+    /// Passed to the pool: buffered writes of regular files, for which the pool is faster, and all
+    /// buffered I/O of libaio, which performs it on the loop's thread.
     std::uint64_t passed_buffered = 0;
     /// Passed to the pool because libaio would have waited on the loop's thread, or because it
     /// would have waited for earlier operations on this file.

@@ -225,12 +225,14 @@ BOOST_AUTO_TEST_CASE(slow_writes_of_one_file_run_at_the_same_time) {
     detail::thread_pool_settings settings = staged(8, never);
     settings.slow_from = std::chrono::nanoseconds(0);
     lanes_fixture fixture(settings);
+    BOOST_TEST(
+        fixture.perform(fixture.write_to(fixture.file)) == 1); // it shows that writes are slow
     for (int i = 0; i != 4; ++i) {
         plain_operation& stuck = fixture.write_to(fixture.file);
         kernel.hold(stuck);
         fixture.submit({&stuck});
     }
-    kernel.wait_for_begun(4);
+    kernel.wait_for_begun(5);
     kernel.let_go();
     fixture.reap(4);
 }

@@ -88,7 +88,7 @@ void thread_pool_engine::reap_before_fork(op_queue& done) noexcept {
 
 void thread_pool_engine::cancel(file_handle& file) noexcept {
     bool aborted = false;
-    help wanted = help::none;
+    help wanted;
     {
         const lock held(mutex_);
         op_queue cancelled;
@@ -112,7 +112,7 @@ void thread_pool_engine::cancel(file_handle& file) noexcept {
 /// Ends `op` if it waits, or if it is an open. Other running system calls are not stopped, but they
 /// are not repeated.
 void thread_pool_engine::cancel(operation& op) noexcept {
-    help wanted = help::none;
+    help wanted;
     {
         const lock held(mutex_);
         backlog& waiting = (is_slow(op.kind) ? slow_ : fast_).waiting;
@@ -212,12 +212,13 @@ void thread_pool_engine::forget_workers(op_queue& abandoned) noexcept {
     // A worker may have held the mutex or waited for a condition at the fork. It does not exist
     // here, so the destructor of a condition would wait for it for ever.
     new (&mutex_) std::mutex;
-    new (&work_available_) std::condition_variable;
     new (&tick_) std::condition_variable;
     new (&all_ended_) std::condition_variable;
     for (seat& place : seats_) {
         if (place.from)
             end_work(place);
+        new (&place.call) std::condition_variable;
+        place.is_called = false;
         place.taken = place.is_extra = false;
         place.opening.reset();
         operation* closer = std::exchange(place.closer, nullptr);
@@ -231,7 +232,8 @@ void thread_pool_engine::forget_workers(op_queue& abandoned) noexcept {
         }
         abandoned.push_if(closer);
     }
-    workers_ = starting_ = working_ = extra_ = slow_running_ = sleeping_ = waking_ = 0;
+    workers_ = starting_ = working_ = extra_ = slow_running_ = waking_ = 0;
+    sleepers_ = nullptr;
     any_ended_ = ending_ = watching_ = spinning_ = lacks_threads_ = false;
 }
 

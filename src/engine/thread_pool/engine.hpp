@@ -90,10 +90,18 @@ private:
         std::shared_ptr<write_lane> lane; ///< If `from` is a lane.
         bool is_held_up = false;
         unsigned tick = 0; ///< When it took the operation.
+
+        std::condition_variable call; ///< Its worker sleeps until `is_called`.
+        bool is_called = false;
+        seat* next_sleeper = nullptr;
     };
 
     /// How to get one more worker.
-    enum class help : unsigned char { none, sleeping_worker, watching_worker, new_worker };
+    struct help {
+        enum class kind : unsigned char { none, sleeper, watcher, new_worker };
+        kind what = kind::none;
+        seat* sleeper = nullptr;
+    };
 
     static void* worker_main(void* self) noexcept;
     void work() noexcept;
@@ -116,13 +124,14 @@ private:
     bool has_work() const noexcept;
     bool is_worth_waking() const noexcept;
     bool needs_watch() const noexcept;
-    bool wait_for_work(lock& held) noexcept;
+    bool wait_for_work(seat& place, lock& held) noexcept;
     bool spin(lock& held) noexcept;
     void watch(lock& held) noexcept;
-    bool sleep(lock& held) noexcept;
+    bool sleep(seat& place, lock& held) noexcept;
+    void leave_sleepers(const seat& place) noexcept;
     void find_held_up() noexcept;
     help plan_help() noexcept;
-    bool give(help wanted) noexcept;
+    bool give(const help& wanted) noexcept;
     void manage_without() noexcept;
     bool is_stranded() const noexcept;
     bool find_worker() noexcept;
@@ -141,8 +150,7 @@ private:
 
     /// Guards everything below. No call on a file is made under it, not even close(2).
     mutable std::mutex mutex_;
-    std::condition_variable work_available_; ///< Sleeping workers wait for it.
-    std::condition_variable tick_;           ///< The watching worker waits for it.
+    std::condition_variable tick_; ///< The watching worker waits for it.
     std::condition_variable all_ended_;
     work_queue fast_, slow_; ///< By `is_slow`.
     write_lanes lanes_;
@@ -162,13 +170,15 @@ private:
     unsigned next_source_ = 0; ///< Of the next operation; see `take`.
 
     // Idle workers: at most one spins, at most one watches, the others sleep.
-    unsigned sleeping_ = 0;
-    unsigned waking_ = 0; ///< Of `sleeping_`: they were woken and do not run yet.
+    seat* sleepers_ = nullptr; ///< The last one that fell asleep is the first.
+    unsigned waking_ = 0;      ///< Workers that were called and do not run yet.
     bool watching_ = false;
     bool spinning_ = false;
     std::atomic<bool> spin_ends_{false};
-    pace idle_time_{30'000}; ///< How long idle workers waited for work lately.
-    unsigned now_ = 0;       ///< Ticks.
+    static constexpr std::int64_t longest_spin = 50'000; // nanoseconds
+    std::int64_t idle_since_ = 0;                        ///< When a worker found no work last.
+    pace idle_time_{longest_spin};                       ///< How long there was no work lately.
+    unsigned now_ = 0;                                   ///< Ticks.
     /// No thread could be started for a watch.
     bool lacks_threads_ = false;
     /// Since when operations wait for the first worker; zero if none does.

@@ -9,29 +9,26 @@ namespace asio_aio::detail {
 
 /// Waits for work. Returns false if the worker has to end, because it was idle or the engine ends
 /// its workers.
-bool thread_pool_engine::wait_for_work(lock& held) noexcept {
+bool thread_pool_engine::wait_for_work(seat& place, lock& held) noexcept {
     if (ending_)
         return false;
-    const std::int64_t since = now();
-    if (!watching_ && needs_watch())
+    if (!watching_ && needs_watch()) {
         watch(held);
-    else if (!spin(held) && !sleep(held))
-        return false;
-    else
-        idle_time_.add(now() - since);
-    return true;
+        return true;
+    }
+    idle_since_ = now();
+    return spin(held) || sleep(place, held);
 }
 
 /// Looks for work for some microseconds without sleeping, if work came as soon lately. A thread that
 /// sleeps runs some microseconds after it was woken.
 bool thread_pool_engine::spin(lock& held) noexcept {
-    constexpr std::int64_t longest = 30'000; // nanoseconds
     if (processors_ < 2 || spinning_ || !idle_time_.is_fast())
         return false;
     spinning_ = true;
     spin_ends_.store(false, std::memory_order_relaxed);
     held.unlock();
-    const std::int64_t end = now() + longest;
+    const std::int64_t end = now() + longest_spin;
     while (!spin_ends_.load(std::memory_order_relaxed) && now() < end) {
     }
     held.lock();
@@ -61,27 +58,26 @@ void thread_pool_engine::find_held_up() noexcept {
             hold_up(each);
 }
 
-/// Sleeps until there is work. Returns false if there was none for so long that the worker ends.
-bool thread_pool_engine::sleep(lock& held) noexcept {
-    const auto is_called = [this] {
-        return has_work() || ending_ || (needs_watch() && !watching_);
-    };
-    const auto end = std::chrono::steady_clock::now() + settings_.idle_time;
-    bool late = false;
-    ++sleeping_;
-    while (!is_called()) {
-        if (!late)
-            late = work_available_.wait_until(held, end) == std::cv_status::timeout;
-        else if (
-            workers_ - starting_ - extra_ == 1) // another one might not start when it is needed
-            work_available_.wait(held);
-        else
-            break;
-        if (waking_ != 0) // also if there is no work any more: nobody else waits for this one
-            --waking_;
+/// Sleeps until somebody calls this worker. Returns false if nobody did for so long that it ends.
+bool thread_pool_engine::sleep(seat& place, lock& held) noexcept {
+    const auto is_called = [&] { return place.is_called || ending_; };
+    place.next_sleeper = std::exchange(sleepers_, &place);
+    if (!place.call.wait_for(held, settings_.idle_time, is_called) &&
+        workers_ - starting_ - extra_ == 1) // another one might not start when it is needed
+        place.call.wait(held, is_called);
+    if (std::exchange(place.is_called, false)) {
+        --waking_;
+        return true;
     }
-    --sleeping_;
-    return is_called();
+    leave_sleepers(place);
+    return false;
+}
+
+void thread_pool_engine::leave_sleepers(const seat& place) noexcept {
+    seat** each = &sleepers_;
+    while (*each != &place)
+        each = &(*each)->next_sleeper;
+    *each = place.next_sleeper;
 }
 
 } // namespace asio_aio::detail

@@ -22,36 +22,41 @@ bool thread_pool_engine::needs_watch() const noexcept {
 /// Decides how to get one more worker. Each worker that was woken wakes the next one, so the loop
 /// pays for one wake-up for each batch.
 thread_pool_engine::help thread_pool_engine::plan_help() noexcept {
+    using kind = help::kind;
     const bool works = is_worth_waking();
+    if (!works && (watching_ || !needs_watch() || lacks_threads_))
+        return {};
+    if (waking_ != 0 || starting_ != 0)
+        return {}; // that one continues
+    if (works && working_ == 0)
+        idle_time_.add(now() - idle_since_);
     if (works && spinning_) {
         spin_ends_.store(true, std::memory_order_relaxed);
-        return help::none;
+        return {};
     }
-    if (!works && (watching_ || !needs_watch() || lacks_threads_))
-        return help::none;
-    if (waking_ != 0 || starting_ != 0)
-        return help::none; // that one continues
-    if (sleeping_ != 0) {
+    if (seat* const sleeper = sleepers_) {
+        sleepers_ = sleeper->next_sleeper;
+        sleeper->is_called = true;
         ++waking_;
-        return help::sleeping_worker;
+        return {kind::sleeper, sleeper};
     }
     if (works && watching_)
-        return help::watching_worker;
+        return {kind::watcher};
     // more if opens that were cancelled have returned
     if (workers_ - extra_ >= settings_.max_threads)
-        return help::none;
+        return {};
     ++workers_;
     ++starting_;
-    return help::new_worker;
+    return {kind::new_worker};
 }
 
 /// Wakes or starts a worker. Returns false if a worker could not be started.
-bool thread_pool_engine::give(help wanted) noexcept {
-    if (wanted == help::sleeping_worker)
-        work_available_.notify_one();
-    if (wanted == help::watching_worker)
+bool thread_pool_engine::give(const help& wanted) noexcept {
+    if (wanted.what == help::kind::sleeper)
+        wanted.sleeper->call.notify_one();
+    if (wanted.what == help::kind::watcher)
         tick_.notify_one();
-    if (wanted != help::new_worker)
+    if (wanted.what != help::kind::new_worker)
         return true;
     pthread_t thread;
     if (settings_.start(thread, &worker_main, this) == 0)
@@ -105,7 +110,7 @@ bool thread_pool_engine::is_stranded() const noexcept {
 
 /// Tries again to start the first worker. Returns false if this failed.
 bool thread_pool_engine::find_worker() noexcept {
-    help wanted = help::none;
+    help wanted;
     {
         const lock held(mutex_);
         if (is_stranded())
@@ -128,7 +133,8 @@ void thread_pool_engine::leave(lock& held) noexcept {
 
 void thread_pool_engine::end_workers(lock& held) noexcept {
     ending_ = true;
-    work_available_.notify_all();
+    for (seat& each : seats_)
+        each.call.notify_all();
     tick_.notify_all();
     spin_ends_.store(true, std::memory_order_relaxed);
     all_ended_.wait(held, [this] { return workers_ == 0; });

@@ -24,12 +24,13 @@ inline std::int64_t now() noexcept {
 class pace {
 public:
     /// @param slow_from The average time from which operations count as slow.
-    explicit pace(std::int64_t slow_from) noexcept : slow_from_(slow_from) {}
+    explicit pace(std::int64_t slow_from) noexcept
+        : slow_from_(slow_from), average_(slow_from - 1) {}
 
     void add(std::int64_t duration) noexcept {
         constexpr std::int64_t most = 200'000;
         const std::int64_t counted = std::min(duration, most);
-        average_ += (counted - average_) / (counted > average_ ? 4 : 16);
+        average_ += (counted - average_) / (counted > average_ ? 8 : 16);
     }
 
     std::int64_t average() const noexcept { return average_; }
@@ -40,7 +41,7 @@ public:
 
 private:
     const std::int64_t slow_from_;
-    std::int64_t average_ = 100'000; // until something is known
+    std::int64_t average_; ///< One slow operation is enough at first.
 };
 
 /// Operations that wait for a worker, and the number of workers that have others of them.

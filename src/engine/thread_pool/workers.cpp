@@ -40,7 +40,7 @@ void thread_pool_engine::work() noexcept {
             time = end;
         } else if (unannounced_) {
             announce(held);
-        } else if (wait_for_work(held)) {
+        } else if (wait_for_work(place, held)) {
             time = now();
         } else {
             break;

@@ -71,7 +71,8 @@ enum class pass_reason : unsigned char {
     none,
     unsupported, ///< The engine cannot perform the operation, or not now.
     refused,     ///< The kernel refuses operations of this engine on this file.
-    /// The engine would block the calling thread: the file was not opened with `direct`.
+    /// The file was not opened with `direct`: the engine would block the calling thread, or is
+    /// slower than the pool.
     buffered,
     /// The kernel would have blocked the calling thread, for example to allocate a block or to take
     /// a lock.

@@ -648,7 +648,9 @@ ENGINE_TEST(operations_in_registered_memory_do_not_allocate) {
                 BOOST_TEST(!all.failed());
                 BOOST_TEST(all.allocations() == 0u);
                 const std::uint64_t fixed = asio_aio::statistics(ctx).fixed_buffers;
-                BOOST_TEST((fixed >= counted_rounds * at_once) == registered.is_fixed());
+                // the pool performs buffered writes, and has no fixed buffers
+                const bool expected = registered.is_fixed() && what != kind::write;
+                BOOST_TEST((fixed >= counted_rounds * at_once) == expected);
             }
         }
 }

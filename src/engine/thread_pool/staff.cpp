@@ -81,9 +81,8 @@ void thread_pool_engine::manage_without() noexcept {
         const clock::time_point now = clock::now();
         if (stranded_since_ == clock::time_point())
             stranded_since_ = now;
-        if (now - stranded_since_ >= settings_.thread_patience) {
+        if (now - stranded_since_ >= settings_.thread_patience)
             take_waiting(failed);
-        }
     }
     op_queue closers;
     failed.for_each([&](operation& op) {

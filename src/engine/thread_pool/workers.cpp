@@ -7,10 +7,10 @@
 #include <poll.h>
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <utility>
 
 namespace asio_aio::detail {
+
 void* thread_pool_engine::worker_main(void* self) noexcept {
     static_cast<thread_pool_engine*>(self)->work();
     return nullptr;

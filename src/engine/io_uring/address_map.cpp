@@ -17,6 +17,7 @@ std::uintptr_t begin_of(const iovec& memory) noexcept {
 void address_map::make_room(std::size_t ranges) {
     if (ranges_.capacity() < ranges)
         ranges_.reserve(std::max(ranges, 2 * ranges_.capacity()));
+    merged_.reserve(ranges_.capacity());
 }
 
 void address_map::add(const iovec& memory, unsigned index, std::uint64_t owner) noexcept {
@@ -28,7 +29,10 @@ void address_map::sort() noexcept {
     const auto by_begin = [](const range& a, const range& b) { return a.begin < b.begin; };
     const auto middle = ranges_.begin() + std::ptrdiff_t(sorted_);
     std::sort(middle, ranges_.end(), by_begin);
-    std::inplace_merge(ranges_.begin(), middle, ranges_.end(), by_begin);
+    std::merge(
+        ranges_.begin(), middle, middle, ranges_.end(), std::back_inserter(merged_), by_begin);
+    ranges_.swap(merged_);
+    merged_.clear();
     sorted_ = ranges_.size();
     find_farthest_ends();
 }

@@ -53,6 +53,7 @@ private:
 
     std::vector<range> ranges_; ///< The first `sorted_` ones are sorted by `begin`.
     std::size_t sorted_ = 0;
+    std::vector<range> merged_; ///< Empty but in `sort`. Has room for as many as `ranges_`.
 };
 
 } // namespace asio_aio::detail

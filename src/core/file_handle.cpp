@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <asio_aio/detail/core/file_handle.hpp>
+#include <asio_aio/detail/core/file_ref.hpp>
 
 #include <asio_aio/detail/core/operation.hpp>
 #include <asio_aio/detail/core/posix_file.hpp>
@@ -99,8 +99,12 @@ file_ref file_ref::adopt(int descriptor, bool finds_memory) {
 
 void file_handle::find_inode() noexcept {
     struct stat status;
-    if (regular() && traits_.writable && !direct() && ::fstat(descriptor_, &status) == 0)
-        buffered_.reset(new (std::nothrow) buffered_writes{{status.st_dev, status.st_ino}, {}});
+    if (!regular() || !traits_.writable || direct() || ::fstat(descriptor_, &status) != 0)
+        return;
+    write_state_.reset(new (std::nothrow) write_state);
+    if (write_state_)
+        write_state_->inode = {status.st_dev, status.st_ino};
+    takes_turns_ = write_state_ != nullptr;
 }
 
 int file_handle::perform_open() noexcept {
@@ -137,9 +141,9 @@ int file_handle::direct_io_alignment(direct_alignment& found) noexcept {
 }
 
 flush_state* file_handle::make_flush() noexcept {
-    if (!flush_)
-        flush_.reset(new (std::nothrow) flush_state);
-    return flush_.get();
+    if (!write_state_)
+        write_state_.reset(new (std::nothrow) write_state);
+    return flush();
 }
 
 int file_ref::reset() noexcept {

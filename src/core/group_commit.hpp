@@ -42,7 +42,9 @@ public:
     /// Removes a sync that waits here, or all cancelled ones of a file.
     void remove(operation& sync) noexcept { waiting_.remove(sync); }
     void extract_cancelled(file_handle& file, op_queue& cancelled) noexcept {
-        waiting_.extract_cancelled(file, cancelled);
+        // A file that is being opened has no syncs, and its members are not for this thread.
+        if (file.is_open() && file.flush())
+            waiting_.extract_cancelled(file, cancelled);
     }
 
     void move_to(op_queue& all) noexcept { waiting_.move_to(all); }

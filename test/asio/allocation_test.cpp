@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // The memory of operations: its allocator, no allocation in steady state, and failed allocations.
+#include "engine_fixture.hpp"
 #include "holding_engine.hpp"
+
+#include <asio_aio/detail/core/path_calls.hpp>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_allocator.hpp>
@@ -14,11 +17,13 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <unistd.h>
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <deque>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <new>
@@ -826,6 +831,31 @@ ENGINE_TEST(an_exception_of_the_heap_reaches_the_caller_of_open_and_the_file_can
     }
     // a failed `open` has closed its descriptor
     BOOST_TEST(count_descriptors() == with_engine);
+}
+
+BOOST_AUTO_TEST_CASE(without_memory_a_replacement_leaves_the_old_file_and_nothing_else) {
+    const temporary_directory folder;
+    const std::string path = folder.file("file"), link = folder.file("link");
+    BOOST_REQUIRE(::symlink("file", link.c_str()) == 0);
+    char bytes[] = {'n', 'e', 'w'};
+    const iovec content_now{bytes, sizeof bytes};
+    plain_operation op(detail::op_kind::size); // which nobody cancels
+    std::size_t n = 1;
+    for (int result = -ENOMEM; result != 0; ++n) {
+        BOOST_REQUIRE(n != 100u);
+        set_content(path, "old");
+        heap::fails_at = n;
+        result =
+            detail::path_calls::replace_file(link.c_str(), {&content_now, 1, 0600, true, true}, op);
+        heap::fails_at = 0;
+        BOOST_REQUIRE((result == 0 || result == -ENOMEM));
+        BOOST_TEST(content(path) == (result == 0 ? "new" : "old"));
+        const auto entries = std::distance(
+            std::filesystem::directory_iterator(folder.path()),
+            std::filesystem::directory_iterator());
+        BOOST_TEST(entries == 2); // no temporary file
+    }
+    BOOST_TEST(n > 2u);
 }
 
 ENGINE_TEST(an_exception_of_the_heap_reaches_the_caller_of_register_buffers_and_changes_nothing) {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <future>
 #include <memory>
 #include <thread>
@@ -603,6 +604,31 @@ ENGINE_TEST(a_program_started_by_exec_inherits_no_descriptor_of_ours) {
         return 127;
     });
     BOOST_TEST(status == 1); // grep found none
+}
+
+ENGINE_TEST(a_static_context_ends_with_the_process) {
+    const int status = in_child([&] {
+        static asio::io_context ctx;
+        static file written(ctx), other(ctx);
+        static char bytes[block] = {};
+        asio_aio::configure(ctx, env.options());
+        written.open(env.path(), file_base::read_write | file_base::create);
+        int called = 0;
+        const auto count = [&](auto...) { ++called; };
+        written.async_write_some_at(0, asio::buffer(bytes), count);
+        written.async_sync_all(count);
+        ctx.run();
+        if (called != 2)
+            return 1;
+        // These are in flight, or wait for the next turn of the loop, when the static objects are destroyed.
+        other.async_open(env.path(), file_base::read_only, count);
+        written.async_write_some_at(0, asio::buffer(bytes), count);
+        ctx.restart();
+        ctx.poll();
+        written.async_sync_all(count);
+        std::exit(0);
+    });
+    BOOST_TEST(status == 0);
 }
 
 // --- Signals and threads that end ---

@@ -604,6 +604,28 @@ ENGINE_TEST(a_context_is_destroyed_while_an_open_waits) {
     BOOST_TEST(count_descriptors() == before);
 }
 
+ENGINE_TEST(a_file_may_be_opened_again_while_its_first_open_ends) {
+    for (const bool by_close : {false, true}) {
+        BOOST_TEST_CONTEXT("by_close " << by_close) {
+            silent_fifo fifo(env, by_close ? "closed" : "cancelled");
+            environment own(env.engine, env.folder.path());
+            file f(own.ctx);
+            status first, second;
+            f.async_open(fifo.path(), file_base::read_only, first.handler());
+            run_until_in_pool(own);
+            by_close ? f.close() : f.cancel();
+            f.async_open(own.path(), read_write_create, second.handler());
+            run_until_called(own, first);
+            BOOST_TEST(first.ec == aborted);
+            run_until_called(own, second);
+            BOOST_TEST(!second.ec);
+            BOOST_TEST(f.is_open());
+            BOOST_TEST(write_at(own, f, 0, {asio::buffer("abc", 3)}).bytes == 3u);
+            fifo.let_go();
+        }
+    }
+}
+
 ENGINE_TEST(ten_thousand_opens_that_are_cancelled_at_any_moment_leave_no_descriptor) {
     env.open().close();
     const std::size_t before = count_descriptors();

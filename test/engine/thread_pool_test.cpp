@@ -412,6 +412,24 @@ BOOST_AUTO_TEST_CASE(operations_fail_when_no_thread_comes_for_long_and_none_is_l
     });
 }
 
+BOOST_AUTO_TEST_CASE(a_close_is_performed_when_no_thread_comes_for_long) {
+    check_without_threads(no_patience, [](pool_fixture& fixture) {
+        plain_operation last_user(op_kind::size), close(op_kind::close);
+        const int number = fixture.file->descriptor();
+        fixture.prepare(last_user);
+        const int other = ::fcntl(number, F_DUPFD_CLOEXEC, 0);
+        close.file = detail::file_ref::adopt(other);
+        fixture.submit({&close});
+        fixture.reap(1);
+        if (close.result != 0 || ::fcntl(other, F_GETFD) != -1)
+            return 1;
+        fixture.file.reset(); // the operation is the last user now
+        fixture.submit({&last_user});
+        fixture.reap(1);
+        return last_user.result == -ENOMEM && ::fcntl(number, F_GETFD) == -1 ? 0 : 2;
+    });
+}
+
 BOOST_AUTO_TEST_CASE(an_operation_that_waits_for_a_thread_can_be_cancelled) {
     check_without_threads(long_patience, [](pool_fixture& fixture) {
         plain_operation op(op_kind::size);

@@ -9,7 +9,7 @@ namespace asio_aio::detail {
 bool write_lanes::push(operation& op) noexcept {
     if (op.kind != op_kind::write || op.state() == op_state::to_close)
         return false;
-    buffered_writes* const writes = op.file->buffered();
+    write_state* const writes = op.file->buffered();
     if (!writes)
         return false;
     try {

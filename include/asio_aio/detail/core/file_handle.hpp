@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/core/file_traits.hpp>
+#include <asio_aio/detail/core/write_state.hpp>
+#include <asio_aio/detail/core/no_wait_gate.hpp>
 #include <asio_aio/detail/core/residency_map.hpp>
 #include <asio_aio/direct_alignment.hpp>
 
@@ -15,7 +18,6 @@
 namespace asio_aio::detail {
 
 class operation;
-struct write_lane;
 
 /// The backlogs in which operations of one file may wait at the same time.
 enum class waiting_at : unsigned char {
@@ -23,103 +25,16 @@ enum class waiting_at : unsigned char {
     pool,
     pool_slow,
     scheduler,
-    flush,
-    lane ///< Has no chains, because it holds operations of one inode.
+    flush, ///< Has its chain in `flush_state`.
+    lane   ///< Has no chains, because it holds operations of one inode.
 };
-constexpr std::size_t chain_count = std::size_t(waiting_at::lane);
+constexpr std::size_t chain_count = std::size_t(waiting_at::flush);
 
 /// The offset of operations that use and move the position of the open file (lseek(2)).
 constexpr std::uint64_t current_position = UINT64_MAX;
 
-/// Decides for one file whether to try I/O that must not wait: an inline read, or an operation of
-/// libaio.
-/**
- * Each miss in a row doubles the number of operations that are skipped after it, up to 63. So a
- * file that is not in memory costs one short system call in 64 reads. The counts are hints: threads
- * may overwrite each other's.
- */
-class no_wait_gate {
-public:
-    bool try_next() noexcept {
-        const unsigned skip = skip_.load(std::memory_order_relaxed);
-        if (skip == 0)
-            return true;
-        if (skip != never)
-            skip_.store(std::uint8_t(skip - 1), std::memory_order_relaxed);
-        return false;
-    }
-
-    void hit() noexcept {
-        if (misses_.load(std::memory_order_relaxed) != 0)
-            misses_.store(0, std::memory_order_relaxed);
-    }
-
-    void miss() noexcept {
-        const unsigned misses = misses_.load(std::memory_order_relaxed);
-        if (misses < max_doublings)
-            misses_.store(std::uint8_t(misses + 1), std::memory_order_relaxed);
-        skip_.store(std::uint8_t((1u << misses) - 1), std::memory_order_relaxed);
-    }
-
-    /// Turns tries off for this file, because the filesystem cannot perform them.
-    void refuse() noexcept { skip_.store(never, std::memory_order_relaxed); }
-
-private:
-    static constexpr unsigned max_doublings = 6; // 2^6 - 1 = 63 between two tries
-    static constexpr std::uint8_t never = 255;
-
-    std::atomic<std::uint8_t> misses_{0};
-    std::atomic<std::uint8_t> skip_{0};
-};
-
-/// The file types that the library distinguishes.
-enum class file_type : unsigned char { regular, block_device, other };
-
-/// How the library finds out that a read will not wait for a disk.
-enum class memory_test : unsigned char {
-    no_wait,   ///< The kernel does, by RWF_NOWAIT, which a filesystem may refuse.
-    mincore,   ///< By mincore(2) first, because overlayfs refuses RWF_NOWAIT.
-    not_needed ///< The whole file is in memory, except for swap: tmpfs.
-};
-
-/// What the library found out when the file was opened.
-struct file_traits {
-    bool direct = false;       ///< Opened with O_DIRECT.
-    bool writable = false;     ///< Opened for writing.
-    bool needs_thread = false; ///< The filesystem treats the kernel's queues differently.
-    bool knows_size = false;   ///< The kernel tells the size without waiting.
-    file_type type = file_type::other;
-    memory_test in_memory = memory_test::no_wait;
-    direct_alignment required{1, 1}; ///< Powers of two; 1 if nothing is required or known.
-};
-
 /// Hints of transfers that the kernel may refuse for a file, as bits.
 enum class hint : unsigned char { uncached = 1, real_time = 2 };
-
-/// The flush of a file that is asked for or in progress; see `group_commit`.
-struct flush_state {
-    operation* leader = nullptr; ///< The sync that performs it; null if there is none.
-    /// It serves the syncs that were started before the one with this number. 0: it has not begun,
-    /// and serves every sync that is started before it begins.
-    std::uint64_t serves_before = 0;
-    bool wants_all = false; ///< A sync that waits is a `sync_all`.
-};
-
-/// Names a file, as long as it is open somewhere.
-struct inode_id {
-    dev_t device;
-    ino_t inode;
-
-    friend bool operator==(const inode_id& a, const inode_id& b) noexcept {
-        return a.device == b.device && a.inode == b.inode;
-    }
-};
-
-/// What a file needs whose buffered writes take turns; see `write_lanes`.
-struct buffered_writes {
-    inode_id inode;
-    std::shared_ptr<write_lane> lane; ///< The pool's mutex guards it.
-};
 
 /// What open(2) is asked for.
 struct open_request {
@@ -248,7 +163,10 @@ public:
 
     /// The first operation of this file that waits in one backlog. The mutex of the backlog's owner
     /// guards it.
-    operation*& chain(waiting_at where) noexcept { return chains_[std::size_t(where)]; }
+    operation*& chain(waiting_at where) noexcept {
+        return where == waiting_at::flush ? write_state_->flush.waiting
+                                          : chains_[std::size_t(where)];
+    }
 
     /// Takes the turn of the operations that run in order. Returns false if another has it.
     bool take_turn() noexcept { return !in_turn_.exchange(true, std::memory_order_acq_rel); }
@@ -258,10 +176,11 @@ public:
 
     /// Null if the file has no buffered writes that take turns in the kernel: it is not a regular
     /// file, is read only, or was opened with O_DIRECT.
-    buffered_writes* buffered() const noexcept { return buffered_.get(); }
+    write_state* buffered() const noexcept { return takes_turns_ ? write_state_.get() : nullptr; }
 
-    /// The flush of this file, which the mutex of the scheduler guards. Null if no sync was started.
-    flush_state* flush() const noexcept { return flush_.get(); }
+    /// The flush of this file, which the mutex of the scheduler guards. Null if no sync was started
+    /// and `buffered` is null.
+    flush_state* flush() const noexcept { return write_state_ ? &write_state_->flush : nullptr; }
 
     /// As `flush`, for a sync that is being started. Null if there is no memory.
     flush_state* make_flush() noexcept;
@@ -278,6 +197,7 @@ private:
     int descriptor_ = -1; // also after `release` gave it away
     file_traits traits_;  // constant while the file is open
     std::atomic<handle_state> state_{handle_state::opening};
+    bool takes_turns_ = false; ///< `write_state_` names the inode; constant while the file is open.
     std::atomic<bool> refused_{false};
     std::atomic<std::uint8_t> refused_hints_{0}; ///< By `hint`.
     no_wait_gate reads_;
@@ -290,125 +210,10 @@ private:
     std::atomic<std::uint64_t> cancelled_before_{0};
     std::atomic<std::uint64_t> alignment_{0}; ///< Encoded, or 0 if the kernel was not asked yet.
     operation* chains_[chain_count] = {};
-    std::unique_ptr<buffered_writes> buffered_;
-    std::unique_ptr<flush_state> flush_;
+    std::unique_ptr<write_state> write_state_;
     std::unique_ptr<open_request> request_; ///< While the file is `opening`.
     /// The operation that waits for the close, after the file object gave up its use.
     operation* closer_ = nullptr;
-};
-
-/// Keeps a file_handle as an object, also after its descriptor was closed.
-class file_pin {
-public:
-    file_pin() = default;
-    file_pin(const file_pin&) = delete;
-    file_pin& operator=(const file_pin&) = delete;
-    ~file_pin() { reset(); }
-
-    /// Pins a file that is open.
-    void hold(file_handle& file) noexcept {
-        reset();
-        handle_ = &file;
-        file.pins_.fetch_add(1, std::memory_order_relaxed);
-    }
-
-    void reset() noexcept {
-        if (file_handle* handle = std::exchange(handle_, nullptr))
-            release(handle);
-    }
-
-    explicit operator bool() const noexcept { return handle_ != nullptr; }
-    file_handle& operator*() const noexcept { return *handle_; }
-
-private:
-    friend class file_ref;
-    static void release(file_handle* handle) noexcept;
-
-    file_handle* handle_ = nullptr;
-};
-
-/// A share in a file_handle: it keeps the descriptor open.
-class file_ref {
-public:
-    file_ref() = default;
-
-    /// Takes over `descriptor` as its first user. Throws std::bad_alloc and then leaves the
-    /// descriptor alone.
-    /** If `finds_memory` is false, inline reads use only RWF_NOWAIT. */
-    static file_ref adopt(int descriptor, bool finds_memory = true);
-
-    /// Makes the first user of a file that is to be opened. Throws std::bad_alloc.
-    static file_ref make_opening(open_request&& wanted) {
-        return file_ref(new file_handle(std::move(wanted)));
-    }
-
-    file_ref(const file_ref& other) noexcept : handle_(other.handle_) {
-        if (handle_)
-            handle_->users_.fetch_add(1, std::memory_order_relaxed);
-    }
-
-    file_ref(file_ref&& other) noexcept
-        : handle_(std::exchange(other.handle_, nullptr)),
-          writes_(std::exchange(other.writes_, false)) {}
-
-    file_ref& operator=(file_ref other) noexcept {
-        std::swap(handle_, other.handle_);
-        std::swap(writes_, other.writes_);
-        return *this;
-    }
-
-    ~file_ref() { reset(); }
-
-    /// True if there is a handle; the file may be open, opening or closed.
-    explicit operator bool() const noexcept { return handle_ != nullptr; }
-    file_handle* operator->() const noexcept { return handle_; }
-
-    bool is_open() const noexcept { return handle_ && handle_->is_open(); }
-    bool is_opening() const noexcept { return handle_ && handle_->is_opening(); }
-    bool is_open_or_opening() const noexcept { return handle_ && handle_->is_open_or_opening(); }
-
-    /// Marks this user as a writer until it ends; its copies are not marked.
-    void mark_as_writer() noexcept {
-        writes_ = true;
-        handle_->writers_.fetch_add(1, std::memory_order_relaxed);
-    }
-
-    /// True if the file has users other than this one.
-    bool is_shared() const noexcept { return handle_->users_.load(std::memory_order_acquire) != 1; }
-
-    /// Ends this use. Returns 0, or -errno of close(2) if this was the last use. An operation that
-    /// waits for the close is discarded.
-    int reset() noexcept;
-
-    /// As above, but gives the operation that waits for the close to the caller, as `closer`.
-    int reset(operation*& closer) noexcept { return handle_ ? drop(closer) : 0; }
-
-    /// Ends this use, unless it is the last one. Then it returns false and changes nothing.
-    bool reset_if_shared() noexcept;
-
-    /// Ends this use. The file then owns `closer`, and the last user takes it, with `reset`. If
-    /// this is the last use, the call returns false and changes nothing.
-    bool reset_with_closer(operation& closer) noexcept;
-
-    /// Ends this use and returns a descriptor that the caller may close at any time, or -errno. On
-    /// failure the use goes on.
-    /**
-     * If operations still use the descriptor, the caller gets a duplicate, because the original
-     * must stay open for them.
-     */
-    int release() noexcept;
-
-private:
-    explicit file_ref(file_handle* handle) noexcept : handle_(handle) {}
-    int drop(operation*& closer) noexcept;
-
-    void end_writing() noexcept {
-        if (std::exchange(writes_, false))
-            handle_->writers_.fetch_sub(1, std::memory_order_relaxed);
-    }
-
-    file_handle* handle_ = nullptr;
-    bool writes_ = false;
 };
 
 } // namespace asio_aio::detail

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <asio_aio/detail/core/file_handle.hpp>
+#include <asio_aio/detail/core/file_ref.hpp>
 #include <asio_aio/detail/core/transfer_flags.hpp>
 
 #include <sys/uio.h>

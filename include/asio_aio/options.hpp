@@ -65,8 +65,12 @@ struct options {
     /**
      * The thread that starts the read copies the data, which takes about 10 microseconds for 64
      * KiB. Reads into more than eight buffers use an engine. Writes to tmpfs are treated in the
-     * same way, as long as no other write of the file is in flight. With 0, such writes and
-     * `async_size` also use an engine.
+     * same way, except for files that are opened with `append`, and while a write, resize or
+     * allocation of the same file object is in flight. One of another object or process makes such
+     * a write wait. With 0, such writes and `async_size` also use an engine.
+     *
+     * If the program's buffer is not in memory (a cold mapping, userfaultfd(2)), the thread waits
+     * for it. Use 0 if such buffers are usual.
      */
     std::size_t inline_read_limit = std::size_t(64) * 1024;
 
@@ -83,12 +87,12 @@ struct options {
      * On overlayfs the library does not read inline in these cases:
      * - RLIMIT_AS is set.
      * - More than 8192 files or an eighth of the address space would be mapped.
-     * - A write through the same file object is in flight.
+     * - A write, resize or allocation of the same file object is in flight.
      * - The process neither owns the file nor may write it: the kernel does not report what is in
      *   memory.
      *
      * On overlayfs an inline read may wait in these cases:
-     * - The file is written through another descriptor, and XFS lies below: XFS takes a lock to
+     * - The file is changed through another descriptor, and XFS lies below: XFS takes a lock to
      *   read.
      * - NFS lies below: the kernel may ask the server.
      * - The file was opened read-only, and the kernel has copied it to the upper layer since.

@@ -106,10 +106,10 @@ private:
  * @par Errors
  * `operation_aborted` after cancellation. `invalid_argument` if the path contains a null character
  * or names something else than a regular file; EISDIR for a directory. EPERM if the owner of the
- * old file cannot be kept. Those of `open` if there is no engine. Otherwise what the system call
- * reports that failed: openat(2), writev(2), fsync(2), renameat(2). The file is then the old one,
- * and no temporary file remains. One exception: if the last sync, that of the directory, fails, the
- * file is the new one.
+ * old file cannot be kept. EACCES if the directory cannot be read or written. Those of `open` if
+ * there is no engine. Otherwise what the system call reports that failed: openat(2), writev(2),
+ * fsync(2), renameat(2). The file is then the old one, and no temporary file remains. One exception:
+ * if the last sync, that of the directory, fails, the file is the new one.
  *
  * @par Cancellation
  * `terminal`, `partial` and `total`, until the rename. The file is then the old one.

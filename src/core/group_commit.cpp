@@ -2,6 +2,7 @@
 #include "core/group_commit.hpp"
 
 #include <cerrno>
+#include <utility>
 
 namespace asio_aio::detail {
 
@@ -48,11 +49,14 @@ operation* group_commit::end(operation& leader, op_queue& served) noexcept {
     file_handle& file = *leader.turn;
     flush_state& flush = *file.flush();
     flush.leader = nullptr;
+    const bool wants_all = std::exchange(flush.wants_all, false);
     const bool performed = leader.result != -ECANCELED;
+    const bool failed = performed && leader.result < 0;
     operation* next = file.chain(waiting_at::flush);
     if (performed) {
         ++flushes_;
-        for (; next && next->number < flush.serves_before; next = file.chain(waiting_at::flush)) {
+        for (; next && (failed || next->number < flush.serves_before);
+             next = file.chain(waiting_at::flush)) {
             waiting_.remove(*next);
             next->take_result(leader.result);
             served.push(next);
@@ -61,8 +65,7 @@ operation* group_commit::end(operation& leader, op_queue& served) noexcept {
     if (!next)
         return nullptr;
     waiting_.remove(*next);
-    next->covers_all = flush.wants_all || (!performed && leader.flush_kind() == op_kind::sync_all);
-    flush.wants_all = false;
+    next->covers_all = wants_all || (!performed && leader.flush_kind() == op_kind::sync_all);
     lead(*next, flush);
     return next;
 }

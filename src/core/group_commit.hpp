@@ -16,6 +16,10 @@ namespace asio_aio::detail {
  * for the next flush. Everyone whom a flush serves gets its result. If the leader is cancelled
  * before the flush was performed, another sync leads.
  *
+ * A flush that fails fails all syncs that wait, also those that it does not serve. It may have
+ * written data that they cover, and the kernel reports an error only once: the next flush would
+ * succeed, although the data is lost.
+ *
  * `sync_all` covers `sync_data`. So a flush is a `sync_all` if one of the syncs that it serves is.
  *
  * Two files of one inode have flushes of their own, because the kernel reports a failed write-back

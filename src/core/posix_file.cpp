@@ -44,7 +44,8 @@ int perform(operation& op) noexcept {
     case op_kind::write: return transfer(op);
     case op_kind::sync_all:
     case op_kind::sync_data:
-        return op.flush_kind() == op_kind::sync_all ? sync_all(fd) : sync_data(fd);
+        return uninterrupted(
+            [&] { return op.flush_kind() == op_kind::sync_all ? ::fsync(fd) : ::fdatasync(fd); });
     case op_kind::sync_range:
         return uninterrupted([&] {
             return ::sync_file_range(fd, off_t(op.offset), off_t(op.length), unsigned(op.flags));
@@ -145,9 +146,9 @@ std::uint64_t position_of(int descriptor, std::uint64_t offset) noexcept {
     return offset == current_position ? std::uint64_t(::lseek(descriptor, 0, SEEK_CUR)) : offset;
 }
 
-/// True if these bytes are in memory up to the end of the file, and no write of this file object is
-/// in flight.
-/** XFS reads under a lock that a write holds until its end. */
+/// True if these bytes are in memory up to the end of the file, and nothing changes the file through
+/// this object.
+/** XFS reads under a lock that a write or fallocate(2) holds until its end. */
 bool is_ready(file_handle& file, std::uint64_t offset, std::size_t wanted) noexcept {
     if (file.is_written())
         return false;

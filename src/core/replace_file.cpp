@@ -6,8 +6,10 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 #include <algorithm>
@@ -58,19 +60,51 @@ std::string link_target(int directory, const std::string& name) {
     return target;
 }
 
-/// Fails if the kernel does not let this process follow a link (fs.protected_symlinks).
-void check_may_follow(int directory, const std::string& name) {
+using file_identity = std::pair<dev_t, ino_t>;
+
+/// The file that the kernel finds behind a link; zeros if it does not exist yet. Fails if the kernel
+/// does not let this process follow the link (fs.protected_symlinks).
+file_identity follow_link(int directory, const std::string& name) {
     const descriptor found(::openat(directory, name.c_str(), O_PATH | O_CLOEXEC));
-    if (!found && errno != ENOENT) // a link to a file that does not exist yet is followed
-        fail();
+    struct stat status;
+    if (found && ::fstat(found.get(), &status) == 0)
+        return {status.st_dev, status.st_ino};
+    return errno == ENOENT ? file_identity() : (fail(), file_identity());
 }
+
+/// True for a folder of procfs. Its links to open files need not contain a path (proc(5)).
+bool is_in_procfs(int directory) noexcept {
+    struct statfs where;
+    return ::fstatfs(directory, &where) == 0 && where.f_type == PROC_SUPER_MAGIC;
+}
+
+/// The old file. Where this process may not read it, or another one has a lease on it, the
+/// descriptor gives access to the attributes alone (O_PATH).
+struct old_file {
+    descriptor file;
+    bool is_open = false; ///< Not O_PATH.
+
+    ssize_t attribute(const char* name, void* value, std::size_t size) const {
+        return is_open ? ::fgetxattr(file.get(), name, value, size)
+                       : ::getxattr(path().c_str(), name, value, size);
+    }
+
+    ssize_t attribute_names(char* names, std::size_t size) const {
+        return is_open ? ::flistxattr(file.get(), names, size)
+                       : ::listxattr(path().c_str(), names, size);
+    }
+
+private:
+    std::string path() const { return "/proc/self/fd/" + std::to_string(file.get()); }
+};
 
 /// A directory and the name of the file in it, after all symbolic links.
 class target_file {
 public:
     target_file(const std::string& path, bool follow_links) {
         std::string rest = path;
-        constexpr int most_links = 40; // as in the kernel
+        file_identity wanted{}; // behind a link of procfs, or zeros
+        constexpr int most_links = 40;       // as in the kernel
         for (int links = 0; links != most_links; ++links) {
             const location where = locate(rest);
             if (where.name.empty())
@@ -81,11 +115,16 @@ public:
                 O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
             name_ = where.name;
             rest = link_target(directory_.get(), name_);
-            if (rest.empty())
+            if (rest.empty()) {
+                if (wanted != file_identity())
+                    check_is(wanted);
                 return;
+            }
             if (!follow_links)
                 break;
-            check_may_follow(directory_.get(), name_);
+            const auto found = follow_link(directory_.get(), name_);
+            if (is_in_procfs(directory_.get()))
+                wanted = found;
         }
         fail(ELOOP);
     }
@@ -94,22 +133,31 @@ public:
     const std::string& name() const noexcept { return name_; }
 
     /// Opens the old file for its attributes; empty if there is none.
-    descriptor open_old() const {
+    old_file open_old() const {
         struct stat found;
         if (::fstatat(directory(), name_.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0)
-            return errno == ENOENT ? descriptor() : (fail(), descriptor());
+            return errno == ENOENT ? old_file() : (fail(), old_file());
         if (!S_ISREG(found.st_mode)) // a device or FIFO would become a regular file
             fail(S_ISDIR(found.st_mode) ? EISDIR : EINVAL);
         constexpr int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
         descriptor old(::openat(directory(), name_.c_str(), O_RDONLY | flags));
-        if (!old && errno == EACCES) // owner and permissions can be read without the content
+        const bool is_open(old);
+        if (!old && (errno == EACCES || errno == EWOULDBLOCK)) // EWOULDBLOCK: a lease (fcntl(2))
             old = descriptor(::openat(directory(), name_.c_str(), O_PATH | flags));
         if (!old && errno != ENOENT)
             fail();
-        return old;
+        return {std::move(old), is_open};
     }
 
 private:
+    /// A link of procfs to a file without a name has a text that is no path.
+    void check_is(const file_identity& wanted) const {
+        struct stat found;
+        check(::fstatat(directory(), name_.c_str(), &found, AT_SYMLINK_NOFOLLOW));
+        if (file_identity{found.st_dev, found.st_ino} != wanted)
+            fail(ENOENT);
+    }
+
     descriptor directory_;
     std::string name_;
 };
@@ -120,30 +168,28 @@ private:
 /// on every filesystem (flock(2), NFS).
 class files_in_use {
 public:
-    using identity = std::pair<dev_t, ino_t>;
-
     static files_in_use& instance() {
         // Never destroyed: a static execution context may replace files until the process ends.
         static files_in_use& all = *new files_in_use;
         return all;
     }
 
-    bool add(const identity& file) {
+    bool add(const file_identity& file) {
         const std::lock_guard<std::mutex> held(mutex_);
         return files_.insert(file).second;
     }
-    void remove(const identity& file) noexcept {
+    void remove(const file_identity& file) noexcept {
         const std::lock_guard<std::mutex> held(mutex_);
         files_.erase(file);
     }
-    bool contains(const identity& file) {
+    bool contains(const file_identity& file) {
         const std::lock_guard<std::mutex> held(mutex_);
         return files_.count(file) != 0;
     }
 
 private:
     std::mutex mutex_;
-    std::set<identity> files_;
+    std::set<file_identity> files_;
 };
 
 /// A locked temporary file beside the target; removed by the destructor unless it was renamed.
@@ -242,7 +288,7 @@ private:
     bool lock(const descriptor& file, const std::string& name) {
         struct stat opened, named;
         check(::fstat(file.get(), &opened));
-        const files_in_use::identity identity{opened.st_dev, opened.st_ino};
+        const file_identity identity{opened.st_dev, opened.st_ino};
         if (!files_in_use::instance().add(identity))
             return false;
         // Where a filesystem has no locks, only the replacements of this process exclude each
@@ -250,7 +296,7 @@ private:
         const bool locked = ::flock(file.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
         if (locked &&
             ::fstatat(target_.directory(), name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-            files_in_use::identity{named.st_dev, named.st_ino} == identity) {
+            file_identity{named.st_dev, named.st_ino} == identity) {
             identity_ = identity;
             return true;
         }
@@ -261,7 +307,7 @@ private:
     const target_file& target_;
     descriptor file_;
     std::string name_; ///< Empty after the rename.
-    files_in_use::identity identity_{};
+    file_identity identity_{};
 };
 
 // --- Content and attributes ---
@@ -291,26 +337,29 @@ void write_all(int file, const replacement& with, const operation& op) {
 
 /// Takes the access control list away that the directory gave to a new file (acl(5), default ACL),
 /// unless the old file has a list, which replaces it.
-void drop_inherited_list(int from, int to) {
+void drop_inherited_list(const old_file& from, int to) {
     constexpr const char* list = "system.posix_acl_access";
-    const bool has_none = ::fgetxattr(from, list, nullptr, 0) == -1;
+    const bool has_none = from.attribute(list, nullptr, 0) == -1;
+    if (has_none && errno != ENODATA && errno != EOPNOTSUPP)
+        fail();
     if (has_none && ::fremovexattr(to, list) == -1 && errno != ENODATA && errno != EOPNOTSUPP)
         fail();
 }
 
 /// Copies extended attributes as far as the kernel permits, and the access control list in any
 /// case: without it, the bits of the group have another meaning.
-void copy_attributes(int from, int to) {
-    const ssize_t bytes = ::flistxattr(from, nullptr, 0);
+void copy_attributes(const old_file& from, int to) {
+    const ssize_t bytes = from.attribute_names(nullptr, 0);
     if (bytes <= 0)
         return;
     std::string names(std::size_t(bytes), '\0');
-    names.resize(std::size_t(std::max(::flistxattr(from, names.data(), names.size()), ssize_t(0))));
+    names.resize(
+        std::size_t(std::max(from.attribute_names(names.data(), names.size()), ssize_t(0))));
     for (std::size_t at = 0; at < names.size(); at = names.find('\0', at) + 1) {
         const char* const name = names.data() + at;
-        const ssize_t length = ::fgetxattr(from, name, nullptr, 0);
+        const ssize_t length = from.attribute(name, nullptr, 0);
         std::string value(std::size_t(std::max(length, ssize_t(0))), '\0');
-        const ssize_t got = ::fgetxattr(from, name, value.data(), value.size());
+        const ssize_t got = from.attribute(name, value.data(), value.size());
         const bool failed =
             got >= 0 && ::fsetxattr(to, name, value.data(), std::size_t(got), 0) == -1;
         if (failed && std::strcmp(name, "system.posix_acl_access") == 0)
@@ -319,9 +368,9 @@ void copy_attributes(int from, int to) {
 }
 
 /// Gives the new file owner, permissions and extended attributes of the old one.
-void copy_metadata(int from, int to) {
+void copy_metadata(const old_file& from, int to) {
     struct stat old, now;
-    check(::fstat(from, &old));
+    check(::fstat(from.file.get(), &old));
     check(::fstat(to, &now));
     if (now.st_uid != old.st_uid || now.st_gid != old.st_gid)
         check(::fchown(
@@ -334,12 +383,12 @@ void copy_metadata(int from, int to) {
 
 void replace(const std::string& path, const replacement& with, const operation& op) {
     const target_file target(path, with.follow_links);
-    const descriptor old = target.open_old();
+    const old_file old = target.open_old();
     constexpr mode_t nobody_else = 0600; // until the permissions of the old file are known
-    temporary_file file(target, old ? nobody_else : with.permissions);
+    temporary_file file(target, old.file ? nobody_else : with.permissions);
     write_all(file.get(), with, op);
-    if (old)
-        copy_metadata(old.get(), file.get());
+    if (old.file)
+        copy_metadata(old, file.get());
     if (with.durable)
         check(::fsync(file.get()));
     stop_if_cancelled(op);

@@ -83,8 +83,8 @@ bool scheduler::start_finished(operation& op, actions& todo) noexcept {
 /// round.
 /** After a batch of several operations, more of them are likely to follow. */
 bool scheduler::is_lone_operation() const noexcept {
-    return posts_ && has_engines() && last_batch_ <= 1 && pending_.size() == 1 &&
-        finished_.empty() && with_engines_ == 0;
+    return posts_ && has_engines() && last_batch_ <= 1 && pending_.size() == 1 && !has_finished() &&
+        with_engines_ == 0;
 }
 
 /// Requests a round that submits, unless one was requested.
@@ -100,7 +100,7 @@ void scheduler::request_round(actions& todo) noexcept {
     // an engine raised it. Without engines the end of `set_up` raises it, or a cancellation.
     request_ = round_request::by_event;
     arm_wait(todo);
-    if (has_engines() || !finished_.empty())
+    if (has_engines() || has_finished())
         router_->wake();
 }
 
@@ -245,6 +245,7 @@ bool scheduler::begin(round& now) noexcept {
     if (has_engines())
         take_pending(now.batch);
     now.done.splice(finished_);
+    now.handed_back.splice(handed_back_);
     last_batch_ = now.batch.size();
     return true;
 }
@@ -264,9 +265,13 @@ void scheduler::settle(round& now) noexcept {
     if (now.submits)
         request_ = round_request::none;
     with_engines_ -= now.reaped;
-    if (now.why == turn::lone_operation)
-        finished_.splice(now.done); // in an initiating function: another turn delivers
+    if (now.why == turn::lone_operation) { // in an initiating function: another turn delivers
+        finished_.splice(now.done);
+        handed_back_.splice(now.handed_back);
+    }
     take_turns(now.done);
+    now.handed_back.splice(now.done);
+    now.done.splice(now.handed_back);
     in_flight_ -= now.done.size();
     if (stopped_)
         return;
@@ -274,7 +279,7 @@ void scheduler::settle(round& now) noexcept {
         arm_wait(now.todo);
     else if (wait_armed_)
         router_->wake(); // ends the wait, which keeps `run` from returning
-    if (!pending_.empty() || !finished_.empty())
+    if (!pending_.empty() || has_finished())
         request_round(now.todo);
 }
 
@@ -282,7 +287,7 @@ actions scheduler::take_back(round& now) noexcept {
     actions todo;
     const lock held(mutex_);
     in_flight_ += now.done.size();
-    finished_.splice(now.done);
+    handed_back_.splice(now.done);
     request_round(todo);
     return todo;
 }
@@ -316,6 +321,7 @@ void scheduler::stop(op_queue& abandoned) {
         no_round_.wait(held, [this] { return rounds_ == 0; });
         abandoned.splice(pending_);
         abandoned.splice(finished_);
+        abandoned.splice(handed_back_);
         in_order_->move_to(abandoned);
         syncs_->move_to(abandoned);
     }
@@ -342,7 +348,7 @@ actions scheduler::prepare_fork() {
         take_turns(done);
         finished_.splice(done);
     } while (!pending_.empty());
-    if (!finished_.empty())
+    if (has_finished())
         request_round(todo);
     return todo;
 }

@@ -185,9 +185,11 @@ bool scheduler::read_inline(
 bool scheduler::write_inline(
     file_handle& file, std::uint64_t offset, const iovec* iovecs, unsigned count, std::size_t bytes,
     std::size_t& moved) noexcept {
-    // While another write has the lock of the inode, this one would wait.
-    if (file.in_memory() != memory_test::not_needed || file.direct() || file.is_written() ||
-        bytes > inline_read_limit_.load(std::memory_order_relaxed) ||
+    // While another operation has the lock of the inode, this one would wait. If an initiating
+    // function throws, the caller may repeat it: the same bytes at the same offset, but an append
+    // would be made twice.
+    if (file.in_memory() != memory_test::not_needed || file.direct() || file.appends() ||
+        file.is_written() || bytes > inline_read_limit_.load(std::memory_order_relaxed) ||
         !posix_file::sizes_are_unlimited())
         return false;
     const int result = posix_file::write(file.descriptor(), offset, iovecs, count);

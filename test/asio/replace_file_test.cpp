@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -53,6 +54,14 @@ std::size_t entries(const std::filesystem::path& folder) {
     return std::size_t(std::distance(
         std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator()));
 }
+
+/// user::-wx, user:1234:rw-, group::---, mask::rw-, other::--- (acl(5), Linux's binary form). The
+/// owner may not read.
+constexpr unsigned char access_list[] = {2,   0,   0,   0,   1,   0,    3,  0,   255, 255, 255,
+                                         255, 2,   0,   6,   0,   0xd2, 4,  0,   0,   4,   0,
+                                         0,   0,   255, 255, 255, 255,  16, 0,   6,   0,   255,
+                                         255, 255, 255, 32,  0,   0,    0,  255, 255, 255, 255};
+constexpr const char* access_list_name = "system.posix_acl_access";
 
 } // namespace
 
@@ -270,6 +279,59 @@ ENGINE_TEST(without_rights_the_old_file_stays) {
     BOOST_TEST(content(env.path("mine")) == "old");
     BOOST_TEST(entries(env.path("locked")) == 1u);
     BOOST_TEST(entries(env.folder.path()) == 2u);
+}
+
+ENGINE_TEST(the_list_of_a_file_that_its_owner_may_not_read_is_kept) {
+    if (::geteuid() != 0)
+        return say_skipped("this needs root, to become somebody else");
+    BOOST_REQUIRE(::chmod(env.folder.path().c_str(), 0777) == 0);
+    set_content(env.path(), "old");
+    BOOST_REQUIRE(::chown(env.path().c_str(), 65534, 65534) == 0);
+    if (::setxattr(env.path().c_str(), access_list_name, access_list, sizeof access_list, 0) != 0)
+        return say_skipped("this filesystem has no access control lists");
+    const int status = in_child([&] {
+        if (::setresgid(65534, 65534, 65534) != 0 || ::setresuid(65534, 65534, 65534) != 0)
+            return 2;
+        environment own(env.engine, env.folder.path());
+        return replace(own, env.path(), "new") ? 1 : 0;
+    });
+    BOOST_TEST(status == 0);
+    BOOST_TEST(content(env.path()) == "new");
+    unsigned char found[sizeof access_list + 1];
+    const ssize_t bytes = ::getxattr(env.path().c_str(), access_list_name, found, sizeof found);
+    BOOST_REQUIRE(bytes == ssize_t(sizeof access_list));
+    BOOST_TEST(std::equal(std::begin(access_list), std::end(access_list), found));
+}
+
+ENGINE_TEST(a_file_on_which_another_descriptor_has_a_lease_is_replaced) {
+    set_content(env.path(), "old");
+    BOOST_REQUIRE(::chmod(env.path().c_str(), 0640) == 0);
+    const int holder = ::open(env.path().c_str(), O_RDWR | O_CLOEXEC);
+    BOOST_REQUIRE(holder != -1);
+    // SIGURG, which a process ignores, announces that somebody breaks the lease.
+    if (::fcntl(holder, F_SETSIG, SIGURG) != 0 || ::fcntl(holder, F_SETLEASE, F_WRLCK) != 0) {
+        ::close(holder);
+        return say_skipped("this filesystem has no leases");
+    }
+    const error_code result = replace(env, env.path(), "new");
+    ::close(holder);
+    BOOST_TEST(!result);
+    BOOST_TEST(content(env.path()) == "new");
+    BOOST_TEST((stat_of(env.path()).st_mode & 07777) == 0640u);
+}
+
+ENGINE_TEST(a_link_of_procfs_to_a_file_without_a_name_is_an_error) {
+    set_content(env.path(), "old");
+    const int file = ::open(env.path().c_str(), O_RDWR | O_CLOEXEC);
+    BOOST_REQUIRE(file != -1);
+    const std::string link = "/proc/self/fd/" + std::to_string(file);
+    BOOST_TEST(!replace(env, link, "new"));
+    BOOST_TEST(content(env.path()) == "new");
+    // The descriptor's file has lost its name now. The link's text is "… (deleted)".
+    BOOST_TEST(replace(env, link, "newer") == errno_code(ENOENT));
+    ::close(file);
+    BOOST_TEST(content(env.path()) == "new");
+    BOOST_TEST(entries(env.folder.path()) == 1u);
 }
 
 ENGINE_TEST(many_replacements_at_once_leave_one_of_them_whole) {

@@ -11,9 +11,11 @@
 #include <cerrno>
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace test;
@@ -32,16 +34,25 @@ public:
         use_faulty_engine(env, [this](detail::operation& op) -> std::optional<int> {
             if (!detail::is_flush(op.kind) || op.is_cancelled())
                 return std::nullopt;
-            const std::lock_guard<std::mutex> held(mutex_);
-            kinds_.push_back(op.flush_kind());
-            if (kinds_.size() == failing_)
-                return -EIO;
-            return std::nullopt;
+            std::size_t number;
+            {
+                const std::lock_guard<std::mutex> held(mutex_);
+                kinds_.push_back(op.flush_kind());
+                number = kinds_.size();
+            }
+            if (number != failing_)
+                return std::nullopt;
+            at_failure_();
+            return -EIO;
         });
     }
 
-    /// The flush with this number, from 1, will fail.
-    void fail(std::size_t number) { failing_ = number; }
+    /// The flush with this number, from 1, will fail. The function is called while it runs.
+    void fail(
+        std::size_t number, std::function<void()> at_failure = [] {}) {
+        at_failure_ = std::move(at_failure);
+        failing_ = number;
+    }
 
     std::vector<op_kind> kinds() {
         const std::lock_guard<std::mutex> held(mutex_);
@@ -52,6 +63,7 @@ private:
     std::mutex mutex_;
     std::vector<op_kind> kinds_;
     std::atomic<std::size_t> failing_{0};
+    std::function<void()> at_failure_;
 };
 
 /// Opens a file whose syncs the engine itself performs.
@@ -124,6 +136,21 @@ ENGINE_TEST(a_flush_that_fails_fails_everyone_who_waited_for_it_and_nobody_else)
     BOOST_TEST(!next.ec);
     BOOST_TEST(!elsewhere.ec);
     BOOST_TEST(script.kinds().size() == 3u);
+}
+
+ENGINE_TEST(a_flush_that_fails_also_fails_the_syncs_that_wait_for_the_next_one) {
+    flush_script script(env);
+    file f = open_for(env);
+    status leader, waiting, later;
+    // What this sync covers may be part of the flush that fails.
+    script.fail(1, [&] { f.async_sync_data(waiting.handler()); });
+    f.async_sync_data(leader.handler());
+    env.run();
+    BOOST_TEST(leader.ec == errno_code(EIO));
+    BOOST_TEST(waiting.ec == errno_code(EIO));
+    f.async_sync_data(later.handler());
+    env.run();
+    BOOST_TEST(!later.ec);
 }
 
 ENGINE_TEST(a_sync_of_all_covers_a_sync_of_data_and_not_the_other_way_round) {

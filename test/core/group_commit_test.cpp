@@ -188,7 +188,8 @@ private:
         leader.take_result(result);
         leader.at = phase::ended;
         std::vector<tracked_sync*> expected;
-        for (unsigned n = 0; n != begun_at_; ++n)
+        const unsigned served_up_to = result == 0 ? begun_at_ : sync_count;
+        for (unsigned n = 0; n != served_up_to; ++n)
             if (syncs_[n]->at == phase::waiting)
                 expected.push_back(syncs_[n].get());
         if (result == -ECANCELED)
@@ -198,9 +199,13 @@ private:
         op_queue served;
         operation* const next = group_.end(leader, served);
         for (tracked_sync* each : expected) {
-            require(served.pop() == each, "a flush serves the syncs that were started before it");
+            require(
+                served.pop() == each,
+                "a flush serves the syncs that were started before it; a failed one, all that "
+                "wait");
             require(each->result == result, "everyone whom a flush serves gets its result");
-            check_cover(*each, flush);
+            if (result == 0)
+                check_cover(*each, flush);
             each->at = phase::ended;
         }
         require(served.empty(), "a flush serves nobody else");

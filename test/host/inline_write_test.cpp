@@ -77,6 +77,44 @@ ENGINE_TEST(a_large_write_uses_an_engine_and_so_does_one_beside_it) {
     BOOST_TEST(content(own->path()) == large + small + small);
 }
 
+ENGINE_TEST(a_write_beside_a_resize_or_an_allocation_uses_an_engine) {
+    const auto own = on_tmpfs(env);
+    if (!own)
+        return;
+    file f = own->open();
+    outcome beside, after;
+    status changed;
+    for (const bool allocates : {false, true}) {
+        if (allocates)
+            f.async_allocate(
+                asio_aio::allocate_mode::extend, 0, 1 << 20, changed.handler()); // has the lock
+        else
+            f.async_resize(0, changed.handler());
+        const std::uint64_t before = inline_writes(*own);
+        f.async_write_some_at(0, asio::buffer("abc", 3), beside.handler());
+        BOOST_TEST(inline_writes(*own) == before);
+        own->run();
+        own->ctx.restart();
+        f.async_write_some_at(0, asio::buffer("abc", 3), after.handler());
+        BOOST_TEST(inline_writes(*own) == before + 1);
+        own->run();
+        own->ctx.restart();
+    }
+    BOOST_TEST(changed.calls == 2);
+    BOOST_TEST(beside.calls == 2);
+    BOOST_TEST(after.calls == 2);
+}
+
+ENGINE_TEST(an_appending_write_is_not_made_twice_where_a_program_repeats_it) {
+    const auto own = on_tmpfs(env);
+    if (!own)
+        return;
+    file f = own->open("file", file_base::write_only | file_base::append | file_base::create);
+    BOOST_TEST(write_at(*own, f, 0, {asio::buffer("abc", 3)}).bytes == 3u);
+    BOOST_TEST(inline_writes(*own) == 0u); // an initiating function that throws wrote nothing
+    BOOST_TEST(content(own->path()) == "abc");
+}
+
 ENGINE_TEST(the_option_turns_inline_writes_off) {
     const auto own = on_tmpfs(env);
     if (!own)

@@ -81,6 +81,8 @@ void start_call(
     }
     auto op = op_type::create(wanted.kind, handler);
     op->file = file;
+    if (may_extend(wanted.kind) && file->in_memory() != memory_test::no_wait)
+        op->file.mark_as_writer();
     op->offset = wanted.offset;
     op->length = wanted.length;
     op->flags = wanted.flags;

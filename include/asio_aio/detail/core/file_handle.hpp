@@ -105,6 +105,7 @@ public:
     int descriptor() const noexcept { return descriptor_; }
     bool direct() const noexcept { return traits_.direct; }
     bool regular() const noexcept { return traits_.type == file_type::regular; }
+    bool appends() const noexcept { return traits_.appends; }
     bool knows_size() const noexcept { return traits_.knows_size; }
     memory_test in_memory() const noexcept { return traits_.in_memory; }
 

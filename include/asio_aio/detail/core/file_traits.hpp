@@ -19,6 +19,7 @@ enum class memory_test : unsigned char {
 struct file_traits {
     bool direct = false;       ///< Opened with O_DIRECT.
     bool writable = false;     ///< Opened for writing.
+    bool appends = false;      ///< Opened with O_APPEND.
     bool needs_thread = false; ///< The filesystem treats the kernel's queues differently.
     bool knows_size = false;   ///< The kernel tells the size without waiting.
     file_type type = file_type::other;

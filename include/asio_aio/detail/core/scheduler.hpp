@@ -67,8 +67,9 @@ struct round {
     bool submits = false; ///< This round takes what is pending; one round at a time does.
     actions todo;
     std::size_t reaped = 0;
-    op_queue batch; ///< Operations to submit.
-    op_queue done;  ///< Operations to deliver.
+    op_queue batch;       ///< Operations to submit.
+    op_queue done;        ///< Operations to deliver.
+    op_queue handed_back; ///< As `done`, from rounds that did not deliver them.
 };
 
 /// Everything between the start of an operation and its result, without Asio: queues, engines,
@@ -243,6 +244,7 @@ private:
     void end_waiting(op_queue& cancelled) noexcept;
     void end_cancelled() noexcept;
     bool is_lone_operation() const noexcept;
+    bool has_finished() const noexcept { return !finished_.empty() || !handed_back_.empty(); }
     void request_round(actions& todo) noexcept;
     void arm_wait(actions& todo) noexcept;
     static std::int64_t now() noexcept;
@@ -270,6 +272,9 @@ private:
     const std::unique_ptr<group_commit> syncs_;
     op_queue pending_;  ///< Started, and not yet with an engine.
     op_queue finished_; ///< The next round delivers them.
+    /// As `finished_`, from rounds that did not deliver them. Nothing waits for their end, so a
+    /// round takes them without a look at each.
+    op_queue handed_back_;
     round_request request_ = round_request::none;
     bool posts_ = false;
     bool wait_armed_ = false;

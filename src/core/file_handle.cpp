@@ -80,6 +80,7 @@ file_traits traits_of(int descriptor, bool finds_memory) noexcept {
     traits.direct = flags != -1 && (flags & O_DIRECT) != 0;
     traits.writable = flags != -1 && (flags & O_ACCMODE) != O_RDONLY;
     traits.appends = flags != -1 && (flags & O_APPEND) != 0;
+    traits.syncs_writes = flags != -1 && (flags & O_DSYNC) != 0; // a part of O_SYNC, too
     traits.type = type_of(descriptor);
     traits.needs_thread = needs_thread(filesystem);
     traits.knows_size = traits.type == file_type::regular && knows_sizes(filesystem);

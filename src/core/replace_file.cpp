@@ -103,8 +103,8 @@ class target_file {
 public:
     target_file(const std::string& path, bool follow_links) {
         std::string rest = path;
-        file_identity wanted{}; // behind a link of procfs, or zeros
-        constexpr int most_links = 40;       // as in the kernel
+        file_identity wanted{};        // behind a link of procfs, or zeros
+        constexpr int most_links = 40; // as in the kernel
         for (int links = 0; links != most_links; ++links) {
             const location where = locate(rest);
             if (where.name.empty())

@@ -69,7 +69,7 @@ public:
         op.next = op.links.prev = nullptr;
         --size_;
         op.waits_in.store(nullptr, std::memory_order_relaxed);
-        if (has_chains() && op.file)
+        if (op.file)
             leave_chain(op);
     }
 
@@ -85,8 +85,7 @@ public:
             to.push(op);
     }
 
-    /// Moves the cancelled operations of `file` to the end of `to`, in order. Not for a lane, which
-    /// has no chains.
+    /// Moves the cancelled operations of `file` to the end of `to`, in order.
     void extract_cancelled(file_handle& file, op_queue& to) noexcept {
         operation* op = file.chain(where_);
         if (!op)
@@ -117,12 +116,10 @@ public:
     }
 
 private:
-    bool has_chains() const noexcept { return where_ != waiting_at::lane; }
-
     void enter(operation& op, bool at_front) noexcept {
         ++size_;
         op.waits_in.store(this, std::memory_order_relaxed);
-        if (has_chains() && op.file)
+        if (op.file)
             enter_chain(op, at_front);
     }
 

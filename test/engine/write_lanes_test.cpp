@@ -2,15 +2,13 @@
 // Buffered writes of one file take turns on the pool: no Asio, only poll(2).
 #include "child.hpp"
 #include "engine_fixture.hpp"
+#include "stage.hpp"
 
 #include <fcntl.h>
+#include <sys/uio.h>
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
-#include <condition_variable>
 #include <deque>
-#include <mutex>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -21,84 +19,6 @@ using detail::op_queue;
 using detail::operation;
 
 namespace {
-
-/// Stands for the kernel: notes what the workers perform, and holds the operations that a test
-/// chose.
-class stage {
-public:
-    stage() { current() = this; }
-    stage(const stage&) = delete;
-    stage& operator=(const stage&) = delete;
-    ~stage() { current() = nullptr; }
-
-    /// What a worker of the pool calls.
-    static int perform(operation& op) noexcept { return current()->act(op); }
-
-    void hold(const operation& op) {
-        const std::lock_guard<std::mutex> held(mutex_);
-        held_.insert(&op);
-    }
-
-    void let_go() {
-        const std::lock_guard<std::mutex> held(mutex_);
-        held_.clear();
-        changed_.notify_all();
-    }
-
-    /// The offsets of the operations that began, in this order.
-    std::vector<std::uint64_t> begun() {
-        const std::lock_guard<std::mutex> held(mutex_);
-        return begun_;
-    }
-
-    void wait_for_begun(std::size_t count) {
-        std::unique_lock<std::mutex> held(mutex_);
-        changed_.wait(held, [&] { return begun_.size() >= count; });
-    }
-
-    /// The most operations that were performed at the same time.
-    int peak() {
-        const std::lock_guard<std::mutex> held(mutex_);
-        return peak_;
-    }
-
-    std::atomic<int> result{1}; ///< Of each operation.
-
-private:
-    static stage*& current() {
-        static stage* the_stage = nullptr;
-        return the_stage;
-    }
-
-    int act(const operation& op) {
-        std::unique_lock<std::mutex> held(mutex_);
-        begun_.push_back(op.offset);
-        peak_ = std::max(peak_, ++running_);
-        changed_.notify_all();
-        changed_.wait(held, [&] { return held_.count(&op) == 0; });
-        --running_;
-        return result;
-    }
-
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::set<const operation*> held_;
-    std::vector<std::uint64_t> begun_;
-    int running_ = 0, peak_ = 0;
-};
-
-constexpr auto never = std::chrono::hours(1);
-
-detail::thread_pool_settings staged(
-    unsigned max_threads, std::chrono::milliseconds tick = std::chrono::milliseconds(1)) {
-    detail::thread_pool_settings settings;
-    settings.max_threads = max_threads;
-    settings.perform = &stage::perform;
-    settings.tick = tick;
-    settings.processors = 2;
-    settings.slow_from = never; // whatever else the machine does, writes count as fast
-    return settings;
-}
 
 struct lanes_fixture : engine_fixture {
     explicit lanes_fixture(const detail::thread_pool_settings& settings)
@@ -222,21 +142,67 @@ BOOST_AUTO_TEST_CASE(writes_that_are_held_up_leave_half_of_the_threads_to_others
     fixture.reap(10);
 }
 
-BOOST_AUTO_TEST_CASE(slow_writes_of_one_file_run_at_the_same_time) {
+BOOST_AUTO_TEST_CASE(writes_that_sync_run_at_the_same_time) {
     stage kernel;
     detail::thread_pool_settings settings = staged(8, never);
     settings.slow_from = std::chrono::nanoseconds(0);
     lanes_fixture fixture(settings);
-    BOOST_TEST(
-        fixture.perform(fixture.write_to(fixture.file)) == 1); // it shows that writes are slow
-    for (int i = 0; i != 4; ++i) {
+    plain_operation& first = fixture.write_to(fixture.file);
+    first.flags = RWF_DSYNC;
+    fixture.perform(first);        // it shows that such writes are slow
+    for (int i = 0; i != 4; ++i) { // each of them waits for the device, and not for the others
         plain_operation& stuck = fixture.write_to(fixture.file);
+        stuck.flags = RWF_DSYNC;
         kernel.hold(stuck);
         fixture.submit({&stuck});
     }
     kernel.wait_for_begun(5);
+    for (int i = 0; i != 10; ++i)
+        fixture.submit_writes(fixture.other, 1);
+    fixture.reap(10);
     kernel.let_go();
     fixture.reap(4);
+}
+
+BOOST_AUTO_TEST_CASE(slow_writes_of_one_file_occupy_one_worker) {
+    stage kernel;
+    detail::thread_pool_settings settings = staged(8, never);
+    settings.slow_from = std::chrono::nanoseconds(0);
+    lanes_fixture fixture(settings);
+    fixture.perform(fixture.write_to(fixture.file)); // it shows that writes are slow
+    fixture.begin_stuck_write(kernel);
+    fixture.submit_writes(fixture.file, 100);
+    fixture.submit_writes(fixture.other, 10);
+    plain_operation read(op_kind::read);
+    fixture.prepare(read);
+    read.offset = 1000;
+    fixture.submit({&read});
+    fixture.reap(11);
+    BOOST_TEST(kernel.begun().size() == 13u);
+    kernel.let_go();
+    fixture.reap(101);
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_joins_as_soon_as_another_lane_needs_none) {
+    stage kernel;
+    lanes_fixture fixture(staged(4)); // two may be held up where others join
+    std::vector<plain_operation*> stuck;
+    for (const auto& where : {fixture.file, fixture.other})
+        kernel.hold(*stuck.emplace_back(&fixture.write_to(where)));
+    fixture.submit({stuck[0], stuck[1]});
+    kernel.wait_for_begun(2);
+    fixture.submit_writes(fixture.file, 1); // nobody joins: two are held up
+    fixture.submit_writes(fixture.other, 1);
+    for (int i = 0; i != 20; ++i) { // so that somebody notices that they are
+        plain_operation size(op_kind::size);
+        fixture.prepare(size);
+        fixture.perform(size);
+    }
+    kernel.let_go(*stuck[0]);
+    fixture.reap(3); // also the write of the lane that did not change
+    BOOST_TEST(fixture.writes.back().result == 1);
+    kernel.let_go();
+    fixture.reap(1);
 }
 
 BOOST_AUTO_TEST_CASE(a_pool_of_one_thread_writes_and_announces) {

@@ -21,7 +21,9 @@ thread_pool_engine::thread_pool_engine(const thread_pool_settings& settings, eve
       process_(::getpid()),
       fast_(waiting_at::pool, settings.slow_from.count()),
       slow_(waiting_at::pool_slow, settings.slow_from.count()),
-      lanes_(std::max(2u, processors_), max_slow_, settings.slow_from.count()),
+      lanes_(
+          {std::max(2u, processors_), max_slow_, (settings.max_threads + 1) / 2},
+          settings.slow_from.count()),
       seats_(2 * std::size_t(settings.max_threads)) {}
 
 thread_pool_engine::~thread_pool_engine() {
@@ -35,7 +37,7 @@ void thread_pool_engine::submit(op_queue& batch) noexcept {
         const lock held(mutex_);
         bool aborted = false;
         if (waiting() == 0)
-            stranded_since_ = {};
+            stranded_since_ = 0;
         while (operation* op = batch.pop()) {
             if (op->state() == op_state::pending)
                 op->become(op_state::with_engine);
@@ -53,7 +55,7 @@ void thread_pool_engine::submit(op_queue& batch) noexcept {
 
 void thread_pool_engine::queue(operation* op) noexcept {
     if (!lanes_.push(*op))
-        (is_slow(op->kind) ? slow_ : fast_).waiting.push(op);
+        (is_slow(*op) ? slow_ : fast_).waiting.push(op);
 }
 
 /// Ends an operation that no worker had. Returns false if a worker has to close its file first.
@@ -101,8 +103,7 @@ void thread_pool_engine::cancel(file_handle& file) noexcept {
             aborted |= abandon_opens([&](const operation& op) {
                 return op.file.operator->() == &file && op.is_cancelled();
             });
-        if (aborted)
-            wanted = plan_help();
+        wanted = plan_help(); // also for a file that a worker has to close
     }
     if (aborted)
         finished_.raise();
@@ -113,25 +114,30 @@ void thread_pool_engine::cancel(file_handle& file) noexcept {
 /// are not repeated.
 void thread_pool_engine::cancel(operation& op) noexcept {
     help wanted;
+    bool aborted = false;
     {
         const lock held(mutex_);
-        backlog& waiting = (is_slow(op.kind) ? slow_ : fast_).waiting;
-        bool aborted = false;
         if (write_lanes::holds(op)) {
             lanes_.remove(op);
             aborted = abort(&op);
-        } else if (op.kind == op_kind::open && !waiting.holds(op)) {
-            aborted = abandon_opens([&](const operation& each) { return &each == &op; });
-        } else if (waiting.holds(op) && op.state() != op_state::to_close) { // has no result yet
-            waiting.remove(op);
+        } else if (backlog* const where = find(op)) {
+            where->remove(op);
             aborted = abort(&op);
+        } else if (op.kind == op_kind::open) {
+            aborted = abandon_opens([&](const operation& each) { return &each == &op; });
         }
-        if (!aborted)
-            return;
-        wanted = plan_help();
+        wanted = plan_help(); // also for a file that a worker has to close
     }
-    finished_.raise();
+    if (aborted)
+        finished_.raise();
     give(wanted);
+}
+
+/// Finds the backlog where an operation without a result waits, other than a lane; or null.
+backlog* thread_pool_engine::find(const operation& op) noexcept {
+    if (fast_.waiting.holds(op))
+        return op.state() == op_state::to_close ? nullptr : &fast_.waiting;
+    return slow_.waiting.holds(op) ? &slow_.waiting : nullptr;
 }
 
 /// Ends the opens that workers are performing and for which `wanted` is true. open(2) may never
@@ -234,7 +240,8 @@ void thread_pool_engine::forget_workers(op_queue& abandoned) noexcept {
     }
     workers_ = starting_ = working_ = extra_ = slow_running_ = waking_ = 0;
     sleepers_ = nullptr;
-    any_ended_ = ending_ = watching_ = spinning_ = lacks_threads_ = false;
+    next_start_ = 0;
+    any_ended_ = ending_ = watching_ = spinning_ = false;
 }
 
 engine_counters thread_pool_engine::counters() const noexcept {

@@ -89,7 +89,7 @@ private:
         work_queue* from = nullptr;  ///< Where its operation waited; null between two operations.
         std::shared_ptr<write_lane> lane; ///< If `from` is a lane.
         bool is_held_up = false;
-        unsigned tick = 0; ///< When it took the operation.
+        std::int64_t since = 0; ///< When it took the operation.
 
         std::condition_variable call; ///< Its worker sleeps until `is_called`.
         bool is_called = false;
@@ -106,19 +106,20 @@ private:
     static void* worker_main(void* self) noexcept;
     void work() noexcept;
     seat& take_seat() noexcept;
-    bool take(seat& place) noexcept;
+    bool take(seat& place, std::int64_t time) noexcept;
     void sit_down(seat& place, operation& op, work_queue& from) noexcept;
     void hold_up(seat& place) noexcept;
     void end_work(seat& place) noexcept;
     bool perform(seat& place) noexcept;
     void perform_open(seat& place) noexcept;
-    void put_away(seat& place, op_kind kind, bool finished, std::int64_t time) noexcept;
+    void put_away(seat& place, bool finished, std::int64_t time) noexcept;
     bool should_announce(const work_queue& from, std::int64_t time) noexcept;
     void announce(lock& held) noexcept;
     template <typename Predicate>
     bool abandon_opens(Predicate wanted) noexcept;
     void queue(operation* op) noexcept;
     bool abort(operation* op) noexcept;
+    backlog* find(const operation& op) noexcept;
     std::size_t waiting() const noexcept;
     bool slow_may_run() const noexcept { return slow_running_ < max_slow_; }
     bool has_work() const noexcept;
@@ -129,10 +130,13 @@ private:
     void watch(lock& held) noexcept;
     bool sleep(seat& place, lock& held) noexcept;
     void leave_sleepers(const seat& place) noexcept;
-    void find_held_up() noexcept;
+    void find_held_up(std::int64_t time) noexcept;
+    bool is_only_idle_worker() const noexcept;
+    bool may_start_worker() const noexcept;
     help plan_help() noexcept;
     bool give(const help& wanted) noexcept;
     void manage_without() noexcept;
+    void fail(op_queue& failed) noexcept;
     bool is_stranded() const noexcept;
     bool find_worker() noexcept;
     void leave(lock& held) noexcept;
@@ -152,7 +156,7 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable tick_; ///< The watching worker waits for it.
     std::condition_variable all_ended_;
-    work_queue fast_, slow_; ///< By `is_slow`.
+    work_queue fast_, slow_; ///< By `is_slow`; writes that take turns are in `lanes_`.
     write_lanes lanes_;
     op_queue done_;
     bool unannounced_ = false; ///< `done_` has operations for which the event was not raised.
@@ -178,11 +182,11 @@ private:
     static constexpr std::int64_t longest_spin = 50'000; // nanoseconds
     std::int64_t idle_since_ = 0;                        ///< When a worker found no work last.
     pace idle_time_{longest_spin};                       ///< How long there was no work lately.
-    unsigned now_ = 0;                                   ///< Ticks.
-    /// No thread could be started for a watch.
-    bool lacks_threads_ = false;
+    std::int64_t looked_ = 0; ///< When somebody looked for workers that are held up.
+    /// No thread could be started lately. While there are workers, none is tried before this time.
+    std::int64_t next_start_ = 0;
     /// Since when operations wait for the first worker; zero if none does.
-    std::chrono::steady_clock::time_point stranded_since_;
+    std::int64_t stranded_since_ = 0;
     /// Workers end as soon as they find no work.
     bool ending_ = false;
     std::uint64_t calls_ = 0, repeated_ = 0;

@@ -2,7 +2,7 @@
 // What a worker of the pool does while there is no work for it.
 #include "engine/thread_pool/engine.hpp"
 
-#include <chrono>
+#include <algorithm>
 #include <utility>
 
 namespace asio_aio::detail {
@@ -33,7 +33,7 @@ bool thread_pool_engine::spin(lock& held) noexcept {
     }
     held.lock();
     spinning_ = false;
-    return has_work() || ending_;
+    return has_work() || ending_ || (!watching_ && needs_watch());
 }
 
 /// Watches the workers, as long as there is a need and no work.
@@ -44,26 +44,34 @@ void thread_pool_engine::watch(lock& held) noexcept {
     for (unsigned quiet = 0; quiet != patience; quiet = needs_watch() ? 0 : quiet + 1) {
         if (tick_.wait_for(held, settings_.tick, is_called))
             break;
-        ++now_;
-        find_held_up();
+        find_held_up(now());
         if (unannounced_)
             announce(held);
     }
     watching_ = false;
 }
 
-void thread_pool_engine::find_held_up() noexcept {
+/// Finds the workers that have had their operation for more than a tick. An idle worker looks at
+/// each tick, and a worker between two operations does if nobody has looked for so long.
+void thread_pool_engine::find_held_up(std::int64_t time) noexcept {
+    looked_ = time;
     for (seat& each : seats_)
-        if (each.from && now_ - each.tick > 1)
+        if (each.from && time - each.since > nanoseconds(settings_.tick))
             hold_up(each);
+}
+
+/// Called by an idle worker. It stays if the others may all hang and no thread could be started.
+bool thread_pool_engine::is_only_idle_worker() const noexcept {
+    return std::count_if(seats_.begin(), seats_.end(), [](const seat& each) {
+               return each.taken && !each.from;
+           }) == 1;
 }
 
 /// Sleeps until somebody calls this worker. Returns false if nobody did for so long that it ends.
 bool thread_pool_engine::sleep(seat& place, lock& held) noexcept {
     const auto is_called = [&] { return place.is_called || ending_; };
     place.next_sleeper = std::exchange(sleepers_, &place);
-    if (!place.call.wait_for(held, settings_.idle_time, is_called) &&
-        workers_ - starting_ - extra_ == 1) // another one might not start when it is needed
+    if (!place.call.wait_for(held, settings_.idle_time, is_called) && is_only_idle_worker())
         place.call.wait(held, is_called);
     if (std::exchange(place.is_called, false)) {
         --waking_;

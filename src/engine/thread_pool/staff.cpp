@@ -3,7 +3,6 @@
 #include "engine/thread_pool/engine.hpp"
 
 #include <cerrno>
-#include <chrono>
 #include <utility>
 
 namespace asio_aio::detail {
@@ -24,7 +23,7 @@ bool thread_pool_engine::needs_watch() const noexcept {
 thread_pool_engine::help thread_pool_engine::plan_help() noexcept {
     using kind = help::kind;
     const bool works = is_worth_waking();
-    if (!works && (watching_ || !needs_watch() || lacks_threads_))
+    if (!works && (watching_ || !needs_watch()))
         return {};
     if (waking_ != 0 || starting_ != 0)
         return {}; // that one continues
@@ -42,12 +41,17 @@ thread_pool_engine::help thread_pool_engine::plan_help() noexcept {
     }
     if (works && watching_)
         return {kind::watcher};
-    // more if opens that were cancelled have returned
-    if (workers_ - extra_ >= settings_.max_threads)
+    if (!may_start_worker())
         return {};
     ++workers_;
     ++starting_;
     return {kind::new_worker};
+}
+
+bool thread_pool_engine::may_start_worker() const noexcept {
+    // more workers if opens that were cancelled have returned
+    return workers_ - extra_ < settings_.max_threads &&
+        (next_start_ == 0 || workers_ == extra_ || now() >= next_start_);
 }
 
 /// Wakes or starts a worker. Returns false if a worker could not be started.
@@ -68,22 +72,31 @@ bool thread_pool_engine::give(const help& wanted) noexcept {
 /// Handles a thread that could not be started. The other workers continue. If there are none, the
 /// operations wait, and fail after `thread_patience`.
 void thread_pool_engine::manage_without() noexcept {
-    using clock = std::chrono::steady_clock;
+    constexpr std::int64_t pause = 10'000'000; // nanoseconds; a refusal costs some microseconds
     op_queue failed;
     {
-        const lock held(mutex_);
+        lock held(mutex_);
         --starting_;
         if (--workers_ == 0)
             all_ended_.notify_all();
-        lacks_threads_ = true;
-        if (workers_ != extra_)
+        const std::int64_t time = now();
+        next_start_ = time + pause;
+        if (workers_ != extra_) {
+            const help instead = plan_help(); // an idle worker, because others relied on this start
+            held.unlock();
+            give(instead);
             return;
-        const clock::time_point now = clock::now();
-        if (stranded_since_ == clock::time_point())
-            stranded_since_ = now;
-        if (now - stranded_since_ >= settings_.thread_patience)
+        }
+        if (stranded_since_ == 0)
+            stranded_since_ = time;
+        if (time - stranded_since_ >= nanoseconds(settings_.thread_patience))
             take_waiting(failed);
     }
+    fail(failed);
+}
+
+/// Ends operations for which there is no worker.
+void thread_pool_engine::fail(op_queue& failed) noexcept {
     op_queue closers;
     failed.for_each([&](operation& op) {
         const bool has_result = op.state() == op_state::to_close;

@@ -5,6 +5,7 @@
 
 #include <asio_aio/detail/core/file_handle.hpp>
 
+#include <sys/uio.h>
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -14,6 +15,10 @@ namespace asio_aio::detail {
 /// Nanoseconds of the steady clock.
 inline std::int64_t now() noexcept {
     return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+inline std::int64_t nanoseconds(std::chrono::nanoseconds duration) noexcept {
+    return duration.count();
 }
 
 /// How long the operations of a queue took lately, in nanoseconds.
@@ -43,6 +48,15 @@ private:
     const std::int64_t slow_from_;
     std::int64_t average_; ///< One slow operation is enough at first.
 };
+
+/// True for operations that wait for a device or a server. They never occupy all workers.
+inline bool is_slow(const operation& op) noexcept {
+    if (op.state() == op_state::to_close)
+        return false; // its result must not wait for others
+    const bool syncs = op.kind == op_kind::write &&
+        ((op.flags & (RWF_DSYNC | RWF_SYNC)) != 0 || (op.file && op.file->syncs_writes()));
+    return syncs || is_slow(op.kind);
+}
 
 /// Operations that wait for a worker, and the number of workers that have others of them.
 struct work_queue {

@@ -19,24 +19,27 @@ void* thread_pool_engine::worker_main(void* self) noexcept {
 void thread_pool_engine::work() noexcept {
     lock held(mutex_);
     --starting_;
-    lacks_threads_ = false;
+    next_start_ = 0;
     seat& place = take_seat();
-    stranded_since_ = {};
+    stranded_since_ = 0;
     std::int64_t time = now();
     for (;;) {
-        if (take(place)) {
-            const op_kind kind = place.op->kind; // an open may be abandoned while it is performed
+        if (take(place, time)) {
+            if (time - looked_ > nanoseconds(settings_.tick) && waiting() != 0)
+                find_held_up(time);
             const help wanted = plan_help();
             const bool announces = should_announce(*place.from, time);
             held.unlock();
             if (announces)
                 finished_.raise();
             give(wanted);
+            if (announces || wanted.what != help::kind::none)
+                time = now(); // a wake-up says nothing about the operation
             const bool finished = perform(place);
             const std::int64_t end = now();
             held.lock();
             place.from->speed.add(end - time);
-            put_away(place, kind, finished, end);
+            put_away(place, finished, end);
             time = end;
         } else if (unannounced_) {
             announce(held);
@@ -59,7 +62,8 @@ thread_pool_engine::seat& thread_pool_engine::take_seat() noexcept {
 }
 
 /// Takes an operation, if there is work. The three kinds of queues take turns, so that none starves.
-bool thread_pool_engine::take(seat& place) noexcept {
+bool thread_pool_engine::take(seat& place, std::int64_t time) noexcept {
+    place.since = time;
     constexpr unsigned sources = 3;
     for (unsigned tried = 0; tried != sources; ++tried) {
         const unsigned source = next_source_;
@@ -83,7 +87,6 @@ bool thread_pool_engine::take(seat& place) noexcept {
 void thread_pool_engine::sit_down(seat& place, operation& op, work_queue& from) noexcept {
     place.op = &op;
     place.from = &from;
-    place.tick = now_;
     ++working_;
     if (!place.lane)
         ++from.running;
@@ -176,28 +179,30 @@ void thread_pool_engine::perform_open(seat& place) noexcept {
 }
 
 /// Puts the operation of a worker away: as finished, or behind the others to be repeated.
-void thread_pool_engine::put_away(
-    seat& place, op_kind kind, bool finished, std::int64_t time) noexcept {
+void thread_pool_engine::put_away(seat& place, bool finished, std::int64_t time) noexcept {
     if (std::exchange(place.is_extra, false))
         --extra_;
     else
-        slow_running_ -= is_slow(kind);
+        slow_running_ -= place.from == &slow_;
     end_work(place);
     operation* op = std::exchange(place.op, nullptr);
     operation* closer = std::exchange(place.closer, nullptr);
+    bool has_result = op || closer; // neither: it was an open that was abandoned
     if (finished) {
-        if (!unannounced_)
-            unannounced_since_ = time;
-        unannounced_ = unannounced_ || op || closer;
-        done_.push_if(op); // none if it was an open that was abandoned
+        done_.push_if(op);
         done_.push_if(closer);
-        return;
+    } else if (op->is_cancelled()) { // while the worker had it
+        has_result = abort(op);
+    } else {
+        has_result = false;
+        ++repeated_;
+        if (ending_) // otherwise this worker would never end
+            postponed_.push(op);
+        else
+            queue(op);
     }
-    ++repeated_;
-    if (ending_) // otherwise this worker would never end
-        postponed_.push(op);
-    else
-        queue(op);
+    if (has_result && !std::exchange(unannounced_, true))
+        unannounced_since_ = time;
 }
 
 /// Decides whether the loop is woken before the next operation, which is `from` this queue.

@@ -7,7 +7,7 @@
 namespace asio_aio::detail {
 
 bool write_lanes::push(operation& op) noexcept {
-    if (op.kind != op_kind::write || op.state() == op_state::to_close)
+    if (op.kind != op_kind::write || op.state() == op_state::to_close || is_slow(op))
         return false;
     write_state* const writes = op.file->buffered();
     if (!writes)
@@ -50,26 +50,28 @@ void write_lanes::extract_cancelled(file_handle& file, op_queue& cancelled) noex
         return;
     write_lane& lane = *file.buffered()->lane;
     const std::size_t before = cancelled.size();
-    lane.waiting.extract_if(
-        [&](const operation& op) { return op.file.operator->() == &file && op.is_cancelled(); },
-        cancelled);
+    lane.waiting.extract_cancelled(file, cancelled);
     waiting_ -= cancelled.size() - before;
     update(lane);
 }
 
 operation& write_lanes::take(std::shared_ptr<write_lane>& lane) noexcept {
-    operation& op = *first_->waiting.pop();
+    constexpr unsigned lists = 4;
+    do
+        next_list_ = (next_list_ + 1) % lists;
+    while (!may_run(next_list_));
+    operation& op = *lists_[next_list_].first()->waiting.pop();
     lane = op.file->buffered()->lane;
     --waiting_;
-    ++running_;
+    lane->runs_slow = !lane->speed.is_fast();
+    ++running_like(*lane);
     ++lane->running;
-    remove_from_list(*lane);
-    update(*lane); // behind the others
+    update(*lane);
     return op;
 }
 
 void write_lanes::hold_up(write_lane& lane) noexcept {
-    --running_;
+    --running_like(lane);
     --lane.running;
     ++held_up_;
     ++lane.held_up;
@@ -77,35 +79,49 @@ void write_lanes::hold_up(write_lane& lane) noexcept {
 }
 
 void write_lanes::end(write_lane& lane, bool was_held_up) noexcept {
-    --(was_held_up ? held_up_ : running_);
+    --(was_held_up ? held_up_ : running_like(lane));
     --(was_held_up ? lane.held_up : lane.running);
     update(lane);
 }
 
-bool write_lanes::may_continue(const write_lane& lane) const noexcept {
-    return lane.has_work(1) && (lane.held_up == 0 || held_up_ < most_joining_);
+/// True if a worker may take an operation of the first lane in this list.
+bool write_lanes::may_run(unsigned which) const noexcept {
+    return lists_[which].first() &&
+        ((which & is_slow_lane) != 0 ? running_slow_ < most_.slow : running_fast_ < most_.fast) &&
+        ((which & is_joined) == 0 || held_up_ < most_.joining);
 }
 
-/// Brings the list up to date, after a change of the lane.
+unsigned& write_lanes::running_like(const write_lane& lane) noexcept {
+    return lane.runs_slow ? running_slow_ : running_fast_;
+}
+
+/// Moves the lane to the list where it belongs now, behind the others.
 void write_lanes::update(write_lane& lane) noexcept {
-    const bool wanted = may_continue(lane);
-    if (wanted == lane.is_listed)
+    lane_list* wanted = nullptr;
+    if (!lane.waiting.empty() && lane.running == 0)
+        wanted =
+            &lists_
+                [(lane.speed.is_fast() ? 0 : is_slow_lane) + (lane.held_up == 0 ? 0 : is_joined)];
+    if (wanted == lane.list)
         return;
-    wanted ? add_to_list(lane) : remove_from_list(lane);
+    if (lane.list)
+        lane.list->remove(lane);
+    if (wanted)
+        wanted->push(lane);
 }
 
-void write_lanes::add_to_list(write_lane& lane) noexcept {
+void lane_list::push(write_lane& lane) noexcept {
+    lane.list = this;
     lane.before = last_;
     lane.after = nullptr;
     (last_ ? last_->after : first_) = &lane;
     last_ = &lane;
-    lane.is_listed = true;
 }
 
-void write_lanes::remove_from_list(write_lane& lane) noexcept {
+void lane_list::remove(write_lane& lane) noexcept {
+    lane.list = nullptr;
     (lane.before ? lane.before->after : first_) = lane.after;
     (lane.after ? lane.after->before : last_) = lane.before;
-    lane.is_listed = false;
 }
 
 } // namespace asio_aio::detail

@@ -14,31 +14,49 @@
 
 namespace asio_aio::detail {
 
+class lane_list;
+
 /// The buffered writes of one inode.
 /**
  * The kernel performs them one after another, because each one takes the lock of the inode. Workers
  * that perform some at the same time wait for each other. So one worker performs them, in order of
- * arrival. Another worker joins if that one is held up, or if writes take long, for example because
- * each one waits for a device.
+ * arrival. Another worker joins if that one is held up.
  */
 struct write_lane : work_queue {
     explicit write_lane(std::int64_t slow_from) noexcept
         : work_queue(waiting_at::lane, slow_from) {}
 
-    // The list of lanes that have work.
+    bool runs_slow = false; ///< What `speed` said when its worker took an operation.
+
+    // Where it is listed, if it has work.
+    lane_list* list = nullptr;
     write_lane *before = nullptr, *after = nullptr;
-    bool is_listed = false;
+};
+
+/// Lanes that take turns.
+class lane_list {
+public:
+    write_lane* first() const noexcept { return first_; }
+    void push(write_lane& lane) noexcept;
+    void remove(write_lane& lane) noexcept;
+
+private:
+    write_lane *first_ = nullptr, *last_ = nullptr;
 };
 
 /// The lanes of all files that one pool writes. Not synchronised: the pool's mutex guards this.
 class write_lanes {
 public:
-    /// @param most_running The number of workers at a time that perform fast writes.
-    /// @param most_joining The number of workers at a time that may be held up in lanes where
-    ///                     others write.
-    /// @param slow_from    See `pace`.
-    write_lanes(unsigned most_running, unsigned most_joining, std::int64_t slow_from) noexcept
-        : most_running_(most_running), most_joining_(most_joining), slow_from_(slow_from) {}
+    /// How many workers at a time may write.
+    struct limits {
+        unsigned fast;    ///< In lanes whose writes only copy.
+        unsigned slow;    ///< In lanes whose writes wait for something.
+        unsigned joining; ///< Held up, where another one may join.
+    };
+
+    /// @param slow_from See `pace`.
+    write_lanes(const limits& most, std::int64_t slow_from) noexcept
+        : most_(most), slow_from_(slow_from) {}
     write_lanes(const write_lanes&) = delete;
     write_lanes& operator=(const write_lanes&) = delete;
 
@@ -63,9 +81,7 @@ public:
     std::size_t waiting() const noexcept { return waiting_; }
 
     /// True if a worker that is awake may take an operation.
-    bool has_work() const noexcept {
-        return first_ && (running_ < most_running_ || !first_->speed.is_fast());
-    }
+    bool has_work() const noexcept { return may_run(0) || may_run(1) || may_run(2) || may_run(3); }
 
     /// Takes an operation for a worker, and the lane, which the worker keeps until `end`. There
     /// must be work. Lanes take turns.
@@ -85,20 +101,23 @@ private:
     };
 
     std::shared_ptr<write_lane> find(const inode_id& id);
-    bool may_continue(const write_lane& lane) const noexcept;
+    bool may_run(unsigned which) const noexcept;
+    unsigned& running_like(const write_lane& lane) noexcept;
     void update(write_lane& lane) noexcept;
-    void add_to_list(write_lane& lane) noexcept;
-    void remove_from_list(write_lane& lane) noexcept;
 
-    const unsigned most_running_, most_joining_;
+    const limits most_;
     const std::int64_t slow_from_;
     /// By inode, so that files of one inode share a lane. Each file owns its lane.
     std::unordered_map<inode_id, std::weak_ptr<write_lane>, inode_hash> lanes_;
     std::size_t sweep_at_ = 64; ///< The number of lanes at which ended ones are removed.
-    write_lane *first_ = nullptr, *last_ = nullptr; ///< Lanes that a worker may take.
+    /// Lanes that have work and no worker, or only such that are held up. The index is a sum of the
+    /// constants below.
+    lane_list lists_[4];
+    static constexpr unsigned is_slow_lane = 1, is_joined = 2;
+    unsigned next_list_ = 0;
     std::size_t waiting_ = 0;
-    unsigned running_ = 0; ///< In all lanes; workers that are not held up.
-    unsigned held_up_ = 0; ///< In all lanes.
+    unsigned running_fast_ = 0, running_slow_ = 0; ///< Workers that are not held up.
+    unsigned held_up_ = 0;                         ///< In all lanes.
 };
 
 template <typename Predicate>

@@ -25,8 +25,8 @@ enum class waiting_at : unsigned char {
     pool,
     pool_slow,
     scheduler,
-    flush, ///< Has its chain in `flush_state`.
-    lane   ///< Has no chains, because it holds operations of one inode.
+    flush, ///< This one and `lane` have their chains in `write_state`.
+    lane
 };
 constexpr std::size_t chain_count = std::size_t(waiting_at::flush);
 
@@ -107,6 +107,7 @@ public:
     bool regular() const noexcept { return traits_.type == file_type::regular; }
     bool appends() const noexcept { return traits_.appends; }
     bool knows_size() const noexcept { return traits_.knows_size; }
+    bool syncs_writes() const noexcept { return traits_.syncs_writes; }
     memory_test in_memory() const noexcept { return traits_.in_memory; }
 
     /// True for regular files and block devices: positions mean the same to every engine.
@@ -165,8 +166,11 @@ public:
     /// The first operation of this file that waits in one backlog. The mutex of the backlog's owner
     /// guards it.
     operation*& chain(waiting_at where) noexcept {
-        return where == waiting_at::flush ? write_state_->flush.waiting
-                                          : chains_[std::size_t(where)];
+        switch (where) {
+        case waiting_at::flush: return write_state_->flush.waiting;
+        case waiting_at::lane: return write_state_->waiting;
+        default: return chains_[std::size_t(where)];
+        }
     }
 
     /// Takes the turn of the operations that run in order. Returns false if another has it.

@@ -20,6 +20,7 @@ struct file_traits {
     bool direct = false;       ///< Opened with O_DIRECT.
     bool writable = false;     ///< Opened for writing.
     bool appends = false;      ///< Opened with O_APPEND.
+    bool syncs_writes = false; ///< Opened with O_DSYNC or O_SYNC.
     bool needs_thread = false; ///< The filesystem treats the kernel's queues differently.
     bool knows_size = false;   ///< The kernel tells the size without waiting.
     file_type type = file_type::other;

@@ -34,6 +34,7 @@ struct inode_id {
 struct write_state {
     inode_id inode{};                 ///< If the file's buffered writes take turns.
     std::shared_ptr<write_lane> lane; ///< See `write_lanes`. The pool's mutex guards it.
+    operation* waiting = nullptr;     ///< The first write that waits in the lane; guarded so, too.
     flush_state flush;                ///< The scheduler's mutex guards it.
 };
 

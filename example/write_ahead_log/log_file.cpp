@@ -118,6 +118,10 @@ asio::awaitable<file> open_to_follow(std::string path) {
 }
 
 asio::awaitable<recovery> recover(file& log) {
+    // If a sync of an earlier process failed, memory may hold records that the device has not, and
+    // the kernel has reported that error already. So the reader has to see the device.
+    co_await log.async_sync_all(asio::use_awaitable);
+    log.advise(asio_aio::file_advice::dont_need);
     log_reader reader(log);
     while (co_await reader.try_next()) {
     }
@@ -125,7 +129,7 @@ asio::awaitable<recovery> recover(file& log) {
     if (size != reader.offset())
         co_await log.async_resize(reader.offset(), asio::use_awaitable);
     // The cut must be on the device before an append: otherwise old records could follow new ones
-    // after the next crash. Without a cut, the last process may have died before its sync.
+    // after the next crash.
     co_await log.async_sync_all(asio::use_awaitable);
     co_return recovery{reader.next_sequence(), reader.offset(), size - reader.offset()};
 }

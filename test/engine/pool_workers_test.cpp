@@ -122,17 +122,18 @@ BOOST_AUTO_TEST_CASE(workers_that_are_busy_notice_one_that_hangs) {
         batch.push(&fixture.make(op_kind::sync_all));
     batch.push(&waiting);
     fixture.engines.submit(batch);
-    std::size_t ended = 0;
-    while (waiting.result != 1) {
+    for (bool has_ended = false; !has_ended;) {
         op_queue done;
         fixture.reap(done, 1);
-        for (; operation* op = done.pop(); ++ended)
-            if (op != &waiting) {
-                auto& again = static_cast<plain_operation&>(*op);
-                again.renew();
-                fixture.prepare(again);
-                batch.push(op);
-            }
+        while (operation* op = done.pop()) {
+            has_ended = has_ended || op == &waiting;
+            if (op == &waiting)
+                continue;
+            auto& again = static_cast<plain_operation&>(*op);
+            again.renew();
+            fixture.prepare(again);
+            batch.push(&again);
+        }
         fixture.engines.submit(batch);
     }
     kernel.let_go();

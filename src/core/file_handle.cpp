@@ -83,6 +83,7 @@ file_traits traits_of(int descriptor, bool finds_memory) noexcept {
     traits.syncs_writes = flags != -1 && (flags & O_DSYNC) != 0; // a part of O_SYNC, too
     traits.type = type_of(descriptor);
     traits.needs_thread = needs_thread(filesystem);
+    traits.writes_at_once = filesystem == XFS_SUPER_MAGIC;
     traits.knows_size = traits.type == file_type::regular && knows_sizes(filesystem);
     if (finds_memory && traits.type == file_type::regular)
         traits.in_memory = test_of(filesystem);

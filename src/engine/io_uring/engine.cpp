@@ -9,6 +9,7 @@
 #include <asio_aio/detail/core/posix_file.hpp>
 
 #include <poll.h>
+#include <sys/uio.h>
 #include <cerrno>
 #include <utility>
 
@@ -21,11 +22,19 @@ bool io_uring_engine::serves(const file_handle& file) const noexcept {
 pass_reason io_uring_engine::why_not(operation& op) const noexcept {
     if (op.file && op.file->refused())
         return pass_reason::refused;
-    if (op.kind == op_kind::write && op.file->buffered())
-        return pass_reason::buffered; // the kernel would hand it to a worker of its own, too
+    if (leaves_to_pool(op))
+        return pass_reason::buffered;
     const bool known = (known_kinds_.load(std::memory_order_relaxed) & bit_of(op.kind)) != 0;
     return known && is_expressible(op) && !has_failed() ? pass_reason::none
                                                         : pass_reason::unsupported;
+}
+
+/// True for a buffered write that the kernel would hand to a worker of its own, too.
+bool io_uring_engine::leaves_to_pool(const operation& op) const noexcept {
+    if (op.kind != op_kind::write || !op.file->buffered())
+        return false;
+    const bool syncs = op.file->syncs_writes() || (op.flags & (RWF_DSYNC | RWF_SYNC)) != 0;
+    return syncs || !op.file->writes_at_once() || !writes_at_once_.load(std::memory_order_relaxed);
 }
 
 // --- Submission ---

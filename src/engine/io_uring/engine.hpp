@@ -104,6 +104,7 @@ private:
     }
     bool takes_over() noexcept;
     bool leave_to_issuer() noexcept;
+    bool leaves_to_pool(const operation& op) const noexcept;
     void refuse(op_queue& batch) noexcept;
     void drain() noexcept;
     void end_slots() noexcept;
@@ -114,6 +115,8 @@ private:
     std::atomic<bool> failed_{false};
     /// Bits by op_kind: the kernel has an opcode for it.
     std::atomic<std::uint32_t> known_kinds_{0};
+    /// The kernel performs a buffered write to XFS at once if it need not wait (FMODE_BUF_WASYNC).
+    std::atomic<bool> writes_at_once_{false};
 
     /// Guards everything below. The kernel is entered under it, so `cancel` may wait until the
     /// kernel has taken a batch. The start of an operation does not lock it.

@@ -51,6 +51,8 @@ void io_uring_engine::open_ring() {
 void io_uring_engine::use_ring() {
     ledger_.make_slots(std::min(settings_.depth, ring_->entries()));
     known_kinds_.store(kinds_known_to(*ring_), std::memory_order_relaxed);
+    constexpr unsigned since_linux_6_0 = 47; // IORING_OP_SEND_ZC
+    writes_at_once_.store(ring_->supports(since_linux_6_0), std::memory_order_relaxed);
     failure_ = {};
     failed_.store(false, std::memory_order_relaxed);
     change_buffers();

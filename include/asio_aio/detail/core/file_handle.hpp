@@ -108,6 +108,7 @@ public:
     bool appends() const noexcept { return traits_.appends; }
     bool knows_size() const noexcept { return traits_.knows_size; }
     bool syncs_writes() const noexcept { return traits_.syncs_writes; }
+    bool writes_at_once() const noexcept { return traits_.writes_at_once; }
     memory_test in_memory() const noexcept { return traits_.in_memory; }
 
     /// True for regular files and block devices: positions mean the same to every engine.

@@ -191,18 +191,23 @@ BOOST_AUTO_TEST_CASE(a_worker_joins_as_soon_as_another_lane_needs_none) {
         kernel.hold(*stuck.emplace_back(&fixture.write_to(where)));
     fixture.submit({stuck[0], stuck[1]});
     kernel.wait_for_begun(2);
-    fixture.submit_writes(fixture.file, 1); // nobody joins: two are held up
+    fixture.submit_writes(fixture.file, 1); // nobody joins once both are known to be held up
     fixture.submit_writes(fixture.other, 1);
-    for (int i = 0; i != 20; ++i) { // so that somebody notices that they are
-        plain_operation size(op_kind::size);
+    std::deque<plain_operation> sizes;
+    op_queue done;
+    while (sizes.size() != 20) { // so that somebody notices that they are
+        plain_operation& size = sizes.emplace_back(op_kind::size);
         fixture.prepare(size);
-        fixture.perform(size);
+        fixture.submit({&size});
+        fixture.reap(done, sizes.size());
     }
     kernel.let_go(*stuck[0]);
-    fixture.reap(3); // also the write of the lane that did not change
+    fixture.reap(done, sizes.size() + 3); // also the write of the lane that did not change
     BOOST_TEST(fixture.writes.back().result == 1);
     kernel.let_go();
-    fixture.reap(1);
+    fixture.reap(done, sizes.size() + 4);
+    while (done.pop()) {
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_pool_of_one_thread_writes_and_announces) {

@@ -133,7 +133,7 @@ public:
      * @par Errors
      * `operation_aborted` after cancellation; `bad_descriptor` if the file is closed; otherwise
      * what fsync(2) reports. The kernel reports a device error once for each open file. The handlers
-     * of all syncs that shared the flush get it.
+     * of all syncs of this file object that wait at that moment get it.
      *
      * @par Cancellation
      * `terminal`, `partial` and `total`. A sync that a thread or the kernel has begun completes

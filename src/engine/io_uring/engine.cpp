@@ -9,7 +9,6 @@
 #include <asio_aio/detail/core/posix_file.hpp>
 
 #include <poll.h>
-#include <sys/uio.h>
 #include <cerrno>
 #include <utility>
 
@@ -33,8 +32,8 @@ pass_reason io_uring_engine::why_not(operation& op) const noexcept {
 bool io_uring_engine::leaves_to_pool(const operation& op) const noexcept {
     if (op.kind != op_kind::write || !op.file->buffered())
         return false;
-    const bool syncs = op.file->syncs_writes() || (op.flags & (RWF_DSYNC | RWF_SYNC)) != 0;
-    return syncs || !op.file->writes_at_once() || !writes_at_once_.load(std::memory_order_relaxed);
+    return op.is_synced_write() || !op.file->writes_at_once() ||
+        !writes_at_once_.load(std::memory_order_relaxed);
 }
 
 // --- Submission ---

@@ -25,7 +25,7 @@ namespace asio_aio::detail {
 struct thread_pool_settings {
     unsigned max_threads = 32;
 
-    /// A worker ends after this time without work, unless it is the last one.
+    /// A worker ends after this time without work, unless it is the last idle one.
     std::chrono::milliseconds idle_time = std::chrono::seconds(10);
 
     /// A worker is held up if its operation takes one to two ticks. Then another worker joins.
@@ -50,8 +50,8 @@ struct thread_pool_settings {
 /// Performs every kind of operation by a system call on one of its threads.
 /**
  * Uses only POSIX, apart from posix_file. The number of tasks may be limited (RLIMIT_NPROC,
- * pids.max). The engine therefore keeps its first worker until it ends. If the first worker cannot
- * be started, operations wait, and `submit` and `reap` try again.
+ * pids.max). The engine therefore keeps its last idle worker until it ends. If the first worker
+ * cannot be started, operations wait, and `submit` and `reap` try again.
  *
  * Fast operations, which only copy, get no more workers than there are processors, and are announced
  * in groups: a thread that is woken costs more than such an operation. While operations wait for

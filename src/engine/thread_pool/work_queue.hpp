@@ -5,7 +5,6 @@
 
 #include <asio_aio/detail/core/file_handle.hpp>
 
-#include <sys/uio.h>
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -53,9 +52,7 @@ private:
 inline bool is_slow(const operation& op) noexcept {
     if (op.state() == op_state::to_close)
         return false; // its result must not wait for others
-    const bool syncs = op.kind == op_kind::write &&
-        ((op.flags & (RWF_DSYNC | RWF_SYNC)) != 0 || (op.file && op.file->syncs_writes()));
-    return syncs || is_slow(op.kind);
+    return is_slow(op.kind) || op.is_synced_write();
 }
 
 /// Operations that wait for a worker, and the number of workers that have others of them.

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <asio_aio/detail/core/file_traits.hpp>
-#include <asio_aio/detail/core/write_state.hpp>
 #include <asio_aio/detail/core/no_wait_gate.hpp>
 #include <asio_aio/detail/core/residency_map.hpp>
+#include <asio_aio/detail/core/write_state.hpp>
 #include <asio_aio/direct_alignment.hpp>
 
 #include <sys/types.h>

@@ -253,6 +253,12 @@ public:
     /// The flush that a sync performs.
     op_kind flush_kind() const noexcept { return covers_all ? op_kind::sync_all : kind; }
 
+    /// True for a write that ends when the device has the data.
+    bool is_synced_write() const noexcept {
+        return kind == op_kind::write &&
+            ((flags & (RWF_DSYNC | RWF_SYNC)) != 0 || (file && file->syncs_writes()));
+    }
+
     /// True if this is a transfer with options.
     bool has_options() const noexcept {
         return is_transfer(kind) && transfer_flags{flags, priority}.any();

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/asio.hpp>
 #include <asio_aio/direct_alignment.hpp>
-
-#include <boost/asio/buffer.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -14,6 +13,7 @@
 #include <utility>
 
 namespace asio_aio {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// Memory for direct I/O: owned by this object, and aligned as a file requires.
 /**
@@ -59,7 +59,7 @@ public:
     /// Returns the size in bytes, a multiple of `alignment.offset`.
     std::size_t size() const noexcept { return size_; }
 
-    operator boost::asio::mutable_buffer() noexcept { return {data(), size_}; }
+    operator net::mutable_buffer() noexcept { return {data(), size_}; }
 
 private:
     struct deleter {
@@ -73,15 +73,15 @@ private:
     /// Returns the alignment, at least 1.
     static std::size_t check(std::size_t alignment) {
         if ((alignment & (alignment - 1)) != 0)
-            throw std::invalid_argument(
-                "asio_aio::aligned_buffer: the alignment must be 0 or a power of two");
+            detail::throw_exception(std::invalid_argument(
+                "asio_aio::aligned_buffer: the alignment must be 0 or a power of two"));
         return std::max(alignment, std::size_t(1));
     }
 
     static std::size_t whole_blocks(std::size_t bytes, std::size_t block) {
         const std::size_t last = check(block) - 1;
         if (bytes > std::numeric_limits<std::size_t>::max() - last)
-            throw std::bad_alloc();
+            detail::throw_exception(std::bad_alloc());
         return (bytes + last) & ~last;
     }
 
@@ -89,4 +89,5 @@ private:
     std::size_t size_ = 0;
 };
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/asio.hpp>
 #include <asio_aio/basic_sync_file_aio.hpp>
 #include <asio_aio/call_modes.hpp>
 #include <asio_aio/detail/call_flags.hpp>
@@ -9,15 +10,13 @@
 #include <asio_aio/detail/path_argument.hpp>
 #include <asio_aio/path_ref.hpp>
 
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/async_result.hpp>
-
 #include <sys/types.h>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
 
 namespace asio_aio {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// The members that all file classes share: those of `basic_sync_file_aio`, and the asynchronous
 /// calls that move no bytes. Programs use `random_access_file_aio`.
@@ -26,7 +25,7 @@ namespace asio_aio {
  * handler brings (Boost 1.82). On a closed file a call completes with `bad_descriptor`, unless its
  * description says otherwise.
  */
-template <typename Executor = boost::asio::any_io_executor>
+template <typename Executor = net::any_io_executor>
 class basic_file_aio : public basic_sync_file_aio<Executor> {
     using base = basic_sync_file_aio<Executor>;
 
@@ -81,15 +80,13 @@ public:
      * As `open`. The file must not be destroyed or moved while the call runs; afterwards it may,
      * also before the handler is called.
      */
-    template <
-        typename Token = boost::asio::default_completion_token_t<executor_type>,
-        if_token<Token> = 0>
+    template <typename Token = net::default_completion_token_t<executor_type>, if_token<Token> = 0>
     auto async_open(const path_ref& path, file_base::flags open_flags, Token&& token = Token()) {
         return initiate_open<Token>(path, open_flags, base::default_permissions, token);
     }
 
     /// As above, with `permissions`.
-    template <typename Token = boost::asio::default_completion_token_t<executor_type>>
+    template <typename Token = net::default_completion_token_t<executor_type>>
     auto async_open(
         const path_ref& path, file_base::flags open_flags, mode_t permissions,
         Token&& token = Token()) {
@@ -115,9 +112,9 @@ public:
      * @par Thread safety
      * As `close`.
      */
-    template <typename Token = boost::asio::default_completion_token_t<executor_type>>
+    template <typename Token = net::default_completion_token_t<executor_type>>
     auto async_close(Token&& token = Token()) {
-        return boost::asio::async_initiate<Token, void(error_code)>(initiate_close(*this), token);
+        return net::async_initiate<Token, void(error_code)>(initiate_close(*this), token);
     }
 
     /// Starts to write data and metadata to the device (fsync(2)).
@@ -142,14 +139,14 @@ public:
      * @par Thread safety
      * Safe together with all other operations of the same file.
      */
-    template <typename Token = boost::asio::default_completion_token_t<executor_type>>
+    template <typename Token = net::default_completion_token_t<executor_type>>
     auto async_sync_all(Token&& token = Token()) {
         return initiate_status<Token>({detail::op_kind::sync_all}, token);
     }
 
     /// Starts to write data to the device, and the metadata that a read needs (fdatasync(2)).
     /** Everything else is as for `async_sync_all`. */
-    template <typename Token = boost::asio::default_completion_token_t<executor_type>>
+    template <typename Token = net::default_completion_token_t<executor_type>>
     auto async_sync_data(Token&& token = Token()) {
         return initiate_status<Token>({detail::op_kind::sync_data}, token);
     }
@@ -167,7 +164,7 @@ public:
      *
      * Everything else is as for `async_sync_all`.
      */
-    template <typename Token = boost::asio::default_completion_token_t<executor_type>>
+    template <typename Token = net::default_completion_token_t<executor_type>>
     auto async_sync_range(
         std::uint64_t offset, std::uint64_t length, sync_range_mode mode, Token&& token = Token()) {
         return initiate_status<Token>(
@@ -188,7 +185,7 @@ public:
      *
      * Everything else is as for `async_sync_all`.
      */
-    template <typename Token = boost::asio::default_completion_token_t<executor_type>>
+    template <typename Token = net::default_completion_token_t<executor_type>>
     auto async_size(Token&& token = Token()) {
         return initiate<detail::size_outcome, Token>({detail::op_kind::size}, token);
     }
@@ -205,7 +202,7 @@ public:
      *
      * Everything else is as for `async_sync_all`.
      */
-    template <typename Token = boost::asio::default_completion_token_t<executor_type>>
+    template <typename Token = net::default_completion_token_t<executor_type>>
     auto async_resize(std::uint64_t n, Token&& token = Token()) {
         return initiate_status<Token>({detail::op_kind::resize, 0, n}, token);
     }
@@ -224,7 +221,7 @@ public:
      *
      * Everything else is as for `async_sync_all`.
      */
-    template <typename Token = boost::asio::default_completion_token_t<executor_type>>
+    template <typename Token = net::default_completion_token_t<executor_type>>
     auto async_allocate(
         allocate_mode mode, std::uint64_t offset, std::uint64_t length, Token&& token = Token()) {
         return initiate_status<Token>(
@@ -270,7 +267,7 @@ private:
     // `Token` may be a reference type: then the caller's token is not moved from.
     template <typename Outcome, typename Token>
     auto initiate(const detail::file_call& wanted, std::remove_reference_t<Token>& token) {
-        return boost::asio::async_initiate<Token, typename Outcome::signature>(
+        return net::async_initiate<Token, typename Outcome::signature>(
             initiate_call<Outcome>(*this), token, wanted);
     }
 
@@ -324,9 +321,10 @@ private:
     auto initiate_open(
         const path_ref& path, int open_flags, mode_t permissions,
         std::remove_reference_t<Token>& token) {
-        return boost::asio::async_initiate<Token, void(error_code)>(
+        return net::async_initiate<Token, void(error_code)>(
             initiate_open_call(*this), token, detail::path_argument(path), open_flags, permissions);
     }
 };
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/asio.hpp>
 #include <asio_aio/basic_file_aio.hpp>
 #include <asio_aio/detail/view_set.hpp>
 #include <asio_aio/random_access_device.hpp>
 #include <asio_aio/transfer_options.hpp>
 
-#include <boost/asio/any_io_executor.hpp>
-
 #include <type_traits>
 #include <utility>
 
 namespace asio_aio {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// A file that is read and written at offsets, with any number of operations in flight.
 /**
@@ -36,7 +36,7 @@ namespace asio_aio {
  * executor if it has none. If the execution context is destroyed first, the handler is destroyed
  * without a call.
  */
-template <typename Executor = boost::asio::any_io_executor>
+template <typename Executor = net::any_io_executor>
 class basic_random_access_file_aio
     : public basic_file_aio<Executor>,
       public random_access_device<basic_random_access_file_aio<Executor>, Executor> {
@@ -99,4 +99,5 @@ private:
     detail::view_set<random_access_view<Executor>> views_;
 };
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/asio.hpp>
 #include <asio_aio/basic_file_aio.hpp>
 #include <asio_aio/detail/core/posix_file.hpp>
 #include <asio_aio/detail/view_set.hpp>
@@ -8,13 +9,12 @@
 #include <asio_aio/stream_device.hpp>
 #include <asio_aio/transfer_options.hpp>
 
-#include <boost/asio/any_io_executor.hpp>
-
 #include <cstdint>
 #include <type_traits>
 #include <utility>
 
 namespace asio_aio {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// A file that is read and written at its current position.
 /**
@@ -40,7 +40,7 @@ namespace asio_aio {
  * executor if it has none. If the execution context is destroyed first, the handler is destroyed
  * without a call.
  */
-template <typename Executor = boost::asio::any_io_executor>
+template <typename Executor = net::any_io_executor>
 class basic_stream_file_aio : public basic_file_aio<Executor>,
                               public stream_device<basic_stream_file_aio<Executor>, Executor> {
     using base = basic_file_aio<Executor>;
@@ -86,15 +86,14 @@ public:
      * or above 2^63 - 1; otherwise what lseek(2) reports, such as ESPIPE for a pipe.
      */
     std::uint64_t seek(std::int64_t offset, file_base::seek_basis whence) {
-        boost::system::error_code ec;
+        error_code ec;
         const std::uint64_t position = seek(offset, whence, ec);
         detail::throw_if(ec, "seek");
         return position;
     }
 
     /// As above, but sets `ec`; returns 0 after an error.
-    std::uint64_t seek(
-        std::int64_t offset, file_base::seek_basis whence, boost::system::error_code& ec) {
+    std::uint64_t seek(std::int64_t offset, file_base::seek_basis whence, error_code& ec) {
         std::uint64_t position = 0;
         const int basis = whence;
         ec = this->call(detail::posix_file::seek, offset, basis, position);
@@ -111,4 +110,5 @@ private:
     detail::view_set<stream_view<Executor>> views_;
 };
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/asio.hpp>
 #include <asio_aio/backend.hpp>
 #include <asio_aio/call_modes.hpp>
 #include <asio_aio/detail/call_flags.hpp>
@@ -14,9 +15,6 @@
 #include <asio_aio/path_ref.hpp>
 #include <asio_aio/transfer_options.hpp>
 
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/execution_context.hpp>
-
 #include <sys/types.h>
 #include <cstddef>
 #include <cstdint>
@@ -25,6 +23,7 @@
 #include <utility>
 
 namespace asio_aio {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// The members of a file that block or only concern the object; programs use
 /// `random_access_file_aio`.
@@ -44,11 +43,11 @@ namespace asio_aio {
  * Distinct files: safe. Shared file: `open`, `assign`, `close`, `release`, moves and destruction
  * must not run at the same time as any other call. All other functions may.
  */
-template <typename Executor = boost::asio::any_io_executor>
+template <typename Executor = net::any_io_executor>
 class basic_sync_file_aio : public file_base {
     template <typename Context>
     using if_context =
-        std::enable_if_t<std::is_convertible_v<Context&, boost::asio::execution_context&>, int>;
+        std::enable_if_t<std::is_convertible_v<Context&, net::execution_context&>, int>;
 
     template <typename Executor1>
     using if_converts = std::enable_if_t<std::is_convertible_v<Executor1, Executor>, int>;
@@ -56,7 +55,7 @@ class basic_sync_file_aio : public file_base {
 public:
     using executor_type = Executor;
     using native_handle_type = int;
-    using error_code = boost::system::error_code;
+    using error_code = asio_aio::error_code;
 
     /// The file class with another executor.
     template <typename Executor1>
@@ -148,9 +147,9 @@ public:
     /// As above, with `permissions`; sets and returns `ec`.
     error_code open(const path_ref& path, flags open_flags, mode_t permissions, error_code& ec) {
         if (file_.is_open_or_opening())
-            return ec = boost::asio::error::already_open;
+            return ec = net::error::already_open;
         if (path.has_null())
-            return ec = boost::asio::error::invalid_argument;
+            return ec = net::error::invalid_argument;
         return ec = service_->open(path.c_str(), open_flags, permissions, file_);
     }
 
@@ -172,7 +171,7 @@ public:
     /// As above, but sets and returns `ec`.
     error_code assign(const native_handle_type& native_file, error_code& ec) {
         if (file_.is_open_or_opening())
-            return ec = boost::asio::error::already_open;
+            return ec = net::error::already_open;
         if (native_file < 0)
             return ec = {}; // Asio does not report a descriptor that failed to open either
         return ec = service_->assign(native_file, file_);
@@ -436,7 +435,7 @@ private:
     }
 
     error_code require_open() const noexcept {
-        return is_open() ? error_code() : error_code(boost::asio::error::bad_descriptor);
+        return is_open() ? error_code() : error_code(net::error::bad_descriptor);
     }
 
     void throw_open_error(const error_code& ec, std::string what) const {
@@ -450,4 +449,5 @@ private:
     detail::file_ref file_;
 };
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/asio.hpp>
 #include <asio_aio/detail/core/registered_memory.hpp>
 #include <asio_aio/detail/error.hpp>
 #include <asio_aio/detail/find_service.hpp>
-
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/execution_context.hpp>
-#include <boost/system/error_code.hpp>
 
 #include <sys/uio.h>
 #include <string>
@@ -16,6 +13,7 @@
 #include <vector>
 
 namespace asio_aio {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// Memory that is registered with an execution context; see `register_buffers`. The destructor ends
 /// the registration.
@@ -62,26 +60,27 @@ public:
      *
      * Otherwise what io_uring_register(2) reports.
      */
-    boost::system::error_code error() const noexcept {
-        return detail::to_error(memory_.why_plain());
-    }
+    error_code error() const noexcept { return detail::to_error(memory_.why_plain()); }
 
 private:
     template <typename Where, typename MutableBufferSequence>
     friend buffer_registration register_buffers(
-        Where&& where, const MutableBufferSequence& buffers, boost::system::error_code& ec);
+        Where&& where, const MutableBufferSequence& buffers, error_code& ec);
 
     detail::registered_memory memory_;
 };
 
-namespace detail {
+} // namespace ASIO_AIO_FLAVOUR
+} // namespace asio_aio
+
+namespace asio_aio::detail {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// Returns the service of an execution context, or of an executor's context.
 template <typename Where>
 file_service& find_service_of(Where& where) {
-    if constexpr (std::is_convertible_v<Where&, boost::asio::execution_context&>)
-        return boost::asio::use_service<file_service>(
-            static_cast<boost::asio::execution_context&>(where));
+    if constexpr (std::is_convertible_v<Where&, net::execution_context&>)
+        return net::use_service<file_service>(static_cast<net::execution_context&>(where));
     else
         return find_service(where);
 }
@@ -90,19 +89,23 @@ file_service& find_service_of(Where& where) {
 template <typename MutableBufferSequence>
 std::vector<iovec> to_iovecs(const MutableBufferSequence& buffers) {
     static_assert(
-        boost::asio::is_mutable_buffer_sequence<MutableBufferSequence>::value,
+        net::is_mutable_buffer_sequence<MutableBufferSequence>::value,
         "register_buffers needs a MutableBufferSequence");
     std::vector<iovec> memory;
-    const auto end = boost::asio::buffer_sequence_end(buffers);
-    for (auto it = boost::asio::buffer_sequence_begin(buffers); it != end; ++it) {
-        const boost::asio::mutable_buffer one(*it);
+    const auto end = net::buffer_sequence_end(buffers);
+    for (auto it = net::buffer_sequence_begin(buffers); it != end; ++it) {
+        const net::mutable_buffer one(*it);
         if (one.size() != 0)
             memory.push_back({one.data(), one.size()});
     }
     return memory;
 }
 
-} // namespace detail
+} // namespace ASIO_AIO_FLAVOUR
+} // namespace asio_aio::detail
+
+namespace asio_aio {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// Registers memory with an execution context. On io_uring, reads and writes whose memory lies in
 /// it then use fixed buffers, whatever buffer type names the memory.
@@ -144,19 +147,19 @@ std::vector<iovec> to_iovecs(const MutableBufferSequence& buffers) {
  */
 template <typename Where, typename MutableBufferSequence>
 buffer_registration register_buffers(
-    Where&& where, const MutableBufferSequence& buffers, boost::system::error_code& ec) {
+    Where&& where, const MutableBufferSequence& buffers, error_code& ec) {
     buffer_registration made;
     const std::vector<iovec> memory = detail::to_iovecs(buffers);
     ec = detail::find_fault(memory.data(), memory.size()).empty()
         ? detail::find_service_of(where).register_memory(memory.data(), memory.size(), made.memory_)
-        : boost::asio::error::invalid_argument;
+        : net::error::invalid_argument;
     return made;
 }
 
 /// As above, but throws `boost::system::system_error`, whose text names what is wrong.
 template <typename Where, typename MutableBufferSequence>
 buffer_registration register_buffers(Where&& where, const MutableBufferSequence& buffers) {
-    boost::system::error_code ec;
+    error_code ec;
     // qualified, because Asio has a function of this name
     buffer_registration made = asio_aio::register_buffers(where, buffers, ec);
     if (ec) {
@@ -167,4 +170,5 @@ buffer_registration register_buffers(Where&& where, const MutableBufferSequence&
     return made;
 }
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/asio.hpp>
 #include <asio_aio/backend.hpp>
 #include <asio_aio/detail/file_service.hpp>
 #include <asio_aio/options.hpp>
 #include <asio_aio/statistics.hpp>
 
-#include <boost/asio/execution_context.hpp>
-#include <boost/system/error_code.hpp>
-
 #include <string>
 
 namespace asio_aio {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// Sets the options of `context`. Call it before the first file on this context is opened.
 /**
@@ -27,21 +26,20 @@ namespace asio_aio {
  * @par Thread safety
  * Safe.
  */
-inline boost::system::error_code configure(
-    boost::asio::execution_context& context, const options& opts, boost::system::error_code& ec) {
+inline error_code configure(net::execution_context& context, const options& opts, error_code& ec) {
     return ec = detail::to_error(
-               boost::asio::use_service<detail::file_service>(context).scheduler().configure(opts));
+               net::use_service<detail::file_service>(context).scheduler().configure(opts));
 }
 
 /// As above, but throws `boost::system::system_error`, whose text names the option.
-inline void configure(boost::asio::execution_context& context, const options& opts) {
-    boost::system::error_code ec;
+inline void configure(net::execution_context& context, const options& opts) {
+    error_code ec;
     configure(context, opts, ec);
     detail::throw_if(
         ec,
         "configure: " +
-            (ec == boost::asio::error::already_open ? "a file was opened on this context before"
-                                                    : detail::find_fault(opts)));
+            (ec == net::error::already_open ? "a file was opened on this context before"
+                                            : detail::find_fault(opts)));
 }
 
 /// Returns what `context` chose, from which source, and why better engines were passed over.
@@ -54,8 +52,8 @@ inline void configure(boost::asio::execution_context& context, const options& op
  * @par Thread safety
  * Safe.
  */
-inline description describe(boost::asio::execution_context& context) {
-    return boost::asio::use_service<detail::file_service>(context).scheduler().describe();
+inline description describe(net::execution_context& context) {
+    return net::use_service<detail::file_service>(context).scheduler().describe();
 }
 
 /// Returns the counters of `context`.
@@ -63,8 +61,9 @@ inline description describe(boost::asio::execution_context& context) {
  * @par Thread safety
  * Safe. The counters are not read at one instant; see `context_statistics`.
  */
-inline context_statistics statistics(boost::asio::execution_context& context) {
-    return boost::asio::use_service<detail::file_service>(context).scheduler().count();
+inline context_statistics statistics(net::execution_context& context) {
+    return net::use_service<detail::file_service>(context).scheduler().count();
 }
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio

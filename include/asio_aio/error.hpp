@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <boost/system/error_category.hpp>
-#include <boost/system/error_code.hpp>
+#include <asio_aio/detail/config.hpp>
 
 #include <string>
+#include <type_traits>
 
 namespace asio_aio {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// The errors of this library. All other errors are those of Asio, or an errno in the system
 /// category.
@@ -21,9 +22,13 @@ enum class errc {
     wrong_thread
 };
 
-namespace detail {
+} // namespace ASIO_AIO_FLAVOUR
+} // namespace asio_aio
 
-class asio_aio_category final : public boost::system::error_category {
+namespace asio_aio::detail {
+inline namespace ASIO_AIO_FLAVOUR {
+
+class asio_aio_category final : public sys::error_category {
 public:
     const char* name() const noexcept override { return "asio_aio"; }
 
@@ -42,24 +47,25 @@ public:
     }
 };
 
-} // namespace detail
+} // namespace ASIO_AIO_FLAVOUR
+} // namespace asio_aio::detail
+
+namespace asio_aio {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// Returns the error category of `errc`, named "asio_aio".
-inline const boost::system::error_category& error_category() noexcept {
+inline const sys::error_category& error_category() noexcept {
     static const detail::asio_aio_category category;
     return category;
 }
 
 /// Makes an error code of an `errc`, for conversions from `errc` to `error_code`.
-inline boost::system::error_code make_error_code(errc value) noexcept {
+inline error_code make_error_code(errc value) noexcept {
     return {int(value), error_category()};
 }
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio
 
-namespace boost::system {
-
 template <>
-struct is_error_code_enum<asio_aio::errc> : std::true_type {};
-
-} // namespace boost::system
+struct asio_aio::sys::is_error_code_enum<asio_aio::errc> : std::true_type {};

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <boost/asio/file_base.hpp>
+#include <asio_aio/detail/asio.hpp>
 
 #include <fcntl.h>
 #include <cstdio>
 
-namespace asio_aio {
-
-namespace detail {
+namespace asio_aio::detail {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// The type of `file_base::flags`.
 /** It is not nested, because the constants in `file_base` need its complete definition. */
@@ -19,22 +18,22 @@ public:
     /// From flags of open(2).
     constexpr explicit open_flags(int raw) noexcept : raw_(raw) {}
 
-#if defined(BOOST_ASIO_HAS_FILE)
+#if defined(ASIO_AIO_ASIO_HAS_FILE)
     /// From Asio's flags, which have the same values on POSIX systems.
-    constexpr open_flags(boost::asio::file_base::flags other) noexcept : raw_(int(other)) {}
+    constexpr open_flags(net::file_base::flags other) noexcept : raw_(int(other)) {}
 
     // For operands of both types: without these the conversion to int would make the call
     // ambiguous.
-    friend constexpr open_flags operator|(open_flags x, boost::asio::file_base::flags y) noexcept {
+    friend constexpr open_flags operator|(open_flags x, net::file_base::flags y) noexcept {
         return x | open_flags(y);
     }
-    friend constexpr open_flags operator|(boost::asio::file_base::flags x, open_flags y) noexcept {
+    friend constexpr open_flags operator|(net::file_base::flags x, open_flags y) noexcept {
         return open_flags(x) | y;
     }
-    friend constexpr open_flags operator&(open_flags x, boost::asio::file_base::flags y) noexcept {
+    friend constexpr open_flags operator&(open_flags x, net::file_base::flags y) noexcept {
         return x & open_flags(y);
     }
-    friend constexpr open_flags operator&(boost::asio::file_base::flags x, open_flags y) noexcept {
+    friend constexpr open_flags operator&(net::file_base::flags x, open_flags y) noexcept {
         return open_flags(x) & y;
     }
 #endif
@@ -69,7 +68,11 @@ private:
     int raw_ = 0;
 };
 
-} // namespace detail
+} // namespace ASIO_AIO_FLAVOUR
+} // namespace asio_aio::detail
+
+namespace asio_aio {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// The flags of `open`, and the bases of `seek`; all file classes derive from it.
 /**
@@ -107,4 +110,5 @@ protected:
     ~file_base() = default;
 };
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/asio.hpp>
 #include <asio_aio/detail/path_operation.hpp>
 #include <asio_aio/file_status.hpp>
 #include <asio_aio/path_ref.hpp>
-
-#include <boost/asio/async_result.hpp>
 
 #include <fcntl.h>
 #include <sys/types.h>
@@ -34,6 +33,7 @@
  * Safe. Calls in flight have no order.
  */
 namespace asio_aio {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// What `async_rename` does if the new path exists (renameat2(2)).
 enum class rename_mode : unsigned char {
@@ -45,7 +45,11 @@ enum class rename_mode : unsigned char {
 /// Which file `async_status` looks at if the path names a symbolic link.
 enum class link_mode : unsigned char { target, link };
 
-namespace detail {
+} // namespace ASIO_AIO_FLAVOUR
+} // namespace asio_aio
+
+namespace asio_aio::detail {
+inline namespace ASIO_AIO_FLAVOUR {
 
 struct rename_call final : path_call_with<rename_mode> {
     int perform(const operation&) noexcept override {
@@ -92,7 +96,11 @@ struct status_call final : path_call_with<link_mode> {
     file_status found;
 };
 
-} // namespace detail
+} // namespace ASIO_AIO_FLAVOUR
+} // namespace asio_aio::detail
+
+namespace asio_aio {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// Starts to rename a file or directory (renameat2(2)).
 /**
@@ -103,8 +111,7 @@ struct status_call final : path_call_with<link_mode> {
  * Not durable before `async_sync_directory` of both directories.
  */
 template <
-    typename Where,
-    typename Token = boost::asio::default_completion_token_t<detail::executor_of_t<Where>>,
+    typename Where, typename Token = net::default_completion_token_t<detail::executor_of_t<Where>>,
     std::enable_if_t<!std::is_same_v<std::decay_t<Token>, rename_mode>, int> = 0>
 auto async_rename(
     Where&& where, const path_ref& from, const path_ref& to, Token&& token = Token()) {
@@ -114,8 +121,7 @@ auto async_rename(
 
 /// As above, with a mode.
 template <
-    typename Where,
-    typename Token = boost::asio::default_completion_token_t<detail::executor_of_t<Where>>>
+    typename Where, typename Token = net::default_completion_token_t<detail::executor_of_t<Where>>>
 auto async_rename(
     Where&& where, const path_ref& from, const path_ref& to, rename_mode mode,
     Token&& token = Token()) {
@@ -129,8 +135,7 @@ auto async_rename(
  * @param token Completion token for `void(error_code)`. A missing file is an error (ENOENT).
  */
 template <
-    typename Where,
-    typename Token = boost::asio::default_completion_token_t<detail::executor_of_t<Where>>>
+    typename Where, typename Token = net::default_completion_token_t<detail::executor_of_t<Where>>>
 auto async_remove(Where&& where, const path_ref& path, Token&& token = Token()) {
     return detail::initiate_on_paths<detail::remove_call, Token>(
         where, token, detail::nothing(), path);
@@ -139,8 +144,7 @@ auto async_remove(Where&& where, const path_ref& path, Token&& token = Token()) 
 /// Starts to ask for the status of a file, following symbolic links (statx(2)).
 /** @param token Completion token for `void(error_code, file_status)`. */
 template <
-    typename Where,
-    typename Token = boost::asio::default_completion_token_t<detail::executor_of_t<Where>>,
+    typename Where, typename Token = net::default_completion_token_t<detail::executor_of_t<Where>>,
     std::enable_if_t<!std::is_same_v<std::decay_t<Token>, link_mode>, int> = 0>
 auto async_status(Where&& where, const path_ref& path, Token&& token = Token()) {
     return detail::initiate_on_paths<detail::status_call, Token>(
@@ -149,8 +153,7 @@ auto async_status(Where&& where, const path_ref& path, Token&& token = Token()) 
 
 /// As above, of a symbolic link itself or of its target.
 template <
-    typename Where,
-    typename Token = boost::asio::default_completion_token_t<detail::executor_of_t<Where>>>
+    typename Where, typename Token = net::default_completion_token_t<detail::executor_of_t<Where>>>
 auto async_status(Where&& where, const path_ref& path, link_mode mode, Token&& token = Token()) {
     return detail::initiate_on_paths<detail::status_call, Token>(where, token, mode, path);
 }
@@ -160,8 +163,7 @@ auto async_status(Where&& where, const path_ref& path, link_mode mode, Token&& t
  * @param token Completion token for `void(error_code)`. A path that exists is an error (EEXIST).
  */
 template <
-    typename Where,
-    typename Token = boost::asio::default_completion_token_t<detail::executor_of_t<Where>>,
+    typename Where, typename Token = net::default_completion_token_t<detail::executor_of_t<Where>>,
     std::enable_if_t<!std::is_convertible_v<Token, mode_t>, int> = 0>
 auto async_create_directory(Where&& where, const path_ref& path, Token&& token = Token()) {
     constexpr mode_t permissions = 0777;
@@ -171,8 +173,7 @@ auto async_create_directory(Where&& where, const path_ref& path, Token&& token =
 
 /// As above, with permissions before the umask.
 template <
-    typename Where,
-    typename Token = boost::asio::default_completion_token_t<detail::executor_of_t<Where>>>
+    typename Where, typename Token = net::default_completion_token_t<detail::executor_of_t<Where>>>
 auto async_create_directory(
     Where&& where, const path_ref& path, mode_t permissions, Token&& token = Token()) {
     return detail::initiate_on_paths<detail::create_directory_call, Token>(
@@ -182,11 +183,11 @@ auto async_create_directory(
 /// Starts to write a directory to the device, so that the names in it survive a crash (fsync(2)).
 /** @param token Completion token for `void(error_code)`. */
 template <
-    typename Where,
-    typename Token = boost::asio::default_completion_token_t<detail::executor_of_t<Where>>>
+    typename Where, typename Token = net::default_completion_token_t<detail::executor_of_t<Where>>>
 auto async_sync_directory(Where&& where, const path_ref& path, Token&& token = Token()) {
     return detail::initiate_on_paths<detail::sync_directory_call, Token>(
         where, token, detail::nothing(), path);
 }
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio

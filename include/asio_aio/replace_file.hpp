@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/asio.hpp>
 #include <asio_aio/detail/path_operation.hpp>
 #include <asio_aio/path_ref.hpp>
-
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/buffer.hpp>
 
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -16,6 +14,7 @@
 #include <utility>
 
 namespace asio_aio {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// Options of `async_replace_file`.
 struct replace_options {
@@ -31,7 +30,11 @@ struct replace_options {
     bool follow_links = true;
 };
 
-namespace detail {
+} // namespace ASIO_AIO_FLAVOUR
+} // namespace asio_aio
+
+namespace asio_aio::detail {
+inline namespace ASIO_AIO_FLAVOUR {
 
 template <typename BufferSequence>
 struct new_content {
@@ -49,10 +52,9 @@ public:
 
     template <typename BufferSequence, typename Allocator>
     void assign(const new_content<BufferSequence>& with, const Allocator& allocator) {
-        namespace asio = boost::asio;
         options_ = with.options;
-        const auto begin = asio::buffer_sequence_begin(with.buffers);
-        const auto end = asio::buffer_sequence_end(with.buffers);
+        const auto begin = net::buffer_sequence_begin(with.buffers);
+        const auto end = net::buffer_sequence_end(with.buffers);
         std::size_t count = 0;
         for (auto it = begin; it != end; ++it)
             ++count;
@@ -61,7 +63,7 @@ public:
         iovecs_ = rebound<Allocator>(allocator).allocate(count);
         room_ = count;
         for (auto it = begin; it != end; ++it) {
-            const asio::const_buffer one(*it);
+            const net::const_buffer one(*it);
             iovecs_[count_++] = {const_cast<void*>(one.data()), one.size()};
         }
     }
@@ -82,7 +84,11 @@ private:
     std::size_t count_ = 0, room_ = 0;
 };
 
-} // namespace detail
+} // namespace ASIO_AIO_FLAVOUR
+} // namespace asio_aio::detail
+
+namespace asio_aio {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// Starts to replace the whole content of a file, so that every reader sees the old content or the
 /// new one, and never a mixture.
@@ -119,7 +125,7 @@ private:
  */
 template <
     typename Where, typename ConstBufferSequence,
-    typename Token = boost::asio::default_completion_token_t<detail::executor_of_t<Where>>>
+    typename Token = net::default_completion_token_t<detail::executor_of_t<Where>>>
 auto async_replace_file(
     Where&& where, const path_ref& path, const ConstBufferSequence& buffers,
     const replace_options& options, Token&& token = Token()) {
@@ -130,7 +136,7 @@ auto async_replace_file(
 /// As above, with the default options.
 template <
     typename Where, typename ConstBufferSequence,
-    typename Token = boost::asio::default_completion_token_t<detail::executor_of_t<Where>>,
+    typename Token = net::default_completion_token_t<detail::executor_of_t<Where>>,
     std::enable_if_t<!std::is_same_v<std::decay_t<Token>, replace_options>, int> = 0>
 auto async_replace_file(
     Where&& where, const path_ref& path, const ConstBufferSequence& buffers,
@@ -138,4 +144,5 @@ auto async_replace_file(
     return async_replace_file(where, path, buffers, replace_options(), std::forward<Token>(token));
 }
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio

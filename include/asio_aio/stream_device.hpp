@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/asio.hpp>
 #include <asio_aio/basic_sync_file_aio.hpp>
 #include <asio_aio/detail/error.hpp>
 #include <asio_aio/detail/transfer_device.hpp>
-
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/buffer.hpp>
 
 #include <cstddef>
 #include <optional>
@@ -14,6 +12,7 @@
 #include <utility>
 
 namespace asio_aio {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// The reads and writes of a stream file; the file and its views have them.
 /**
@@ -34,7 +33,7 @@ public:
      */
     template <typename MutableBufferSequence, detail::if_mutable<MutableBufferSequence> = 0>
     std::size_t read_some(const MutableBufferSequence& buffers) {
-        boost::system::error_code ec;
+        error_code ec;
         const std::size_t bytes = read_some(buffers, ec);
         detail::throw_if(ec, "read_some");
         return bytes;
@@ -42,7 +41,7 @@ public:
 
     /// As above, but sets `ec`; returns 0 after an error.
     template <typename MutableBufferSequence, detail::if_mutable<MutableBufferSequence> = 0>
-    std::size_t read_some(const MutableBufferSequence& buffers, boost::system::error_code& ec) {
+    std::size_t read_some(const MutableBufferSequence& buffers, error_code& ec) {
         return this->transfer_now(detail::op_kind::read, detail::at_position(), buffers, ec);
     }
 
@@ -53,7 +52,7 @@ public:
      */
     template <typename ConstBufferSequence, detail::if_const<ConstBufferSequence> = 0>
     std::size_t write_some(const ConstBufferSequence& buffers) {
-        boost::system::error_code ec;
+        error_code ec;
         const std::size_t bytes = write_some(buffers, ec);
         detail::throw_if(ec, "write_some");
         return bytes;
@@ -61,7 +60,7 @@ public:
 
     /// As above, but sets `ec`; returns 0 after an error.
     template <typename ConstBufferSequence, detail::if_const<ConstBufferSequence> = 0>
-    std::size_t write_some(const ConstBufferSequence& buffers, boost::system::error_code& ec) {
+    std::size_t write_some(const ConstBufferSequence& buffers, error_code& ec) {
         return this->transfer_now(detail::op_kind::write, detail::at_position(), buffers, ec);
     }
 
@@ -91,14 +90,14 @@ public:
      */
     template <
         typename MutableBufferSequence,
-        typename ReadToken = boost::asio::default_completion_token_t<Executor>,
+        typename ReadToken = net::default_completion_token_t<Executor>,
         detail::if_mutable<MutableBufferSequence> = 0>
     auto async_read_some(
         const MutableBufferSequence& buffers,
-        ReadToken&& token = boost::asio::default_completion_token_t<Executor>())
-        -> decltype(boost::asio::async_initiate<ReadToken, signature>(
+        ReadToken&& token = net::default_completion_token_t<Executor>())
+        -> decltype(net::async_initiate<ReadToken, signature>(
             std::declval<initiate_transfer>(), token, detail::at_position(), buffers)) {
-        return boost::asio::async_initiate<ReadToken, signature>(
+        return net::async_initiate<ReadToken, signature>(
             this->initiation(detail::op_kind::read), token, detail::at_position(), buffers);
     }
 
@@ -125,14 +124,14 @@ public:
      */
     template <
         typename ConstBufferSequence,
-        typename WriteToken = boost::asio::default_completion_token_t<Executor>,
+        typename WriteToken = net::default_completion_token_t<Executor>,
         detail::if_const<ConstBufferSequence> = 0>
     auto async_write_some(
         const ConstBufferSequence& buffers,
-        WriteToken&& token = boost::asio::default_completion_token_t<Executor>())
-        -> decltype(boost::asio::async_initiate<WriteToken, signature>(
+        WriteToken&& token = net::default_completion_token_t<Executor>())
+        -> decltype(net::async_initiate<WriteToken, signature>(
             std::declval<initiate_transfer>(), token, detail::at_position(), buffers)) {
-        return boost::asio::async_initiate<WriteToken, signature>(
+        return net::async_initiate<WriteToken, signature>(
             this->initiation(detail::op_kind::write), token, detail::at_position(), buffers);
     }
 };
@@ -151,4 +150,5 @@ public:
     using detail::transfer_view<Executor>::transfer_view;
 };
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio

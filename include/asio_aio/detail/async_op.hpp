@@ -4,6 +4,7 @@
 #include <asio_aio/detail/completion.hpp>
 #include <asio_aio/detail/core/operation.hpp>
 #include <asio_aio/detail/delivery.hpp>
+#include <asio_aio/detail/on_failure.hpp>
 
 #include <cstddef>
 #include <memory>
@@ -12,6 +13,7 @@
 #include <utility>
 
 namespace asio_aio::detail {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// An asynchronous call in flight: the operation, its handler, and the outstanding work on both
 /// executors.
@@ -24,7 +26,7 @@ namespace asio_aio::detail {
  */
 template <typename Handler, typename IoExecutor, typename Result>
 class async_op final : public delivered_operation {
-    using handler_allocator = boost::asio::associated_allocator_t<Handler, default_allocator>;
+    using handler_allocator = net::associated_allocator_t<Handler, default_allocator>;
     using work_type = handler_work<Handler, IoExecutor>;
     using own_allocator =
         typename std::allocator_traits<handler_allocator>::template rebind_alloc<async_op>;
@@ -37,14 +39,11 @@ public:
     using pointer = std::unique_ptr<async_op, deleter>;
 
     static pointer create(op_kind what, Handler& handler) {
-        own_allocator memory(boost::asio::get_associated_allocator(handler, default_allocator()));
-        async_op* raw = memory.allocate(1);
-        try {
-            new (raw) async_op(what, handler);
-        } catch (...) {
-            memory.deallocate(raw, 1);
-            throw;
-        }
+        own_allocator memory(net::get_associated_allocator(handler, default_allocator()));
+        async_op* const raw = memory.allocate(1);
+        on_failure unused([&] { memory.deallocate(raw, 1); });
+        new (raw) async_op(what, handler);
+        unused.success();
         return pointer(raw);
     }
 
@@ -61,19 +60,18 @@ public:
     Result& result_part() noexcept { return result_; }
     const Handler& handler() const noexcept { return handler_; }
     handler_allocator allocator() const noexcept {
-        return boost::asio::get_associated_allocator(handler_, default_allocator());
+        return net::get_associated_allocator(handler_, default_allocator());
     }
 
     /// Submits the handler of an operation that got its result inside its initiating function.
     static void post(pointer op) {
         operation* owner = op.release();
-        try {
-            submit_as(submission::fork, *owner, owner);
-        } catch (...) {
+        on_failure undelivered([&] {
             if (owner)
                 owner->discard();
-            throw;
-        }
+        });
+        submit_as(submission::fork, *owner, owner);
+        undelivered.success();
     }
 
 private:
@@ -85,12 +83,23 @@ private:
     /// Destroys the handler last, because the handler may own the memory.
     static void free(async_op* op) noexcept {
         [[maybe_unused]] const std::optional<work_type> work(std::move(op->work_));
-        try {
-            Handler handler(std::move(op->handler_));
-            destroy(op, boost::asio::get_associated_allocator(handler, default_allocator()));
-        } catch (...) { // the move constructor of the handler threw
+        if (const std::optional<Handler> handler = take(op->handler_))
+            destroy(op, net::get_associated_allocator(*handler, default_allocator()));
+        else
             destroy(op, op->allocator());
+    }
+
+    /// Moves the handler. Returns nothing if its move constructor throws.
+    static std::optional<Handler> take(Handler& handler) noexcept {
+#if defined(__cpp_exceptions)
+        try {
+            return std::optional<Handler>(std::move(handler));
+        } catch (...) {
+            return std::nullopt;
         }
+#else
+        return std::optional<Handler>(std::move(handler));
+#endif
     }
 
     /// `allocator` is a copy that outlives the handler of `op`.
@@ -104,7 +113,9 @@ private:
         submit_as(submission::continuation, base, owner);
     }
 
-    static void destroy_unused(operation& base) noexcept { free(&static_cast<async_op&>(base)); }
+    static void destroy_unused(operation& base) noexcept {
+        free(&static_cast<async_op&>(base));
+    }
 
     /// Submits to the executor. The operation lives until its handler is called, so nothing is lost
     /// if the executor throws.
@@ -114,18 +125,17 @@ private:
         // that runs later.
         work_type work(std::move(*self.work_));
         handing_over now(owner);
-        try {
-            if constexpr (work_type::is_usual)
-                work.submit(how, self.runs_inline, delivery(self));
-            else
-                work.submit(
-                    how, self.runs_inline,
-                    delivery_by_allocator<handler_allocator>(self, self.allocator()));
-        } catch (...) {
+        on_failure thrown([&] {
             if (now.failed())
                 self.work_.emplace(std::move(work));
-            throw;
-        }
+        });
+        if constexpr (work_type::is_usual)
+            work.submit(how, self.runs_inline, delivery(self));
+        else
+            work.submit(
+                how, self.runs_inline,
+                delivery_by_allocator<handler_allocator>(self, self.allocator()));
+        thrown.success();
         now.done();
     }
 
@@ -135,8 +145,7 @@ private:
         pointer self(&static_cast<async_op&>(base));
         auto arguments = Result::arguments(*self);
         Handler handler(std::move(self->handler_));
-        destroy(
-            self.release(), boost::asio::get_associated_allocator(handler, default_allocator()));
+        destroy(self.release(), net::get_associated_allocator(handler, default_allocator()));
         std::apply(std::move(handler), std::move(arguments));
     }
 
@@ -148,4 +157,5 @@ private:
     Result result_;
 };
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio::detail

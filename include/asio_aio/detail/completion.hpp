@@ -1,26 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/asio.hpp>
 #include <asio_aio/detail/context_executor.hpp>
 #include <asio_aio/detail/outstanding_work.hpp>
 #include <asio_aio/detail/submission.hpp>
-
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/associated_allocator.hpp>
-#include <boost/asio/associated_executor.hpp>
-#include <boost/asio/dispatch.hpp>
-#include <boost/asio/execution/blocking.hpp>
-#include <boost/asio/execution/context.hpp>
-#include <boost/asio/execution/executor.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/query.hpp>
-#include <boost/asio/recycling_allocator.hpp>
-#include <boost/asio/require.hpp>
-#include <boost/asio/system_executor.hpp>
-#include <boost/asio/version.hpp>
-#if BOOST_ASIO_VERSION >= 102800 // Boost 1.82
-# include <boost/asio/associated_immediate_executor.hpp>
-#endif
 
 #include <optional>
 #include <tuple>
@@ -29,22 +13,23 @@
 
 /// How a handler is submitted to its executor.
 namespace asio_aio::detail {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// Provides the memory of an operation and its submission if the handler brings no allocator.
-using default_allocator = boost::asio::recycling_allocator<void>;
+using default_allocator = net::recycling_allocator<void>;
 
 /// A handler with its arguments. It has an allocator, but no associated executor, so an executor
 /// calls it directly.
 template <typename Handler, typename... Args>
 class bound_handler {
 public:
-    using allocator_type = boost::asio::associated_allocator_t<Handler, default_allocator>;
+    using allocator_type = net::associated_allocator_t<Handler, default_allocator>;
 
     explicit bound_handler(Handler&& handler, Args... args)
         : handler_(std::move(handler)), args_(std::move(args)...) {}
 
     allocator_type get_allocator() const noexcept {
-        return boost::asio::get_associated_allocator(handler_, default_allocator());
+        return net::get_associated_allocator(handler_, default_allocator());
     }
 
     void operator()() { std::apply(std::move(handler_), std::move(args_)); }
@@ -54,12 +39,12 @@ private:
     std::tuple<Args...> args_;
 };
 
-#if BOOST_ASIO_VERSION >= 102800
+#if ASIO_AIO_ASIO_VERSION >= 102800
 /// True if the handler brings its own immediate executor.
 template <typename Handler>
 inline constexpr bool has_immediate_executor = !std::is_same_v<
-    boost::asio::associated_immediate_executor_t<Handler, boost::asio::system_executor>,
-    boost::asio::associated_immediate_executor_t<void (*)(), boost::asio::system_executor>>;
+    net::associated_immediate_executor_t<Handler, net::system_executor>,
+    net::associated_immediate_executor_t<void (*)(), net::system_executor>>;
 #else
 template <typename Handler>
 inline constexpr bool has_immediate_executor = false;
@@ -79,18 +64,18 @@ bool is_same_executor(
 template <typename Executor>
 inline constexpr bool is_native_executor =
     std::is_constructible_v<native_executor, const Executor&> &&
-    !std::is_base_of_v<boost::asio::system_executor, Executor>;
+    !std::is_base_of_v<net::system_executor, Executor>;
 
 /// True for executor types of Asio that free the memory of a function before they call it.
 template <typename Executor>
 inline constexpr bool is_usual_executor = is_native_executor<Executor> ||
-    is_strand<Executor>::value || std::is_base_of_v<boost::asio::any_io_executor, Executor>;
+    is_strand<Executor>::value || std::is_base_of_v<net::any_io_executor, Executor>;
 
 /// True if the type of the executor promises that a submitted function is not called inside the
 /// submission. The executors of the Networking TS are among them.
 template <typename Executor>
-inline constexpr bool can_be_posted_to = !boost::asio::execution::is_executor<Executor>::value ||
-    boost::asio::can_require_v<Executor, boost::asio::execution::blocking_t::never_t>;
+inline constexpr bool can_be_posted_to = !net::execution::is_executor<Executor>::value ||
+    net::can_require_v<Executor, net::execution::blocking_t::never_t>;
 
 /// True for executors that only call a function in place. A round of the service calls the handlers
 /// of such an executor.
@@ -105,21 +90,20 @@ inline constexpr bool is_inline_executor =
  */
 template <typename Executor>
 bool is_of_system_context([[maybe_unused]] const Executor& executor) noexcept {
-    namespace asio = boost::asio;
     if constexpr (is_native_executor<Executor>) {
         return false;
-    } else if constexpr (std::is_base_of_v<asio::system_executor, Executor>) {
+    } else if constexpr (std::is_base_of_v<net::system_executor, Executor>) {
         return true;
     } else if constexpr (is_strand<Executor>::value) {
         return is_of_system_context(behind_strand(executor));
-    } else if constexpr (std::is_base_of_v<asio::any_io_executor, Executor>) {
-        return std::holds_alternative<asio::system_executor>(find_native_target(executor));
-    } else if constexpr (asio::can_query_v<Executor, asio::execution::context_t>) {
-        const asio::execution_context& context = asio::query(executor, asio::execution::context);
+    } else if constexpr (std::is_base_of_v<net::any_io_executor, Executor>) {
+        return std::holds_alternative<net::system_executor>(find_native_target(executor));
+    } else if constexpr (net::can_query_v<Executor, net::execution::context_t>) {
+        const net::execution_context& context = net::query(executor, net::execution::context);
         // The first query of a system executor starts the threads of the system context. Only the
         // executor of `use_future` and executors of users' own types get here, unless they are the
         // file's.
-        return &context == &asio::query(asio::system_executor(), asio::execution::context);
+        return &context == &net::query(net::system_executor(), net::execution::context);
     } else {
         return false;
     }
@@ -128,8 +112,8 @@ bool is_of_system_context([[maybe_unused]] const Executor& executor) noexcept {
 /// True if the executor belongs to the system context and is not the file's executor.
 template <typename Executor, typename IoExecutor>
 bool is_of_system_context_alone(const Executor& executor, const IoExecutor& io_executor) noexcept {
-    if constexpr (std::is_base_of_v<boost::asio::any_io_executor, Executor>)
-        if (executor.template target<boost::asio::io_context::executor_type>())
+    if constexpr (std::is_base_of_v<net::any_io_executor, Executor>)
+        if (executor.template target<net::io_context::executor_type>())
             return false; // the most frequent case needs no comparison
     return !is_same_executor(executor, io_executor) && is_of_system_context(executor);
 }
@@ -146,7 +130,7 @@ public:
 
     allocator_type get_allocator() const noexcept { return function_.get_allocator(); }
 
-    void operator()() { boost::asio::dispatch(executor_, std::move(function_)); }
+    void operator()() { net::dispatch(executor_, std::move(function_)); }
 
 private:
     Executor executor_;
@@ -171,7 +155,7 @@ void route(
     if (is_known)
         return;
     if constexpr (is_inline_executor<IoExecutor>)
-        boost::asio::dispatch(executor, std::move(function));
+        net::dispatch(executor, std::move(function));
     else
         submit_to(io_executor, how, carrier(executor, std::move(function)));
 }
@@ -182,7 +166,7 @@ template <typename Handler, typename IoExecutor>
 class handler_work {
 public:
     handler_work(const Handler& handler, const IoExecutor& io_executor)
-        : executor_(boost::asio::get_associated_executor(handler, io_executor)),
+        : executor_(net::get_associated_executor(handler, io_executor)),
           io_executor_(io_executor),
           io_work_(io_executor) {
         if (!is_same_executor(executor_, io_executor_))
@@ -191,7 +175,7 @@ public:
 
     /// True if `submit` gives the function directly to a usual executor.
     static constexpr bool is_usual =
-        is_usual_executor<boost::asio::associated_executor_t<Handler, IoExecutor>>;
+        is_usual_executor<net::associated_executor_t<Handler, IoExecutor>>;
 
     /// True if `submit` may call the function.
     bool runs_inline() const noexcept {
@@ -213,7 +197,7 @@ public:
     }
 
 private:
-    using executor_type = boost::asio::associated_executor_t<Handler, IoExecutor>;
+    using executor_type = net::associated_executor_t<Handler, IoExecutor>;
 
     executor_type executor_;
     IoExecutor io_executor_;
@@ -228,12 +212,12 @@ template <typename Executor, typename IoExecutor, typename Handler, typename... 
 bool submit_without_operation(
     const Executor& executor, [[maybe_unused]] const IoExecutor& io_executor, Handler& handler,
     const Args&... args) {
-    using io_context_executor = boost::asio::io_context::executor_type;
+    using io_context_executor = net::io_context::executor_type;
     using function = bound_handler<Handler, Args...>;
     if constexpr (is_native_executor<Executor>) {
         submit_to(executor, submission::fork, function(std::move(handler), args...));
         return true;
-    } else if constexpr (std::is_base_of_v<boost::asio::any_io_executor, Executor>) {
+    } else if constexpr (std::is_base_of_v<net::any_io_executor, Executor>) {
         if (const auto* io = executor.template target<io_context_executor>()) {
             submit_to(*io, submission::fork, function(std::move(handler), args...));
             return true;
@@ -250,15 +234,15 @@ template <typename Handler, typename IoExecutor, typename... Args>
 bool submit_immediately(
     [[maybe_unused]] Handler& handler, [[maybe_unused]] const IoExecutor& io_executor,
     [[maybe_unused]] const Args&... args) {
-#if BOOST_ASIO_VERSION >= 102800
+#if ASIO_AIO_ASIO_VERSION >= 102800
     if constexpr (has_immediate_executor<Handler>) {
-        const auto immediate = boost::asio::get_associated_immediate_executor(handler, io_executor);
-        boost::asio::dispatch(
-            immediate, bound_handler<Handler, Args...>(std::move(handler), args...));
+        const auto immediate = net::get_associated_immediate_executor(handler, io_executor);
+        net::dispatch(immediate, bound_handler<Handler, Args...>(std::move(handler), args...));
         return true;
     }
 #endif
     return false;
 }
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio::detail

@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/execution.hpp>
-#include <boost/asio/execution_context.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/strand.hpp>
-#include <boost/asio/system_executor.hpp>
-#include <boost/asio/thread_pool.hpp>
+#include <asio_aio/detail/asio.hpp>
 
 #include <type_traits>
 #include <utility>
@@ -15,6 +9,7 @@
 
 /// Executors on which the service runs its own work, whatever executors the user's files have.
 namespace asio_aio::detail {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// An executor of any execution context that calls a function in place. The service's I/O objects
 /// use it.
@@ -23,12 +18,9 @@ namespace asio_aio::detail {
  */
 class context_executor {
 public:
-    explicit context_executor(boost::asio::execution_context& context) noexcept
-        : context_(&context) {}
+    explicit context_executor(net::execution_context& context) noexcept : context_(&context) {}
 
-    boost::asio::execution_context& query(boost::asio::execution::context_t) const noexcept {
-        return *context_;
-    }
+    net::execution_context& query(net::execution::context_t) const noexcept { return *context_; }
 
     template <typename Function>
     void execute(Function&& function) const {
@@ -44,26 +36,25 @@ public:
     }
 
 private:
-    boost::asio::execution_context* context_;
+    net::execution_context* context_;
 };
 
 /// The executor of the context itself; empty if the type of the context is unknown.
 using native_executor = std::variant<
-    std::monostate, boost::asio::io_context::executor_type, boost::asio::thread_pool::executor_type,
-    boost::asio::system_executor>;
+    std::monostate, net::io_context::executor_type, net::thread_pool::executor_type,
+    net::system_executor>;
 
 /// True if the caller is on a thread that runs the context; false if this is unknown.
 inline bool runs_in_this_thread(const native_executor& executor) noexcept {
-    namespace asio = boost::asio;
-    if (const auto* one = std::get_if<asio::io_context::executor_type>(&executor))
+    if (const auto* one = std::get_if<net::io_context::executor_type>(&executor))
         return one->running_in_this_thread();
-    if (const auto* one = std::get_if<asio::thread_pool::executor_type>(&executor))
+    if (const auto* one = std::get_if<net::thread_pool::executor_type>(&executor))
         return one->running_in_this_thread();
     return false;
 }
 
 template <typename Inner>
-Inner behind_strand(const boost::asio::strand<Inner>& executor) {
+Inner behind_strand(const net::strand<Inner>& executor) {
     return executor.get_inner_executor();
 }
 
@@ -78,21 +69,20 @@ template <typename Strand>
 using behind_strand_t = decltype(behind_strand(std::declval<const Strand&>()));
 
 /// Finds the executor of the context behind type erasure, and behind a strand in it.
-inline native_executor find_native_target(const boost::asio::any_io_executor& executor) {
-    namespace asio = boost::asio;
-    if (const auto* io = executor.target<asio::io_context::executor_type>())
+inline native_executor find_native_target(const net::any_io_executor& executor) {
+    if (const auto* io = executor.target<net::io_context::executor_type>())
         return *io;
-    if (const auto* strand = executor.target<asio::strand<asio::io_context::executor_type>>())
+    if (const auto* strand = executor.target<net::strand<net::io_context::executor_type>>())
         return strand->get_inner_executor();
-    if (const auto* strand = executor.target<asio::strand<asio::any_io_executor>>())
+    if (const auto* strand = executor.target<net::strand<net::any_io_executor>>())
         return find_native_target(strand->get_inner_executor());
-    if (const auto* pool = executor.target<asio::thread_pool::executor_type>())
+    if (const auto* pool = executor.target<net::thread_pool::executor_type>())
         return *pool;
-    if (const auto* strand = executor.target<asio::strand<asio::thread_pool::executor_type>>())
+    if (const auto* strand = executor.target<net::strand<net::thread_pool::executor_type>>())
         return strand->get_inner_executor();
-    if (const auto* system = executor.target<asio::system_executor>())
+    if (const auto* system = executor.target<net::system_executor>())
         return *system;
-    if (const auto* strand = executor.target<asio::strand<asio::system_executor>>())
+    if (const auto* strand = executor.target<net::strand<net::system_executor>>())
         return strand->get_inner_executor();
     return {};
 }
@@ -105,7 +95,7 @@ native_executor find_native_executor(const Executor& executor) {
         return executor;
     else if constexpr (is_strand<Executor>::value)
         return find_native_executor(behind_strand(executor));
-    else if constexpr (std::is_base_of_v<boost::asio::any_io_executor, Executor>)
+    else if constexpr (std::is_base_of_v<net::any_io_executor, Executor>)
         return find_native_target(executor);
     else
         return {};
@@ -114,16 +104,16 @@ native_executor find_native_executor(const Executor& executor) {
 /// Calls `visit` with the executor; returns false if it is empty.
 template <typename Visitor>
 bool visit_native(const native_executor& executor, Visitor visit) {
-    namespace asio = boost::asio;
-    if (const auto* io = std::get_if<asio::io_context::executor_type>(&executor))
+    if (const auto* io = std::get_if<net::io_context::executor_type>(&executor))
         visit(*io);
-    else if (const auto* pool = std::get_if<asio::thread_pool::executor_type>(&executor))
+    else if (const auto* pool = std::get_if<net::thread_pool::executor_type>(&executor))
         visit(*pool);
-    else if (const auto* system = std::get_if<asio::system_executor>(&executor))
+    else if (const auto* system = std::get_if<net::system_executor>(&executor))
         visit(*system);
     else
         return false;
     return true;
 }
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio::detail

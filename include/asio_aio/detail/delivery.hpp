@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/asio.hpp>
 #include <asio_aio/detail/core/operation.hpp>
-
-#include <boost/asio/recycling_allocator.hpp>
 
 #include <cstddef>
 #include <memory>
@@ -12,6 +11,7 @@
 
 /// How a finished operation gets to its executor without a loss.
 namespace asio_aio::detail {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// A submission of one operation, in progress on this thread. After an exception it knows what
 /// became of the submitted function.
@@ -97,7 +97,7 @@ private:
  */
 template <typename T>
 class delivery_allocator {
-    using upstream = boost::asio::recycling_allocator<T>;
+    using upstream = net::recycling_allocator<T>;
 
 public:
     using value_type = T;
@@ -179,4 +179,5 @@ private:
     HandlerAllocator allocator_;
 };
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio::detail

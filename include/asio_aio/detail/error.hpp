@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/asio.hpp>
 #include <asio_aio/detail/core/operation.hpp>
 #include <asio_aio/error.hpp>
-
-#include <boost/asio/error.hpp>
-#include <boost/system/error_code.hpp>
-#include <boost/system/system_error.hpp>
 
 #include <cstddef>
 #include <string>
 
 /// The only place that converts results (-errno) to an error_code.
 namespace asio_aio::detail {
-
-using boost::system::error_code;
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// Converts a result to an error; 0 and counts are no error.
 inline error_code to_error(int result) noexcept {
@@ -22,9 +18,8 @@ inline error_code to_error(int result) noexcept {
     case failure::wrong_thread: return errc::wrong_thread;
     case failure::engine_unavailable: return errc::engine_unavailable;
     case failure::invalid_choice: return errc::invalid_choice;
-    case failure::already_open: return boost::asio::error::already_open;
-    default:
-        return result < 0 ? error_code(-result, boost::system::system_category()) : error_code();
+    case failure::already_open: return net::error::already_open;
+    default: return result < 0 ? error_code(-result, sys::system_category()) : error_code();
     }
 }
 
@@ -39,7 +34,7 @@ inline transfer_result to_transfer(op_kind kind, int result) noexcept {
     if (result < 0)
         return {to_error(result), 0};
     if (result == 0 && kind == op_kind::read)
-        return {boost::asio::error::eof, 0};
+        return {net::error::eof, 0};
     return {error_code(), std::size_t(result)};
 }
 
@@ -53,14 +48,14 @@ inline transfer_result to_transfer(const operation& op) noexcept {
 }
 
 /// For functions that throw; `what` names the call, and the path if there is one.
-inline void throw_if(const error_code& ec, const std::string& what) {
-    if (ec)
-        throw boost::system::system_error(ec, what);
-}
-
 inline void throw_if(const error_code& ec, const char* what) {
     if (ec)
-        throw boost::system::system_error(ec, what);
+        throw_exception(system_error(ec, what));
 }
 
+inline void throw_if(const error_code& ec, const std::string& what) {
+    throw_if(ec, what.c_str());
+}
+
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio::detail

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/config.hpp>
 #include <asio_aio/detail/call_flags.hpp>
 #include <asio_aio/detail/core/operation.hpp>
 #include <asio_aio/transfer_options.hpp>
 
 namespace asio_aio {
+inline namespace ASIO_AIO_FLAVOUR {
 
 template <typename Executor>
 class basic_sync_file_aio;
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio
 
 namespace asio_aio::detail {
+inline namespace ASIO_AIO_FLAVOUR {
 
 class file_service;
 
@@ -75,4 +79,5 @@ private:
     transfer_options options_;
 };
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio::detail

@@ -14,6 +14,7 @@
 
 /// Calls on a file that move no bytes: sync, size, resize, allocate.
 namespace asio_aio::detail {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// The handler of such a call gets an error and nothing else.
 struct status_outcome {
@@ -89,4 +90,5 @@ void start_call(
     launch(service, executor, std::move(op));
 }
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio::detail

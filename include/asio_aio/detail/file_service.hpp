@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/asio.hpp>
 #include <asio_aio/detail/context_executor.hpp>
 #include <asio_aio/detail/core/cancel_gate.hpp>
 #include <asio_aio/detail/core/scheduler.hpp>
 #include <asio_aio/detail/error.hpp>
 #include <asio_aio/detail/handler_memory.hpp>
 #include <asio_aio/detail/submission.hpp>
-
-#include <boost/asio/execution_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <sys/uio.h>
 #include <atomic>
@@ -21,18 +19,19 @@
 #include <variant>
 
 namespace asio_aio::detail {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// The service of one execution context. It performs the actions of its scheduler with Asio.
 /**
  * The scheduler decides when a round runs and when to wait for the engines' event. The service
  * posts the round, waits for the event, and submits the handlers of finished operations.
  */
-class file_service final : public boost::asio::execution_context::service {
+class file_service final : public net::execution_context::service {
 public:
     using key_type = file_service;
-    static inline boost::asio::execution_context::id id;
+    static inline net::execution_context::id id;
 
-    explicit file_service(boost::asio::execution_context& context)
+    explicit file_service(net::execution_context& context)
         : service(context),
           gate_(std::make_shared<cancel_gate>(scheduler_)),
           wait_(context_executor(context)) {}
@@ -135,7 +134,7 @@ private:
 
     // Declared inline, so that a program that only includes this header contains no code of them.
     inline void shutdown() override;
-    inline void notify_fork(boost::asio::execution_context::fork_event event) override;
+    inline void notify_fork(net::execution_context::fork_event event) override;
     error_code make_engines();
     void perform(const actions& todo);
     void arm_wait();
@@ -152,7 +151,7 @@ private:
 
     std::mutex mutex_; ///< Guards `wait_`, `shut_down_` and the learning of the executor.
     bool shut_down_ = false;
-    boost::asio::posix::basic_stream_descriptor<context_executor>
+    net::posix::basic_stream_descriptor<context_executor>
         wait_; ///< The engines' event; the router closes it.
 };
 
@@ -263,7 +262,7 @@ inline void file_service::perform(const actions& todo) {
 inline void file_service::arm_wait() {
     const std::lock_guard<std::mutex> held(mutex_);
     wait_.async_wait(
-        boost::asio::posix::descriptor_base::wait_read, wait_handler{this, wait_memory_.get()});
+        net::posix::descriptor_base::wait_read, wait_handler{this, wait_memory_.get()});
 }
 
 inline void file_service::submit_round(submission how) {
@@ -321,8 +320,8 @@ inline void file_service::shutdown() {
         wait_.release();
 }
 
-inline void file_service::notify_fork(boost::asio::execution_context::fork_event event) {
-    using boost::asio::execution_context;
+inline void file_service::notify_fork(net::execution_context::fork_event event) {
+    using net::execution_context;
     if (!wait_.is_open())
         return;
     if (event == execution_context::fork_prepare) {
@@ -335,4 +334,5 @@ inline void file_service::notify_fork(boost::asio::execution_context::fork_event
     }
 }
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio::detail

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/asio.hpp>
 #include <asio_aio/detail/async_op.hpp>
 #include <asio_aio/detail/cancel_by_name.hpp>
 #include <asio_aio/detail/completion.hpp>
 #include <asio_aio/detail/file_service.hpp>
-
-#include <boost/asio/associated_cancellation_slot.hpp>
-#include <boost/asio/associated_executor.hpp>
 
 #include <cstdint>
 #include <utility>
 
 /// The last steps of every initiating function.
 namespace asio_aio::detail {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// The result of an operation that no engine got.
 struct found_result {
@@ -36,7 +35,7 @@ void end_at_start(
     if (submit_immediately(handler, executor, args...))
         return;
     if (submit_without_operation(
-            boost::asio::get_associated_executor(handler, executor), executor, handler, args...))
+            net::get_associated_executor(handler, executor), executor, handler, args...))
         return;
     auto op = Op::create(kind, handler);
     op->length = found.length;
@@ -52,7 +51,7 @@ void end_at_start(
 /// Starts an operation that needs nothing but its cancellation slot.
 template <typename Pointer, typename Executor>
 void launch(file_service& service, const Executor& executor, Pointer op) {
-    auto slot = boost::asio::get_associated_cancellation_slot(op->handler());
+    auto slot = net::get_associated_cancellation_slot(op->handler());
     if (slot.is_connected()) {
         cancel_registration registration(*service.gate(), *op);
         slot.template emplace<cancel_by_name>(service.gate(), registration.name());
@@ -64,4 +63,5 @@ void launch(file_service& service, const Executor& executor, Pointer op) {
     service.start(op.release());
 }
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio::detail

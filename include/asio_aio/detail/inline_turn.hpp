@@ -9,6 +9,7 @@
 #include <cstdint>
 
 namespace asio_aio::detail {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// The turn of a stream file, for a read inside its initiating function.
 /**
@@ -65,4 +66,5 @@ private:
     bool has_position_ = false;
 };
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio::detail

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/asio.hpp>
 #include <asio_aio/detail/core/file_handle.hpp>
-
-#include <boost/asio/buffer.hpp>
 
 #include <sys/uio.h>
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include <type_traits>
 
 namespace asio_aio::detail {
+inline namespace ASIO_AIO_FLAVOUR {
 
 // UIO_FASTIOV is 8: up to eight buffers the kernel copies without allocating.
 inline constexpr std::size_t usual_buffers = 8;
@@ -22,7 +22,7 @@ inline constexpr std::size_t usual_buffers = 8;
 /// buffer.
 template <typename BufferSequence>
 inline constexpr std::size_t iovecs_in_place =
-    std::is_convertible_v<const BufferSequence&, boost::asio::const_buffer> ? 1 : usual_buffers;
+    std::is_convertible_v<const BufferSequence&, net::const_buffer> ? 1 : usual_buffers;
 
 /// The part of a buffer sequence that one system call can move: at most IOV_MAX non-empty buffers,
 /// and no more bytes than the file allows.
@@ -39,9 +39,9 @@ template <typename BufferSequence, typename Visit>
 transfer_extent for_each_iovec(
     const BufferSequence& sequence, std::size_t most_bytes, Visit visit) {
     transfer_extent extent;
-    const auto end = boost::asio::buffer_sequence_end(sequence);
-    for (auto it = boost::asio::buffer_sequence_begin(sequence); it != end; ++it) {
-        const boost::asio::const_buffer buffer(*it);
+    const auto end = net::buffer_sequence_end(sequence);
+    for (auto it = net::buffer_sequence_begin(sequence); it != end; ++it) {
+        const net::const_buffer buffer(*it);
         const std::size_t bytes = std::min(buffer.size(), most_bytes - extent.bytes);
         if (bytes == 0)
             continue;
@@ -81,4 +81,5 @@ private:
     transfer_extent extent_;
 };
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio::detail

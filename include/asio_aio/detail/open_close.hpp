@@ -3,6 +3,7 @@
 
 #include <asio_aio/detail/file_call.hpp>
 #include <asio_aio/detail/initiation.hpp>
+#include <asio_aio/detail/on_failure.hpp>
 #include <asio_aio/detail/path_argument.hpp>
 
 #include <sys/types.h>
@@ -11,6 +12,7 @@
 
 /// The start of opens and closes.
 namespace asio_aio::detail {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// @param file The file object's use. It holds the file from now on, so a move of the file object
 ///             carries the open.
@@ -29,12 +31,10 @@ void start_open(
     }
     auto op = op_type::create(op_kind::open, handler);
     op->file = file = service.scheduler().make_opening(path.c_str(), flags, permissions);
-    try {
-        launch(service, executor, std::move(op));
-    } catch (...) { // of the handler's cancellation slot, or of an executor
-        file.reset();
-        throw;
-    }
+    // The handler's cancellation slot or an executor may throw.
+    on_failure not_started([&] { file.reset(); });
+    launch(service, executor, std::move(op));
+    not_started.success();
 }
 
 /// @param file The file object's use; empty afterwards.
@@ -53,4 +53,5 @@ void start_close(
     service.start_close(op.release(), last_use);
 }
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio::detail

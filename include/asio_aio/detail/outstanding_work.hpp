@@ -1,15 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/asio.hpp>
 #include <asio_aio/detail/context_executor.hpp>
-
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/execution/executor.hpp>
-#include <boost/asio/execution/outstanding_work.hpp>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/prefer.hpp>
-#include <boost/asio/thread_pool.hpp>
 
 #include <optional>
 #include <type_traits>
@@ -18,13 +11,14 @@
 
 /// What keeps `run` from returning while an operation is in flight.
 namespace asio_aio::detail {
+inline namespace ASIO_AIO_FLAVOUR {
 
 template <typename Executor>
 auto track_work(const Executor& executor) {
-    if constexpr (boost::asio::execution::is_executor<Executor>::value)
-        return boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked);
+    if constexpr (net::execution::is_executor<Executor>::value)
+        return net::prefer(executor, net::execution::outstanding_work.tracked);
     else // an executor of the Networking TS, as io_context::strand
-        return boost::asio::executor_work_guard<Executor>(executor);
+        return net::executor_work_guard<Executor>(executor);
 }
 
 template <typename Executor>
@@ -52,9 +46,9 @@ public:
 /// Outstanding work behind type erasure, on the context's own executor if its type is known. The
 /// type-erased executor may allocate to track work.
 template <>
-class outstanding_work<boost::asio::any_io_executor> {
+class outstanding_work<net::any_io_executor> {
 public:
-    explicit outstanding_work(const boost::asio::any_io_executor& executor) {
+    explicit outstanding_work(const net::any_io_executor& executor) {
         const native_executor native = find_native_target(executor);
         if (const auto* io = std::get_if<io_context_executor>(&native))
             io_.emplace(track_work(*io));
@@ -63,11 +57,11 @@ public:
     }
 
 private:
-    using io_context_executor = boost::asio::io_context::executor_type;
-    using thread_pool_executor = boost::asio::thread_pool::executor_type;
+    using io_context_executor = net::io_context::executor_type;
+    using thread_pool_executor = net::thread_pool::executor_type;
 
     struct other {
-        other(const native_executor& native, const boost::asio::any_io_executor& executor) {
+        other(const native_executor& native, const net::any_io_executor& executor) {
             if (const auto* one = std::get_if<thread_pool_executor>(&native))
                 pool.emplace(track_work(*one));
             else
@@ -75,7 +69,7 @@ private:
         }
 
         std::optional<tracked_work<thread_pool_executor>> pool;
-        boost::asio::any_io_executor erased;
+        net::any_io_executor erased;
     };
 
     std::optional<tracked_work<io_context_executor>> io_; // the most frequent case, cheap to move
@@ -87,11 +81,12 @@ template <typename Derived>
 class outstanding_work<
     Derived,
     std::enable_if_t<
-        std::is_base_of_v<boost::asio::any_io_executor, Derived> &&
-        !std::is_same_v<boost::asio::any_io_executor, Derived>>>
-    : public outstanding_work<boost::asio::any_io_executor> {
+        std::is_base_of_v<net::any_io_executor, Derived> &&
+        !std::is_same_v<net::any_io_executor, Derived>>>
+    : public outstanding_work<net::any_io_executor> {
 public:
-    using outstanding_work<boost::asio::any_io_executor>::outstanding_work;
+    using outstanding_work<net::any_io_executor>::outstanding_work;
 };
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio::detail

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/asio.hpp>
 #include <asio_aio/detail/core/path_calls.hpp>
 #include <asio_aio/detail/error.hpp>
 #include <asio_aio/detail/find_service.hpp>
 #include <asio_aio/detail/initiation.hpp>
 #include <asio_aio/detail/path_argument.hpp>
-
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/execution_context.hpp>
 
 #include <cerrno>
 #include <cstddef>
@@ -20,6 +18,7 @@
 
 /// Calls on paths. A thread of the pool performs them.
 namespace asio_aio::detail {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// Copies of one or two paths. Long ones are in memory of the handler's allocator.
 class stored_paths {
@@ -92,8 +91,7 @@ struct executor_of {
 };
 
 template <typename T>
-struct executor_of<
-    T, std::enable_if_t<std::is_convertible_v<T&, boost::asio::execution_context&>>> {
+struct executor_of<T, std::enable_if_t<std::is_convertible_v<T&, net::execution_context&>>> {
     using type = typename T::executor_type;
     static type get(T& context) noexcept { return context.get_executor(); }
 };
@@ -151,9 +149,10 @@ auto initiate_on_paths(
     Where& where, std::remove_reference_t<Token>& token, const Value& wanted,
     const Paths&... paths) {
     using executor_type = executor_of_t<Where>;
-    return boost::asio::async_initiate<Token, typename Call::signature>(
+    return net::async_initiate<Token, typename Call::signature>(
         initiate_path_call<Call, executor_type>(get_executor_of(where)), token, wanted,
         path_argument(paths)...);
 }
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio::detail

@@ -21,6 +21,7 @@
 
 /// Reads and writes, from the user's buffers to the service or the system call.
 namespace asio_aio::detail {
+inline namespace ASIO_AIO_FLAVOUR {
 
 /// True if the range ends at 2^63 - 1 or before. Beyond it, an offset would be negative for the
 /// kernel; -1 means "the current position" to preadv2 and io_uring.
@@ -63,13 +64,13 @@ std::optional<transfer_result> result_without_io(
     const file_ref& file, Offset offset, const transfer_extent& extent,
     const transfer_flags& flags) noexcept {
     if (!file.is_open())
-        return transfer_result{boost::asio::error::bad_descriptor, 0};
+        return transfer_result{net::error::bad_descriptor, 0};
     if (extent.bytes == 0)
         return transfer_result{{}, 0};
     if (flags.priority == invalid_priority ||
         ((flags.rw & rwf_atomic) != 0 && extent.buffers != 1) ||
         !is_valid(*file.operator->(), offset, extent))
-        return transfer_result{boost::asio::error::invalid_argument, 0};
+        return transfer_result{net::error::invalid_argument, 0};
     return std::nullopt;
 }
 
@@ -152,9 +153,9 @@ void end_transfer_at_start(
     file_service& service, const Executor& executor, op_kind kind, Handler& handler,
     const transfer_result& found) {
     const bool nothing_to_do = !found.error && found.bytes == 0; // not the end of the file
-    const int result = found.error == boost::asio::error::eof ? 0
-        : found.error                                         ? -found.error.value()
-                                                              : int(found.bytes);
+    const int result = found.error == net::error::eof ? 0
+        : found.error                                 ? -found.error.value()
+                                                      : int(found.bytes);
     end_at_start<Op>(
         service, executor, nothing_to_do ? op_kind::write : kind, handler, result, found.error,
         found.bytes);
@@ -196,7 +197,7 @@ void start_transfer(
     using op_type = async_op<Handler, Executor, transfer_outcome<room>>;
     const small_iovecs<room> in_place(buffers, max_transfer_of(file));
     const auto end_without_io = [&](const transfer_result& result) {
-        service.scheduler().count_ended_at_start(result.error.failed());
+        service.scheduler().count_ended_at_start(bool(result.error));
         end_transfer_at_start<op_type>(service, executor, kind, handler, result);
     };
     if (in_place.bytes() == 0) // success even if the file is closed, as in Asio
@@ -239,4 +240,5 @@ void start_transfer(
     launch(service, executor, std::move(op));
 }
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio::detail

@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/asio.hpp>
 #include <asio_aio/detail/file_access.hpp>
 #include <asio_aio/detail/transfer.hpp>
-
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/buffer.hpp>
 
 #include <cstddef>
 #include <type_traits>
 #include <utility>
 
 namespace asio_aio::detail {
+inline namespace ASIO_AIO_FLAVOUR {
 
 // A read needs memory that is not const; with const buffers the call does not compile.
 template <typename Buffers>
-using if_mutable = std::enable_if_t<boost::asio::is_mutable_buffer_sequence<Buffers>::value, int>;
+using if_mutable = std::enable_if_t<net::is_mutable_buffer_sequence<Buffers>::value, int>;
 template <typename Buffers>
-using if_const = std::enable_if_t<boost::asio::is_const_buffer_sequence<Buffers>::value, int>;
+using if_const = std::enable_if_t<net::is_const_buffer_sequence<Buffers>::value, int>;
 
 /// What the reads and writes of all devices share: files and views, with and without offsets.
 /** @tparam Device The class that inherits this one. */
@@ -68,4 +67,5 @@ private:
     Device& its() noexcept { return static_cast<Device&>(*this); }
 };
 
+} // namespace ASIO_AIO_FLAVOUR
 } // namespace asio_aio::detail

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Opening files: flags, permissions, paths and errors.
 #include "child.hpp"
+#include "inline_executor.hpp"
 #include "results.hpp"
 #include "seccomp.hpp"
 
@@ -328,6 +329,31 @@ ENGINE_TEST(open_fails_cleanly_without_a_descriptor_and_works_again_with_one) {
     BOOST_TEST(count_descriptors() == before);
     g.open(env.path("other"), create);
     BOOST_TEST(write_at(env, g, 0, {asio::buffer("x", 1)}).bytes == 1u);
+}
+
+// Neither the event exists, nor can anything be posted to the executor.
+ENGINE_TEST(without_a_descriptor_the_handler_on_an_inline_executor_runs_in_the_context) {
+    asio_aio::basic_random_access_file_aio<inline_executor> f(inline_executor{&env.ctx});
+    int calls = 0;
+    {
+        const no_descriptors none;
+        for (int i = 0; i != 3; ++i)
+            f.async_open(env.path(), create, [&](error_code ec) {
+                ++calls;
+                BOOST_TEST(ec == errno_code(EMFILE));
+                BOOST_TEST(f.open(env.path(), create, ec) == errno_code(EMFILE));
+            });
+        BOOST_TEST(calls == 0);
+        env.run();
+        BOOST_TEST(calls == 3);
+    }
+    f.async_open(env.path(), create, [&](error_code ec) {
+        ++calls;
+        BOOST_TEST(!ec);
+    });
+    BOOST_TEST(calls == 3);
+    env.run();
+    BOOST_TEST(calls == 4);
 }
 
 ENGINE_TEST(the_first_open_of_a_context_fails_cleanly_without_a_descriptor) {

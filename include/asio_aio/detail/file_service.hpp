@@ -34,7 +34,8 @@ public:
     explicit file_service(net::execution_context& context)
         : service(context),
           gate_(std::make_shared<cancel_gate>(scheduler_)),
-          wait_(context_executor(context)) {}
+          wait_(context_executor(context)),
+          soon_(context_executor(context)) {}
 
     detail::scheduler& scheduler() noexcept { return scheduler_; }
 
@@ -153,6 +154,10 @@ private:
     bool shut_down_ = false;
     net::posix::basic_stream_descriptor<context_executor>
         wait_; ///< The engines' event; the router closes it.
+    /// Always expired. Runs a round without an event, which may not exist (yet).
+    net::basic_waitable_timer<
+        std::chrono::steady_clock, net::wait_traits<std::chrono::steady_clock>, context_executor>
+        soon_;
 };
 
 /// A posted round. The scheduler requests one at a time, so the service's memory is free for it.
@@ -261,8 +266,12 @@ inline void file_service::perform(const actions& todo) {
 
 inline void file_service::arm_wait() {
     const std::lock_guard<std::mutex> held(mutex_);
-    wait_.async_wait(
-        net::posix::descriptor_base::wait_read, wait_handler{this, wait_memory_.get()});
+    const wait_handler handler{this, wait_memory_.get()};
+    // Asio would call the handler of a wait for a closed descriptor here.
+    if (wait_.is_open())
+        wait_.async_wait(net::posix::descriptor_base::wait_read, handler);
+    else
+        soon_.async_wait(handler);
 }
 
 inline void file_service::submit_round(submission how) {

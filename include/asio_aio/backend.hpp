@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/core/api.hpp>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,10 +15,10 @@ namespace asio_aio {
 enum class backend : unsigned char { io_uring, libaio, thread_pool };
 
 /// Returns the name of an engine: "io_uring", "libaio" or "thread_pool".
-std::string_view to_string(backend which) noexcept;
+ASIO_AIO_API std::string_view to_string(backend which) noexcept;
 
 /// Returns the engine with that name, or nothing for any other word.
-std::optional<backend> backend_from_string(std::string_view name) noexcept;
+ASIO_AIO_API std::optional<backend> backend_from_string(std::string_view name) noexcept;
 
 /// The result of the trial of one engine.
 struct engine_report {
@@ -45,14 +47,14 @@ struct engine_report {
  * @par Thread safety
  * Safe.
  */
-std::vector<engine_report> probe();
+ASIO_AIO_API std::vector<engine_report> probe();
 
 /// The sources of a context's choice of engines. The first source that names an engine counts.
 enum class choice_source : unsigned char { code, environment, file, automatic };
 
 /// What a context chose, and why.
 struct description {
-    /// Empty before the first file is opened, and if no engine of the choice works.
+    /// Empty before the first use of the context, and if no engine of the choice works.
     std::optional<backend> chosen;
     choice_source source = choice_source::automatic;
     std::string origin; ///< The source in words, e.g. "environment variable ASIO_AIO_BACKEND".
@@ -71,6 +73,6 @@ struct description {
 
 /// Returns one line for a log: the engine, the source of the choice, why better engines were passed
 /// over, and the remedies.
-std::string to_string(const description& what);
+ASIO_AIO_API std::string to_string(const description& what);
 
 } // namespace asio_aio

@@ -12,14 +12,16 @@
 namespace asio_aio {
 inline namespace ASIO_AIO_FLAVOUR {
 
-/// Sets the options of `context`. Call it before the first file on this context is opened.
+/// Sets the options of `context`. Call it before the context chooses its
+/// engines: before the first file is opened, the first call on a path, and the first registration of
+/// buffers.
 /**
  * @param context Any execution context.
  * @param opts    The options; copied. `opts.choice` takes precedence over the environment and the
  *                file.
  *
  * @par Errors
- * `asio::error::already_open` if a file was opened before: the engines of a context do not change.
+ * `asio::error::already_open` if the engines are chosen: those of a context do not change.
  * `invalid_argument` if a value is out of range or two options exclude each other. The first open
  * of a file reports whether an engine of the choice works.
  *
@@ -38,7 +40,7 @@ inline void configure(net::execution_context& context, const options& opts) {
     detail::throw_if(
         ec,
         "configure: " +
-            (ec == net::error::already_open ? "a file was opened on this context before"
+            (ec == net::error::already_open ? "the engines of this context are chosen already"
                                             : detail::find_fault(opts)));
 }
 

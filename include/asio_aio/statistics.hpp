@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/core/api.hpp>
+
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -19,11 +21,11 @@ struct latency_histogram {
     std::array<std::uint64_t, bucket_count> buckets{};
 
     /// Returns the number of operations counted.
-    std::uint64_t count() const noexcept;
+    ASIO_AIO_API std::uint64_t count() const noexcept;
 
     /// Returns the upper bound of the bucket in which the q-quantile lies, or 0 if nothing was
     /// counted. `q` is in [0, 1].
-    std::chrono::nanoseconds quantile(double q) const noexcept;
+    ASIO_AIO_API std::chrono::nanoseconds quantile(double q) const noexcept;
 };
 
 /// The counters of one execution context since it was created; see `statistics(context)`.

@@ -131,7 +131,7 @@ std::string to_string(const description& what) {
     if (!what.error.empty())
         return what.error;
     if (!what.chosen)
-        return "no engine yet: the first open of a file chooses it";
+        return "no engine yet: the first use of the context chooses it";
     std::string text(to_string(*what.chosen));
     if (what.chosen == backend::libaio)
         text += " for files opened with direct, thread_pool for others";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/core/api.hpp>
 #include <asio_aio/detail/core/file_traits.hpp>
 #include <asio_aio/detail/core/no_wait_gate.hpp>
 #include <asio_aio/detail/core/residency_map.hpp>
@@ -145,7 +146,7 @@ public:
     }
 
     /// The alignment that direct I/O needs. The kernel is asked once. 0 or -errno.
-    int direct_io_alignment(direct_alignment& found) noexcept;
+    ASIO_AIO_API int direct_io_alignment(direct_alignment& found) noexcept;
 
     /// Decides whether to try a read, or a write, that must not wait.
     no_wait_gate& reads() noexcept { return reads_; }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/core/api.hpp>
 #include <asio_aio/detail/core/file_handle.hpp>
 
 #include <atomic>
@@ -33,7 +34,7 @@ public:
 
 private:
     friend class file_ref;
-    static void release(file_handle* handle) noexcept;
+    ASIO_AIO_API static void release(file_handle* handle) noexcept;
 
     file_handle* handle_ = nullptr;
 };
@@ -89,13 +90,13 @@ public:
 
     /// Ends this use. Returns 0, or -errno of close(2) if this was the last use. An operation that
     /// waits for the close is discarded.
-    int reset() noexcept;
+    ASIO_AIO_API int reset() noexcept;
 
     /// As above, but gives the operation that waits for the close to the caller, as `closer`.
     int reset(operation*& closer) noexcept { return handle_ ? drop(closer) : 0; }
 
     /// Ends this use, unless it is the last one. Then it returns false and changes nothing.
-    bool reset_if_shared() noexcept;
+    ASIO_AIO_API bool reset_if_shared() noexcept;
 
     /// Ends this use. The file then owns `closer`, and the last user takes it, with `reset`. If
     /// this is the last use, the call returns false and changes nothing.
@@ -107,7 +108,7 @@ public:
      * If operations still use the descriptor, the caller gets a duplicate, because the original
      * must stay open for them.
      */
-    int release() noexcept;
+    ASIO_AIO_API int release() noexcept;
 
 private:
     explicit file_ref(file_handle* handle) noexcept : handle_(handle) {}

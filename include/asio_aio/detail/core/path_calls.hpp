@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/core/api.hpp>
 #include <asio_aio/detail/core/operation.hpp>
 #include <asio_aio/file_status.hpp>
 
@@ -12,18 +13,18 @@
 namespace asio_aio::detail::path_calls {
 
 /// renameat2(2); `flags` are RENAME_NOREPLACE or RENAME_EXCHANGE.
-int rename(const char* from, const char* to, unsigned flags) noexcept;
+ASIO_AIO_API int rename(const char* from, const char* to, unsigned flags) noexcept;
 
 /// Removes a file, or a directory that is empty.
-int remove(const char* path) noexcept;
+ASIO_AIO_API int remove(const char* path) noexcept;
 
 /// statx(2) of the file, or of the link itself.
-int status(const char* path, bool follows_links, file_status& found) noexcept;
+ASIO_AIO_API int status(const char* path, bool follows_links, file_status& found) noexcept;
 
-int create_directory(const char* path, mode_t permissions) noexcept;
+ASIO_AIO_API int create_directory(const char* path, mode_t permissions) noexcept;
 
 /// fsync(2) of the directory.
-int sync_directory(const char* path) noexcept;
+ASIO_AIO_API int sync_directory(const char* path) noexcept;
 
 /// What `replace_file` writes.
 struct replacement {
@@ -35,6 +36,7 @@ struct replacement {
 };
 
 /// Replaces the content of a file. Stops with -ECANCELED if `op` is cancelled before the rename.
-int replace_file(const char* path, const replacement& with, const operation& op) noexcept;
+ASIO_AIO_API int replace_file(
+    const char* path, const replacement& with, const operation& op) noexcept;
 
 } // namespace asio_aio::detail::path_calls

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/core/api.hpp>
 #include <asio_aio/detail/core/operation.hpp>
 #include <asio_aio/transfer_options.hpp>
 
@@ -26,36 +27,40 @@ int transfer(operation& op) noexcept;
 
 int open(const char* path, int flags, mode_t permissions) noexcept;
 int close(int descriptor) noexcept;
-int read(int descriptor, std::uint64_t offset, const iovec* iovecs, unsigned count) noexcept;
-int write(int descriptor, std::uint64_t offset, const iovec* iovecs, unsigned count) noexcept;
+ASIO_AIO_API int read(
+    int descriptor, std::uint64_t offset, const iovec* iovecs, unsigned count) noexcept;
+ASIO_AIO_API int write(
+    int descriptor, std::uint64_t offset, const iovec* iovecs, unsigned count) noexcept;
 
 /// A read or write with options, for the synchronous members. Sets the number of hints that were
 /// dropped.
-int transfer_now(
+ASIO_AIO_API int transfer_now(
     const file_ref& file, op_kind kind, std::uint64_t offset, const iovec* iovecs, unsigned count,
     const transfer_flags& flags, unsigned& hints_dropped) noexcept;
 
-int sync_all(int descriptor) noexcept;
-int sync_data(int descriptor) noexcept;
+ASIO_AIO_API int sync_all(int descriptor) noexcept;
+ASIO_AIO_API int sync_data(int descriptor) noexcept;
 
 /// True if no limit of file sizes (RLIMIT_FSIZE) may send a signal to the thread that writes.
 bool sizes_are_unlimited() noexcept;
 
 /// Finds the size of a regular file or a block device in bytes.
-int size(int descriptor, std::uint64_t& bytes) noexcept;
+ASIO_AIO_API int size(int descriptor, std::uint64_t& bytes) noexcept;
 
 /// True if a read ended before the end of a regular file. The size is the one that this machine
 /// knows without a request to a server.
 /** A device may return the data in pieces; the caller should get all of them. */
 bool is_short_of_end(const operation& op, int result) noexcept;
 
-int resize(int descriptor, std::uint64_t bytes) noexcept;
+ASIO_AIO_API int resize(int descriptor, std::uint64_t bytes) noexcept;
 
 /// lseek(2)
-int seek(int descriptor, std::int64_t offset, int whence, std::uint64_t& position) noexcept;
+ASIO_AIO_API int seek(
+    int descriptor, std::int64_t offset, int whence, std::uint64_t& position) noexcept;
 
 /// posix_fadvise(2), with an advice as POSIX_FADV_…
-int advise(int descriptor, std::uint64_t offset, std::uint64_t length, int advice) noexcept;
+ASIO_AIO_API int advise(
+    int descriptor, std::uint64_t offset, std::uint64_t length, int advice) noexcept;
 
 /// The result of a read that must not wait.
 struct cached_read {
@@ -81,7 +86,7 @@ cached_read read_cached(
 std::optional<direct_alignment> reported_alignment(int descriptor) noexcept;
 
 /// Finds what the file's device can write atomically; zeros if the kernel does not know.
-int find_atomic_write_limits(int descriptor, atomic_write_range& found) noexcept;
+ASIO_AIO_API int find_atomic_write_limits(int descriptor, atomic_write_range& found) noexcept;
 
 /// Finds the alignment that direct I/O needs. If the kernel reports none, it is a value that every
 /// disk and filesystem in use accepts.

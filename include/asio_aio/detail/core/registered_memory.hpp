@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <asio_aio/detail/core/api.hpp>
+
 #include <sys/uio.h>
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +16,7 @@ namespace asio_aio::detail {
 class router;
 
 /// Returns what is wrong with memory that is to be registered, in words; empty if nothing is.
-std::string find_fault(const iovec* memory, std::size_t count);
+ASIO_AIO_API std::string find_fault(const iovec* memory, std::size_t count);
 
 /// Connects registrations of memory to the engines of their context. The gate outlives both: a
 /// registration that ends late finds it closed. Thread-safe.
@@ -27,7 +29,7 @@ public:
     /// Registers memory and returns the name of the registration, or 0 after `close`. Throws
     /// std::bad_alloc.
     std::uint64_t add(const iovec* memory, std::size_t count);
-    void remove(std::uint64_t name) noexcept;
+    ASIO_AIO_API void remove(std::uint64_t name) noexcept;
 
     /// Returns 0 if operations use all memory of the registration as fixed buffers. Otherwise
     /// -errno; -ESHUTDOWN after `close`.
@@ -64,7 +66,7 @@ public:
     }
 
     /// As `memory_gate::why_plain`; -EBADF if there is no registration.
-    int why_plain() const noexcept;
+    ASIO_AIO_API int why_plain() const noexcept;
 
 private:
     std::shared_ptr<memory_gate> gate_; ///< Null if there is no registration.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <asio_aio/backend.hpp>
+#include <asio_aio/detail/core/api.hpp>
 #include <asio_aio/detail/core/cancel_gate.hpp>
 #include <asio_aio/detail/core/op_queue.hpp>
 #include <asio_aio/detail/core/operation.hpp>
@@ -31,7 +32,7 @@ class router;
 
 /// Returns what is wrong with `opts`, in words that name the option and its value; empty if nothing
 /// is.
-std::string find_fault(const options& opts);
+ASIO_AIO_API std::string find_fault(const options& opts);
 
 /// The engines of a context, the chosen one first and the thread pool last. One engine if the pool
 /// was chosen.
@@ -82,7 +83,7 @@ struct round {
  *
  * Thread-safe, except where a function's description differs.
  */
-class scheduler final : public canceller {
+class ASIO_AIO_API scheduler final : public canceller {
 public:
     scheduler();
     scheduler(const scheduler&) = delete;

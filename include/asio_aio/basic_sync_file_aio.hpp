@@ -40,8 +40,9 @@ inline namespace ASIO_AIO_FLAVOUR {
  * may also throw `std::bad_alloc`.
  *
  * @par Thread safety
- * Distinct files: safe. Shared file: `open`, `assign`, `close`, `release`, moves and destruction
- * must not run at the same time as any other call. All other functions may.
+ * Distinct files: safe. Shared file: `open`, `async_open`, `assign`, `close`, `async_close`,
+ * `release`, `with`, moves and destruction must not run at the same time as any other call. All
+ * other functions may.
  */
 template <typename Executor = net::any_io_executor>
 class basic_sync_file_aio : public file_base {
@@ -103,7 +104,8 @@ public:
         : basic_sync_file_aio(executor_type(context.get_executor()), native_file) {}
 
     /// Moves the file and its operations in flight. `other` is closed afterwards and can be opened
-    /// again.
+    /// again. Asio's composed operations, such as `asio::async_read_at`, keep a reference to `other`:
+    /// they must have ended.
     basic_sync_file_aio(basic_sync_file_aio&& other) noexcept
         : executor_(other.executor_), service_(other.service_), file_(std::move(other.file_)) {}
 

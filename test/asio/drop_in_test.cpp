@@ -263,7 +263,7 @@ DROP_IN_TEST(a_stream_reads_and_writes_at_its_position) {
     BOOST_TEST(f.read_some(asio::buffer(back), ec) == 0u);
     BOOST_TEST(ec == eof);
     BOOST_TEST(f.seek(-11, flag_base::seek_end, ec) == 0u);
-    BOOST_TEST(ec.failed());
+    BOOST_TEST(bool(ec));
     BOOST_TEST(f.seek(0, flag_base::seek_cur) == 10u);
     f.async_write_some(asio::buffer("ab", 2), result.handler());
     env.run();

@@ -311,7 +311,7 @@ ENGINE_TEST(seek_counts_from_each_basis_and_refuses_what_the_kernel_refuses) {
          {std::pair{std::int64_t(-1), file_base::seek_set},
           std::pair{std::int64_t(-9), file_base::seek_cur}, std::pair{max, file_base::seek_cur}}) {
         BOOST_TEST(f.seek(offset, basis, ec) == 0u);
-        BOOST_TEST(ec.failed());
+        BOOST_TEST(bool(ec));
         BOOST_TEST(position(f) == 8u);
     }
     BOOST_TEST((thrown_by([&] { f.seek(-1, file_base::seek_set); }) == errno_code(EINVAL)));

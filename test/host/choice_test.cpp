@@ -359,7 +359,7 @@ BOOST_AUTO_TEST_CASE(a_configuration_file_that_is_a_folder_is_an_error) {
 BOOST_AUTO_TEST_CASE(a_file_that_could_not_be_opened_for_its_choice_is_not_created) {
     choosing it;
     it.say_in_environment("nonsense");
-    BOOST_TEST(it.open().failed());
+    BOOST_TEST(bool(it.open()));
     BOOST_TEST(!std::filesystem::exists(it.path()));
 }
 

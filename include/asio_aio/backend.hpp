@@ -50,7 +50,7 @@ struct engine_report {
 ASIO_AIO_API std::vector<engine_report> probe();
 
 /// The sources of a context's choice of engines. The first source that names an engine counts.
-enum class choice_source : unsigned char { code, environment, file, automatic };
+enum class choice_source : unsigned char { code, environment, file, automatic, asio_config };
 
 /// What a context chose, and why.
 struct description {

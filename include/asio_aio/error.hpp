@@ -37,7 +37,7 @@ public:
         case errc::engine_unavailable:
             return "no engine of the choice is available (asio_aio::describe reports why)";
         case errc::invalid_choice:
-            return "the choice of engines in ASIO_AIO_BACKEND or a configuration file is not valid "
+            return "the choice of engines in ASIO_AIO_BACKEND, asio::config or a file is not valid "
                    "(asio_aio::describe names the fault)";
         case errc::wrong_thread:
             return "option single_issuer is set, and a second thread runs the context";

@@ -14,7 +14,7 @@ struct options {
     static constexpr unsigned deepest_queue = 32768; // the limit of io_uring
 
     /// The engines to try, best first. The context uses the first one that works. If the list is
-    /// empty, the environment, the file and then the automatic choice decide.
+    /// empty, Asio's configuration, the environment, the file and then the automatic choice decide.
     std::vector<backend> choice;
 
     /// The number of operations of one context that the kernel may have at a time; 1 to

@@ -17,6 +17,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <memory>
@@ -51,9 +52,26 @@ int scheduler::configure(const options& opts) {
     if (!find_fault(opts).empty())
         return -EINVAL;
     options_ = opts;
+    fault_of_config_.clear(); // the program decides
     inline_read_limit_.store(opts.inline_read_limit, std::memory_order_relaxed);
     finds_memory_.store(opts.inline_reads_without_nowait, std::memory_order_relaxed);
     return 0;
+}
+
+void scheduler::set_config(const char* engines, const char* queue_depth) {
+    const lock held(opening_mutex_);
+    if (engines)
+        engines_of_config_ = engines;
+    if (!queue_depth)
+        return;
+    char* end = nullptr;
+    const unsigned long depth = std::strtoul(queue_depth, &end, 10);
+    if (*end == '\0' && depth >= 1 && depth <= options::deepest_queue)
+        options_.queue_depth = unsigned(depth);
+    else
+        fault_of_config_ = "key asio_aio.queue_depth of asio::config is \"" +
+            std::string(queue_depth) + "\"; it must be 1 to " +
+            std::to_string(options::deepest_queue);
 }
 
 void scheduler::use_engines(engine_factory make) {
@@ -86,7 +104,9 @@ int scheduler::make_engines() {
 }
 
 int scheduler::choose(engine_factory& make) {
-    const choice wanted = find_choice(options_.choice);
+    choice wanted = find_choice(options_.choice, engines_of_config_);
+    if (!fault_of_config_.empty())
+        wanted.error = fault_of_config_;
     selection selected = select_engine(wanted, options_);
     {
         const lock held(mutex_);

@@ -111,12 +111,16 @@ std::string find_fault(const options& opts) {
     return {};
 }
 
-choice find_choice(const std::vector<backend>& from_code) {
+choice find_choice(const std::vector<backend>& from_code, std::string_view from_config) {
     if (!from_code.empty())
         return {from_code, choice_source::code, "the program (asio_aio::configure)", {}};
     const auto says_something = [](const choice& one) {
         return !one.engines.empty() || !one.error.empty();
     };
+    if (auto one = parse_choice(
+            from_config, choice_source::asio_config, "key asio_aio.engines of asio::config");
+        says_something(one))
+        return one;
     if (auto one = parse_choice(
             environment(environment_variable), choice_source::environment,
             std::string("environment variable ") + environment_variable);

@@ -24,9 +24,9 @@ struct choice {
 /// the known names.
 choice parse_choice(std::string_view list, choice_source source, std::string origin);
 
-/// Returns the choice of the first source that names an engine: code (`from_code`), environment,
-/// file, automatic.
-choice find_choice(const std::vector<backend>& from_code);
+/// Returns the choice of the first source that names an engine: code (`from_code`), the list of
+/// Asio's configuration (`from_config`), environment, file, automatic.
+choice find_choice(const std::vector<backend>& from_code, std::string_view from_config);
 
 /// The result of `select_engine`; `factory` makes the first engine that works, and the pool.
 struct selection {

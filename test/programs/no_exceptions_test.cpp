@@ -72,8 +72,7 @@ int main() {
         if (!opened)
             net::async_write_at(file, 0, net::buffer(text), [&](error_code written, std::size_t) {
                 if (!written)
-                    net::async_read_at(
-                        file, 0, net::buffer(found), [](error_code, std::size_t) {});
+                    net::async_read_at(file, 0, net::buffer(found), [](error_code, std::size_t) {});
             });
     });
     context.run();

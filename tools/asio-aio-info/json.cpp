@@ -49,6 +49,7 @@ const char* source_name(asio_aio::choice_source source) {
     case asio_aio::choice_source::environment: return "environment";
     case asio_aio::choice_source::file: return "file";
     case asio_aio::choice_source::automatic: return "automatic";
+    case asio_aio::choice_source::asio_config: return "asio_config";
     }
     return "unknown";
 }

@@ -42,6 +42,9 @@
 # if ASIO_VERSION < 102800
 #  error "asio_aio needs standalone Asio 1.28 or newer"
 # endif
+# if ASIO_VERSION >= 103300
+#  include <asio/config.hpp>
+# endif
 
 #else
 
@@ -81,6 +84,9 @@
 # endif
 # if BOOST_ASIO_VERSION >= 102800 // Boost 1.82
 #  include <boost/asio/associated_immediate_executor.hpp>
+# endif
+# if BOOST_ASIO_VERSION >= 103300 // Boost 1.88
+#  include <boost/asio/config.hpp>
 # endif
 
 #endif

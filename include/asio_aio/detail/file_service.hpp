@@ -35,7 +35,9 @@ public:
         : service(context),
           gate_(std::make_shared<cancel_gate>(scheduler_)),
           wait_(context_executor(context)),
-          soon_(context_executor(context)) {}
+          soon_(context_executor(context)) {
+        read_config(context);
+    }
 
     detail::scheduler& scheduler() noexcept { return scheduler_; }
 
@@ -133,6 +135,8 @@ private:
     class round_in_progress;
     struct undelivered;
 
+    void read_config(net::execution_context& context);
+
     // Declared inline, so that a program that only includes this header contains no code of them.
     inline void shutdown() override;
     inline void notify_fork(net::execution_context::fork_event event) override;
@@ -227,6 +231,18 @@ struct file_service::undelivered {
     op_queue& queue;
     operation* op;
 };
+
+/// Reads asio_aio.engines and asio_aio.queue_depth, which Asio has from Boost 1.88 on.
+inline void file_service::read_config([[maybe_unused]] net::execution_context& context) {
+#if ASIO_AIO_ASIO_VERSION >= 103300
+    constexpr std::size_t size = 256;
+    char engines[size], depth[size];
+    const auto& config = net::use_service<net::config_service>(context);
+    scheduler_.set_config(
+        config.get_value("asio_aio", "engines", engines, size),
+        config.get_value("asio_aio", "queue_depth", depth, size));
+#endif
+}
 
 inline int file_service::prepare() {
     const std::lock_guard<std::mutex> held(mutex_);

@@ -95,6 +95,10 @@ public:
     /// Sets the options. Returns 0, -EINVAL or `failure::already_open`.
     int configure(const options& opts);
 
+    /// Sets what Asio's configuration says, as text; null: nothing. `make_engines` reports what is
+    /// wrong with it. Call it before anything else.
+    void set_config(const char* engines, const char* queue_depth);
+
     /// Sets the engines instead of the choice, before the first file is opened. For tests that
     /// inject faults.
     void use_engines(engine_factory make);
@@ -258,6 +262,7 @@ private:
     /// Guards the next two members. Engines are tried under it. Locked before `mutex_`.
     mutable std::mutex opening_mutex_;
     options options_;
+    std::string engines_of_config_, fault_of_config_;
     engine_factory injected_;
     const std::unique_ptr<call_thread> set_up_thread_; ///< Thread-safe.
     /// Filled once, before `has_engines_` is set; thread-safe from then on.

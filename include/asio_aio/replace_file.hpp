@@ -95,8 +95,8 @@ inline namespace ASIO_AIO_FLAVOUR {
 /**
  * A thread of the pool writes a temporary file in the same directory, syncs it, renames it to
  * `path` and syncs the directory. It syncs only if `options.durable` is set: after a crash at any
- * moment the file is then wholly the old or the new one. If the process is killed, the temporary file (`.NAME.~asio_aio0`) may remain; the next
- * replacement of the same file removes it.
+ * moment the file is then wholly the old or the new one. If the process is killed, the temporary
+ * file (`.NAME.~asio_aio0`) may remain; the next replacement of the same file removes it.
  *
  * Owner, permissions and, where the kernel permits, extended attributes of the old file are kept. A
  * symbolic link is followed and stays, unless `options` refuse it. Other hard links keep the old

@@ -13,7 +13,6 @@
 # include <asio/associated_executor.hpp>
 # include <asio/associated_immediate_executor.hpp>
 # include <asio/async_result.hpp>
-# include <asio/basic_waitable_timer.hpp>
 # include <asio/buffer.hpp>
 # include <asio/cancellation_type.hpp>
 # include <asio/defer.hpp>
@@ -34,7 +33,6 @@
 # include <asio/system_executor.hpp>
 # include <asio/thread_pool.hpp>
 # include <asio/version.hpp>
-# include <asio/wait_traits.hpp>
 # if defined(ASIO_HAS_FILE)
 #  define ASIO_AIO_ASIO_HAS_FILE
 # endif
@@ -53,7 +51,6 @@
 # include <boost/asio/associated_cancellation_slot.hpp>
 # include <boost/asio/associated_executor.hpp>
 # include <boost/asio/async_result.hpp>
-# include <boost/asio/basic_waitable_timer.hpp>
 # include <boost/asio/buffer.hpp>
 # include <boost/asio/cancellation_type.hpp>
 # include <boost/asio/defer.hpp>
@@ -74,7 +71,6 @@
 # include <boost/asio/system_executor.hpp>
 # include <boost/asio/thread_pool.hpp>
 # include <boost/asio/version.hpp>
-# include <boost/asio/wait_traits.hpp>
 # if defined(BOOST_ASIO_HAS_FILE)
 #  define ASIO_AIO_ASIO_HAS_FILE
 # endif

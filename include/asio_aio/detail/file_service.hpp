@@ -34,8 +34,7 @@ public:
     explicit file_service(net::execution_context& context)
         : service(context),
           gate_(std::make_shared<cancel_gate>(scheduler_)),
-          wait_(context_executor(context)),
-          soon_(context_executor(context)) {
+          wait_(context_executor(context)) {
         read_config(context);
     }
 
@@ -120,7 +119,11 @@ public:
         perform(todo);
     }
 
-    /// Takes over an operation that has its result already.
+    /// Makes sure that a round can run: the service can post it, or has the event. Returns 0 or
+    /// -errno.
+    int prepare_round() { return knows_executor_.load(std::memory_order_acquire) ? 0 : prepare(); }
+
+    /// Takes over an operation that has its result already. `prepare_round` was called before.
     void start_finished(operation* op) noexcept {
         actions todo;
         if (scheduler_.start_finished(*op, todo))
@@ -158,10 +161,6 @@ private:
     bool shut_down_ = false;
     net::posix::basic_stream_descriptor<context_executor>
         wait_; ///< The engines' event; the router closes it.
-    /// Always expired. Runs a round without an event, which may not exist (yet).
-    net::basic_waitable_timer<
-        std::chrono::steady_clock, net::wait_traits<std::chrono::steady_clock>, context_executor>
-        soon_;
 };
 
 /// A posted round. The scheduler requests one at a time, so the service's memory is free for it.
@@ -282,12 +281,8 @@ inline void file_service::perform(const actions& todo) {
 
 inline void file_service::arm_wait() {
     const std::lock_guard<std::mutex> held(mutex_);
-    const wait_handler handler{this, wait_memory_.get()};
-    // Asio would call the handler of a wait for a closed descriptor here.
-    if (wait_.is_open())
-        wait_.async_wait(net::posix::descriptor_base::wait_read, handler);
-    else
-        soon_.async_wait(handler);
+    wait_.async_wait(
+        net::posix::descriptor_base::wait_read, wait_handler{this, wait_memory_.get()});
 }
 
 inline void file_service::submit_round(submission how) {

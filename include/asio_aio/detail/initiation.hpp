@@ -5,6 +5,7 @@
 #include <asio_aio/detail/async_op.hpp>
 #include <asio_aio/detail/cancel_by_name.hpp>
 #include <asio_aio/detail/completion.hpp>
+#include <asio_aio/detail/error.hpp>
 #include <asio_aio/detail/file_service.hpp>
 
 #include <cstdint>
@@ -37,6 +38,9 @@ void end_at_start(
     if (submit_without_operation(
             net::get_associated_executor(handler, executor), executor, handler, args...))
         return;
+    [[maybe_unused]] const int failed = service.prepare_round();
+    if constexpr (is_inline_executor<Executor>)
+        throw_if(to_error(failed), "eventfd (needed because the executor calls in place)");
     auto op = Op::create(kind, handler);
     op->length = found.length;
     op->take_result(found.result);

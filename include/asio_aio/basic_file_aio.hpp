@@ -63,7 +63,6 @@ public:
      * @param path        A `const char*`, `std::string` or `std::filesystem::path`, in the encoding
      *                    of the filesystem. It is copied.
      * @param open_flags  Flags of `file_base`; close-on-exec is always added.
-     * @param permissions Permissions of a new file, before the umask.
      * @param token       Completion token for `void(error_code)`.
      *
      * @par Errors
@@ -85,7 +84,8 @@ public:
         return initiate_open<Token>(path, open_flags, base::default_permissions, token);
     }
 
-    /// As above, with `permissions`.
+    /// As above, with the permissions of a new file.
+    /** @param permissions Before the umask. */
     template <typename Token = net::default_completion_token_t<executor_type>>
     auto async_open(
         const path_ref& path, file_base::flags open_flags, mode_t permissions,

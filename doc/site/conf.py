@@ -6,6 +6,7 @@ from pathlib import Path
 
 from docutils import nodes
 from sphinx import addnodes
+from sphinx.domains.cpp import CPPDomain
 
 project = "asio_aio"
 project_copyright = "the authors of asio_aio"
@@ -15,6 +16,7 @@ html_title = "asio_aio"
 html_static_path = ["site.css"]
 html_css_files = ["site.css"]
 html_copy_source = False
+html_use_index = False
 html_show_sphinx = False
 html_theme_options = {"top_of_page_button": None}
 myst_heading_anchors = 4
@@ -40,6 +42,8 @@ def is_parameter(literal):
     """True in the description of a function with a parameter of this name."""
     node = literal.parent
     while node and not isinstance(node, addnodes.desc):
+        if "members" in node.get("classes", ()):
+            return True  # in a table of functions; all code there is treated as parameters
         node = node.parent
     signature = node[0].astext() if node else ""
     return re.search(rf"[ &]{re.escape(literal.astext())}( =|,|\))", signature) is not None
@@ -49,10 +53,11 @@ def put_parameters_first(app, doctree):
     """Moves the parameters of a function before its errors; breathe puts them at the end."""
     for content in doctree.findall(addnodes.desc_content):
         fields = [node for node in content if isinstance(node, nodes.field_list)]
-        others = [node for node in content if isinstance(node, nodes.definition_list)]
-        if fields and others and content.index(others[0]) < content.index(fields[0]):
+        headed = [node for node in content if isinstance(node, nodes.paragraph)
+                  and isinstance(node.next_node(), nodes.definition_list)]
+        if fields and headed:
             content.remove(fields[0])
-            content.insert(content.index(others[0]), fields[0])
+            content.insert(content.index(headed[0]), fields[0])
 
 
 def link_names(app, doctree, docname):
@@ -70,7 +75,15 @@ def link_names(app, doctree, docname):
         link += literal
 
 
+class CppDomain(CPPDomain):
+    """Keeps parameters out of the results of a search."""
+
+    def get_objects(self):
+        return (found for found in super().get_objects() if not found[2].endswith("Param"))
+
+
 def setup(app):
+    app.add_domain(CppDomain, override=True)
     app.add_config_value("names_file", "", "env")
     app.add_config_value("names_of_the_library", {}, "env")
     app.connect("config-inited", read_names)

@@ -70,7 +70,7 @@ class Reference:
             scope = found.name
             self.bases[scope] = [base.text.partition("<")[0].strip()
                                  for base in root.findall("basecompoundref")]
-        for member in root.iter("memberdef"):
+        for member in root.iterfind(".//memberdef[@prot='public']"):
             self.declarations.append(Declaration(member, scope, page))
             self.declarations += [Declaration(value, member.findtext("name"), page)
                                   for value in member.findall("enumvalue")]
@@ -158,7 +158,8 @@ class Reference:
         rows.pop("operator=", None)
         if not rows:
             return ""
-        text = [f".. list-table:: All members of ``{name}``\n   :widths: 30 70\n\n"]
+        text = [f".. list-table:: All members of ``{name}``\n   :class: members\n"
+                "   :widths: 30 70\n\n"]
         for name, one in rows.items():
             text.append(f"   * - :ref:`{name} <{one.id}>`\n     - {' '.join(one.brief.split())}\n")
         return "".join(text) + "\n"

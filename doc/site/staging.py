@@ -16,7 +16,8 @@ GROUPS = (  # of the navigation, by the names of the pages; every other page is 
 FIXED = {"README.md": "index", "bench/README.md": "bench", "CHANGELOG.md": "changelog",
          "CONTRIBUTING.md": "contributing", "LICENSE": "licence"}
 CODE = re.compile(r"(^ *```.*?^ *```$)", re.M | re.S)
-LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\[\]]*)\]\((?P<path>[^()\s#]+)(?P<anchor>#[^()\s]*)?\)")
+LINK = re.compile(
+    r"(?P<image>!?)\[(?P<text>[^\[\]]*)\]\((?P<path>[^()\s#]+)(?P<anchor>#[^()\s]*)?\)")
 LANGUAGES = {".txt": "cmake", ".cpp": "cpp", ".hpp": "cpp"}
 
 
@@ -113,13 +114,17 @@ class Site:
         return "\n".join(lines)
 
     def _list_of_examples(self):
-        rows = [f"| [{program.name}]({program.stem}.md) | {' '.join(self._purpose(main).split())} |\n"
-                for program in self.examples
-                for main in [program / "main.cpp" if program.is_dir() else program]]
+        rows = []
+        for program in self.examples:
+            purpose = self._purpose(program / "main.cpp" if program.is_dir() else program)
+            rows.append(f"| [{program.name}]({program.stem}.md) | {' '.join(purpose.split())} |\n")
         pages = "\n".join(program.stem for program in self.examples)
         cmake = (self.repository / "example/CMakeLists.txt").read_text()
         return ("# Examples\n\n| program | what it does |\n|---|---|\n" + "".join(rows) +
-                f"\n## CMakeLists.txt\n\n```cmake\n{cmake}```\n\n"
+                "\n## Build\n\nInstall [the library](../index.md#use-from-cmake). Then run this "
+                "command in the top folder of the repository:\n\n```sh\ncmake -G Ninja -S example "
+                "-B build/example && cmake --build build/example\n```\n\n"
+                f"`example/CMakeLists.txt`:\n\n```cmake\n{cmake}```\n\n"
                 f"```{{toctree}}\n:hidden:\n\n{pages}\n```\n")
 
     def _navigation(self):

@@ -6,6 +6,10 @@
 // What depends on Asio lives in the inline namespace ASIO_AIO_FLAVOUR, so that a program may have
 // translation units of both kinds. Everything else serves both, as does the compiled library.
 
+#if __cplusplus < 201703L
+# error "asio_aio needs C++17 or newer, such as -std=c++17"
+#endif
+
 #if defined(ASIO_AIO_STANDALONE)
 
 # if !defined(__cpp_exceptions)

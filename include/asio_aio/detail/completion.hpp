@@ -178,9 +178,14 @@ public:
         is_usual_executor<net::associated_executor_t<Handler, IoExecutor>>;
 
     /// True if `submit` may call the function.
-    bool runs_inline() const noexcept {
+    bool runs_inline() const noexcept { return runs_inline(executor_, io_executor_); }
+
+    /// The same for a handler with this executor.
+    static bool runs_inline(
+        [[maybe_unused]] const net::associated_executor_t<Handler, IoExecutor>& executor,
+        [[maybe_unused]] const IoExecutor& io_executor) noexcept {
         if constexpr (is_usual)
-            return is_of_system_context_alone(executor_, io_executor_);
+            return is_of_system_context_alone(executor, io_executor);
         else
             return is_inline_executor<IoExecutor>;
     }

@@ -119,11 +119,7 @@ public:
         perform(todo);
     }
 
-    /// Makes sure that a round can run: the service can post it, or has the event. Returns 0 or
-    /// -errno.
-    int prepare_round() { return knows_executor_.load(std::memory_order_acquire) ? 0 : prepare(); }
-
-    /// Takes over an operation that has its result already. `prepare_round` was called before.
+    /// Takes over an operation that has its result already. `prepare` was called before.
     void start_finished(operation* op) noexcept {
         actions todo;
         if (scheduler_.start_finished(*op, todo))

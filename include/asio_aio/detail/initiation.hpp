@@ -38,9 +38,12 @@ void end_at_start(
     if (submit_without_operation(
             net::get_associated_executor(handler, executor), executor, handler, args...))
         return;
-    [[maybe_unused]] const int failed = service.prepare_round();
-    if constexpr (is_inline_executor<Executor>)
-        throw_if(to_error(failed), "eventfd (needed because the executor calls in place)");
+    using work_type = handler_work<Handler, Executor>;
+    if (work_type::runs_inline(net::get_associated_executor(handler, executor), executor)) {
+        [[maybe_unused]] const int failed = service.prepare();
+        if constexpr (is_inline_executor<Executor>)
+            throw_if(to_error(failed), "eventfd (needed because the executor calls in place)");
+    }
     auto op = Op::create(kind, handler);
     op->length = found.length;
     op->take_result(found.result);

@@ -11,7 +11,9 @@
 # include <boost/asio/config.hpp>
 #endif
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <chrono>
 #include <cstddef>
 #include <string>
@@ -28,17 +30,25 @@ BOOST_AUTO_TEST_CASE(the_version_of_asio_is_one_that_is_supported) {
 ENGINE_TEST(cancel_after_ends_an_open_that_hangs) {
     const std::string fifo = env.path("fifo");
     BOOST_REQUIRE(::mkfifo(fifo.c_str(), 0666) == 0);
-    file f(env.ctx);
-    int calls = 0;
-    f.async_open(
-        fifo, file_base::read_only,
-        asio::cancel_after(std::chrono::milliseconds(1), [&](error_code ec) {
-            ++calls;
-            BOOST_TEST(ec == asio::error::operation_aborted);
-        }));
-    env.run();
-    BOOST_TEST(calls == 1);
-    BOOST_TEST(!f.is_open());
+    int writer = -1;
+    {
+        environment own(env.engine, env.folder.path());
+        file f(own.ctx);
+        int calls = 0;
+        f.async_open(
+            fifo, file_base::read_only,
+            asio::cancel_after(std::chrono::milliseconds(1), [&](error_code ec) {
+                ++calls;
+                BOOST_TEST(ec == asio::error::operation_aborted);
+            }));
+        own.run();
+        BOOST_TEST(calls == 1);
+        BOOST_TEST(!f.is_open());
+        // The context waits for a thread that is in open(2). A writer ends that call.
+        writer = ::open(fifo.c_str(), O_RDWR);
+        BOOST_TEST(writer != -1);
+    }
+    ::close(writer);
 }
 
 ENGINE_TEST(cancel_after_leaves_an_operation_alone_that_ends_in_time) {

@@ -37,7 +37,8 @@ function(asio_aio_install_manual target name what)
         COMMAND ${ASIO_AIO_GZIP} -9nf ${page}
         DEPENDS ${target} VERBATIM)
     add_custom_target(${target}_manual ALL DEPENDS ${page}.gz)
-    install(FILES ${page}.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT tools)
+    # Optional: a build of single targets makes no page.
+    install(FILES ${page}.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT tools OPTIONAL)
 endfunction()
 
 if(TARGET asio_aio_info)

@@ -12,9 +12,8 @@
 namespace asio_aio {
 inline namespace ASIO_AIO_FLAVOUR {
 
-/// Sets the options of `context`. Call it before the context chooses its
-/// engines: before the first file is opened, the first call on a path, and the first registration of
-/// buffers.
+/// Sets the options of `context`. Call it before the context chooses its engines: before the first
+/// open of a file, the first call on a path, and the first registration of buffers.
 /**
  * @param context Any execution context.
  * @param opts    The options; copied. `opts.choice` takes precedence over the environment and the

@@ -62,8 +62,8 @@ void scheduler::set_config(const char* engines, const char* queue_depth) {
     const lock held(opening_mutex_);
     if (engines)
         engines_of_config_ = engines;
-    if (!queue_depth)
-        return;
+    if (!queue_depth || *queue_depth == '\0')
+        return; // as for an empty list of engines
     char* end = nullptr;
     const unsigned long depth = std::strtoul(queue_depth, &end, 10);
     if (*end == '\0' && depth >= 1 && depth <= options::deepest_queue)

@@ -96,6 +96,12 @@ ENGINE_TEST(the_configuration_of_asio_names_the_engine) {
     BOOST_TEST(it.what.origin == "key asio_aio.engines of asio::config");
 }
 
+ENGINE_TEST(an_empty_key_in_the_configuration_of_asio_says_nothing) {
+    const opened it("asio_aio.engines=\nasio_aio.queue_depth=\n", env);
+    BOOST_TEST(!it.error);
+    BOOST_TEST((it.what.source != asio_aio::choice_source::asio_config));
+}
+
 ENGINE_TEST(a_fault_in_the_configuration_of_asio_is_named) {
     const auto refused = [&](const std::string& config, const std::string& part) {
         const opened it(config, env);

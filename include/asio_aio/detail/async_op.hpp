@@ -93,12 +93,12 @@ private:
     static std::optional<Handler> take(Handler& handler) noexcept {
 #if defined(__cpp_exceptions)
         try {
-            return std::optional<Handler>(std::move(handler));
+            return std::optional<Handler>(std::in_place, std::move(handler));
         } catch (...) {
             return std::nullopt;
         }
 #else
-        return std::optional<Handler>(std::move(handler));
+        return std::optional<Handler>(std::in_place, std::move(handler));
 #endif
     }
 

@@ -5,8 +5,8 @@
 
 namespace asio_aio::detail {
 
-/// Calls a function at the end of the scope, unless the scope reached its success. For headers, that
-/// must also compile without exceptions.
+/// Calls a function at the end of the scope, unless `success` was called before. Headers use it
+/// instead of try and catch, because they also compile without exceptions.
 template <typename Function>
 class on_failure {
 public:

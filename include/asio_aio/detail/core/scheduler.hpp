@@ -95,7 +95,7 @@ public:
     /// Sets the options. Returns 0, -EINVAL or `failure::already_open`.
     int configure(const options& opts);
 
-    /// Sets what Asio's configuration says, as text; null: nothing. `make_engines` reports what is
+    /// Sets what Asio's configuration says, as text; null or empty: nothing. `make_engines` reports what is
     /// wrong with it. Call it before anything else.
     void set_config(const char* engines, const char* queue_depth);
 

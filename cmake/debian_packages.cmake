@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # `cpack -G DEB` makes Debian packages: libasio-aio<version> (only of a shared library),
-# libasio-aio-dev and asio-aio-tools. See doc/packages.md.
+# libasio-aio-dev, asio-aio-tools and asio-aio-examples. See doc/packages.md.
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_CONTACT "The asio_aio maintainers <maintainers@asio-aio.invalid>")
 set(CPACK_PACKAGE_VENDOR "The asio_aio maintainers")
@@ -17,7 +17,13 @@ set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 get_target_property(soversion asio_aio SOVERSION)
 set(runtime_package libasio-aio${soversion})
 set(dev_depends "libboost-dev (>= 1.81) | libboost1.81-dev | libasio-dev (>= 1:1.28)")
-set(CPACK_COMPONENTS_ALL dev tools)
+set(CPACK_COMPONENTS_ALL dev)
+if(TARGET asio_aio_info)
+    list(APPEND CPACK_COMPONENTS_ALL tools)
+endif()
+if(ASIO_AIO_BUILD_EXAMPLES)
+    list(APPEND CPACK_COMPONENTS_ALL examples)
+endif()
 if(asio_aio_type STREQUAL "SHARED_LIBRARY")
     list(APPEND CPACK_COMPONENTS_ALL runtime)
     string(PREPEND dev_depends "${runtime_package} (= ${PROJECT_VERSION}-1), ")
@@ -28,6 +34,7 @@ if(asio_aio_type STREQUAL "SHARED_LIBRARY")
         ${PROJECT_BINARY_DIR}/debian/shlibs ${PROJECT_BINARY_DIR}/debian/triggers)
     set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${PROJECT_BINARY_DIR})
     set(CPACK_DEBIAN_TOOLS_PACKAGE_DEPENDS "${runtime_package} (= ${PROJECT_VERSION}-1)")
+    set(CPACK_DEBIAN_EXAMPLES_PACKAGE_DEPENDS ${CPACK_DEBIAN_TOOLS_PACKAGE_DEPENDS})
 else()
     if(ASIO_AIO_HAS_IO_URING)
         string(APPEND dev_depends ", liburing-dev")
@@ -55,6 +62,12 @@ set(CPACK_DEBIAN_TOOLS_PACKAGE_SECTION utils)
 set(CPACK_COMPONENT_TOOLS_DESCRIPTION "report of the asynchronous file engines of a machine
  asio-aio-info reports which engines of asio_aio work on this machine,
  which one a program gets, and the limits that affect them.")
+
+set(CPACK_DEBIAN_EXAMPLES_PACKAGE_NAME asio-aio-examples)
+set(CPACK_DEBIAN_EXAMPLES_PACKAGE_SECTION utils)
+set(CPACK_COMPONENT_EXAMPLES_DESCRIPTION "example programs of asio_aio and their sources
+ A file server, a write-ahead log, a program that copies files, and small
+ programs, one for each kind of completion token.")
 
 # What every Debian package contains.
 if(ASIO_AIO_GZIP)

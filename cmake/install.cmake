@@ -24,24 +24,57 @@ find_program(ASIO_AIO_HELP2MAN help2man)
 find_program(ASIO_AIO_GZIP gzip)
 mark_as_advanced(ASIO_AIO_HELP2MAN ASIO_AIO_GZIP)
 
-# asio_aio_install_manual(<target> <name> <what it is>)
-function(asio_aio_install_manual target name what)
+# asio_aio_install_manual(<target> <name> <component> <what it is>): <name> is that of the installed
+# program. Its help names the program as it was called, so help2man calls it by a link.
+function(asio_aio_install_manual target name component what)
     if(NOT ASIO_AIO_HELP2MAN OR NOT ASIO_AIO_GZIP OR CMAKE_CROSSCOMPILING)
         return()
     endif()
-    set(page ${PROJECT_BINARY_DIR}/man/${name}.1)
-    file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/man)
+    set(folder ${PROJECT_BINARY_DIR}/man)
+    set(page ${folder}/${name}.1)
+    file(MAKE_DIRECTORY ${folder})
     add_custom_command(OUTPUT ${page}.gz
+        COMMAND ${CMAKE_COMMAND} -E create_symlink $<TARGET_FILE:${target}> ${folder}/${name}
         COMMAND ${ASIO_AIO_HELP2MAN} --no-info --name=${what} --section=1
-            --version-string=${PROJECT_VERSION} --output=${page} $<TARGET_FILE:${target}>
+            --version-string=${PROJECT_VERSION} --output=${page} ${folder}/${name}
         COMMAND ${ASIO_AIO_GZIP} -9nf ${page}
         DEPENDS ${target} VERBATIM)
     add_custom_target(${target}_manual ALL DEPENDS ${page}.gz)
     # Optional: a build of single targets makes no page.
-    install(FILES ${page}.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT tools OPTIONAL)
+    install(FILES ${page}.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT ${component} OPTIONAL
+        ${ARGN})
 endfunction()
 
 if(TARGET asio_aio_info)
-    asio_aio_install_manual(asio_aio_info asio-aio-info
+    asio_aio_install_manual(asio_aio_info asio-aio-info tools
         "report which asynchronous file engines of asio_aio work on this machine")
+endif()
+
+# asio_aio_install_example(<target> <what it is>): for the Debian package of the examples. The
+# program's name in bin is a link, asio-aio-<target>.
+function(asio_aio_install_example target what)
+    string(REPLACE _ - name asio-aio-${target})
+    set(link ${PROJECT_BINARY_DIR}/man/${target}/${name})
+    set(folder ${CMAKE_INSTALL_LIBEXECDIR}/asio-aio)
+    install(TARGETS ${target} RUNTIME DESTINATION ${folder} COMPONENT examples EXCLUDE_FROM_ALL)
+    file(RELATIVE_PATH program
+        ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBEXECDIR}/asio-aio/${target})
+    file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/man/${target})
+    file(CREATE_LINK ${program} ${link} SYMBOLIC)
+    install(FILES ${link} TYPE BIN COMPONENT examples EXCLUDE_FROM_ALL)
+    asio_aio_install_manual(${target} ${name} examples ${what} EXCLUDE_FROM_ALL)
+endfunction()
+
+if(ASIO_AIO_BUILD_EXAMPLES)
+    asio_aio_install_example(callbacks "count lines with callbacks and asio_aio")
+    asio_aio_install_example(copy_file "copy a file with many blocks in flight by asio_aio")
+    asio_aio_install_example(coroutines "count lines in a coroutine with asio_aio")
+    asio_aio_install_example(file_server "serve files over HTTP with asio_aio")
+    asio_aio_install_example(futures "count lines with futures and asio_aio")
+    asio_aio_install_example(read_lines "print the longest line of a file with asio_aio")
+    asio_aio_install_example(replace_file "replace the content of a file with asio_aio")
+    asio_aio_install_example(stackful_coroutines "count lines in a stackful coroutine with asio_aio")
+    asio_aio_install_example(write_ahead_log "append to a write-ahead log, or recover it, with asio_aio")
+    install(DIRECTORY example/ DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/asio-aio-examples/examples
+        COMPONENT examples EXCLUDE_FROM_ALL)
 endif()

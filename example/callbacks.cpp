@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <exception>
 #include <iostream>
+#include <string_view>
 #include <vector>
 
 namespace asio = boost::asio;
@@ -43,9 +44,12 @@ private:
 };
 
 int main(int argc, char* argv[]) try {
-    if (argc != 2) {
-        std::cerr << "usage: callbacks FILE\n";
-        return 2;
+    if (argc != 2 || std::string_view(argv[1]) == "--help") {
+        const bool asked = argc == 2;
+        (asked ? std::cout : std::cerr) << "Usage: " << argv[0]
+                                        << " FILE\n\n"
+                                           "Counts the lines of FILE with callbacks.\n";
+        return asked ? 0 : 2;
     }
     asio::io_context ctx;
     line_counter counter(ctx, argv[1]);

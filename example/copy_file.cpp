@@ -210,8 +210,10 @@ private:
 
 settings parse(int argc, char* argv[]) {
     settings wanted;
-    po::options_description visible("Copies SOURCE to TARGET with many blocks in flight.\n\nusage: "
-                                    "copy_file [options] SOURCE TARGET");
+    po::options_description visible(
+        std::string("Usage: ") + argv[0] +
+        " [OPTIONS] SOURCE TARGET\n\n"
+        "Copies SOURCE to TARGET with many blocks in flight.\n\nOptions");
     visible.add_options()("help", "print this text")(
         "block-size", po::value(&wanted.block_kib)->default_value(1024)->value_name("KIB"),
         "size of a block in KiB, 1 to 1048576")(

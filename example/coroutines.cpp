@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <exception>
 #include <iostream>
+#include <string_view>
 #include <vector>
 
 namespace asio = boost::asio;
@@ -39,9 +40,12 @@ asio::awaitable<void> count_lines(const char* path) {
 }
 
 int main(int argc, char* argv[]) try {
-    if (argc != 2) {
-        std::cerr << "usage: coroutines FILE\n";
-        return 2;
+    if (argc != 2 || std::string_view(argv[1]) == "--help") {
+        const bool asked = argc == 2;
+        (asked ? std::cout : std::cerr) << "Usage: " << argv[0]
+                                        << " FILE\n\n"
+                                           "Counts the lines of FILE in a coroutine.\n";
+        return asked ? 0 : 2;
     }
     asio::io_context ctx;
     asio::co_spawn(ctx, count_lines(argv[1]), [](std::exception_ptr error) {

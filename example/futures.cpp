@@ -14,14 +14,18 @@
 #include <exception>
 #include <future>
 #include <iostream>
+#include <string_view>
 #include <vector>
 
 namespace asio = boost::asio;
 
 int main(int argc, char* argv[]) try {
-    if (argc != 2) {
-        std::cerr << "usage: futures FILE\n";
-        return 2;
+    if (argc != 2 || std::string_view(argv[1]) == "--help") {
+        const bool asked = argc == 2;
+        (asked ? std::cout : std::cerr) << "Usage: " << argv[0]
+                                        << " FILE\n\n"
+                                           "Counts the lines of FILE with futures.\n";
+        return asked ? 0 : 2;
     }
     constexpr std::size_t block_bytes = 64 * 1024;
     // Declared before the context: if an exception ends this function, the context is destroyed

@@ -15,6 +15,7 @@
 #include <exception>
 #include <iostream>
 #include <string>
+#include <string_view>
 
 namespace asio = boost::asio;
 
@@ -40,9 +41,12 @@ asio::awaitable<void> find_longest_line(const char* path) {
 }
 
 int main(int argc, char* argv[]) try {
-    if (argc != 2) {
-        std::cerr << "usage: read_lines FILE\n";
-        return 2;
+    if (argc != 2 || std::string_view(argv[1]) == "--help") {
+        const bool asked = argc == 2;
+        (asked ? std::cout : std::cerr) << "Usage: " << argv[0]
+                                        << " FILE\n\n"
+                                           "Prints the longest line of FILE.\n";
+        return asked ? 0 : 2;
     }
     asio::io_context ctx;
     asio::co_spawn(ctx, find_longest_line(argv[1]), [](std::exception_ptr error) {

@@ -9,13 +9,19 @@
 #include <iostream>
 #include <iterator>
 #include <string>
+#include <string_view>
 
 namespace asio = boost::asio;
 
 int main(int argc, char* argv[]) {
-    if (argc != 2) {
-        std::cerr << "usage: replace_file FILE <content\n";
-        return 2;
+    if (argc != 2 || std::string_view(argv[1]) == "--help") {
+        const bool asked = argc == 2;
+        (asked ? std::cout : std::cerr) << "Usage: " << argv[0]
+                                        << " FILE <content\n\n"
+                                           "Replaces the content of FILE by standard input. "
+                                           "Whatever happens meanwhile, readers\n"
+                                           "see the whole old content or the whole new one.\n";
+        return asked ? 0 : 2;
     }
     const std::string content{
         std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <exception>
 #include <iostream>
+#include <string_view>
 #include <vector>
 
 namespace asio = boost::asio;
@@ -35,9 +36,12 @@ void count_lines(const char* path, asio::yield_context yield) {
 }
 
 int main(int argc, char* argv[]) try {
-    if (argc != 2) {
-        std::cerr << "usage: stackful_coroutines FILE\n";
-        return 2;
+    if (argc != 2 || std::string_view(argv[1]) == "--help") {
+        const bool asked = argc == 2;
+        (asked ? std::cout : std::cerr) << "Usage: " << argv[0]
+                                        << " FILE\n\n"
+                                           "Counts the lines of FILE in a stackful coroutine.\n";
+        return asked ? 0 : 2;
     }
     asio::io_context ctx;
     const auto rethrow = [](std::exception_ptr error) {

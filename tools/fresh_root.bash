@@ -14,7 +14,7 @@ own_mounts() {
     fi
 }
 
-# make_root <suite> <root>: a minimal system. An existing one stays as it is.
+# make_root <suite> <root>: a minimal system with security updates. An existing one stays as it is.
 make_root() {
     local suite=$1 root=$2 mirror
     if [[ ! -e $root/.complete ]]; then
@@ -23,6 +23,9 @@ make_root() {
         rm -rf --one-file-system "$root"
         mkdir -p "$root"
         debootstrap --variant=minbase "$suite" "$root" "$mirror" >"$root.log" 2>&1
+        if [[ $suite != sid ]]; then
+            echo "deb ${mirror%/}-security $suite-security main" >>"$root/etc/apt/sources.list"
+        fi
         cp -f /etc/hosts /etc/resolv.conf "$root/etc/" 2>/dev/null || true
         touch "$root/.complete"
     fi

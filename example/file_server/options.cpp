@@ -112,13 +112,14 @@ std::vector<asio_aio::backend> backend_option(const po::variables_map& values) {
     return choice;
 }
 
-po::options_description describe_options() {
+po::options_description describe_options(const std::string& program) {
     const auto text = [](const char* value) {
         return po::value<std::string>()->default_value(value);
     };
     const auto processors = std::max(std::thread::hardware_concurrency(), 1U);
     po::options_description all(
-        "Serves the files of a folder over HTTP/1.1.\n\nfile_server [options] [DIR]");
+        "Usage: " + program +
+        " [OPTIONS] [DIR]\n\nServes the files of a folder over HTTP/1.1.\n\nOptions");
     auto add = all.add_options();
     add("help,h", "print this text");
     add("root", text("."), "the folder to serve; the argument DIR sets it as well");
@@ -181,7 +182,7 @@ server_options read_values(const po::variables_map& values) {
 } // namespace
 
 std::optional<server_options> parse_options(int argc, const char* const* argv) {
-    const auto known = describe_options();
+    const auto known = describe_options(argv[0]);
     po::positional_options_description positional;
     positional.add("root", 1);
     po::variables_map values;

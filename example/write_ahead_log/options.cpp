@@ -7,6 +7,7 @@
 
 #include <charconv>
 #include <iostream>
+#include <string>
 #include <string_view>
 
 namespace write_ahead_log {
@@ -14,12 +15,12 @@ namespace {
 
 namespace po = boost::program_options;
 
-po::options_description describe_options() {
+po::options_description describe_options(const std::string& program) {
     po::options_description all(
-        "Appends records to a write-ahead log, recovers it, or prints its records.\n\n"
-        "usage: write_ahead_log append FILE [options]\n"
-        "       write_ahead_log check FILE\n"
-        "       write_ahead_log follow FILE [--records N]");
+        "Usage: " + program + " append FILE [OPTIONS]\n  or:  " + program +
+        " check FILE\n  or:  " + program +
+        " follow FILE [--records N]\n\n"
+        "Appends records to a write-ahead log, recovers it, or prints its records.\n\nOptions");
     auto add = all.add_options();
     add("help", "print this text");
     add("writers", po::value<std::string>(), "append: coroutines that append (8)");
@@ -88,7 +89,7 @@ settings read_values(const po::variables_map& values) {
 } // namespace
 
 settings parse_options(int argc, const char* const* argv) {
-    const auto visible = describe_options();
+    const auto visible = describe_options(argv[0]);
     po::options_description all;
     all.add(visible).add_options()("command", po::value<std::string>())(
         "file", po::value<std::string>());

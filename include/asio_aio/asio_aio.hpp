@@ -21,3 +21,4 @@
 #include <asio_aio/statistics.hpp>
 #include <asio_aio/stream_file_aio.hpp>
 #include <asio_aio/transfer_options.hpp>
+#include <asio_aio/version.hpp>

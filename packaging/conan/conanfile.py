@@ -38,8 +38,8 @@ class AsioAioConan(ConanFile):
         return os.path.join(self.recipe_folder, "..", "..")
 
     def set_version(self):
-        text = load(self, os.path.join(self._root, "CMakeLists.txt"))
-        self.version = re.search(r"project\(asio_aio VERSION ([0-9.]+)", text)[1]
+        text = load(self, os.path.join(self._root, "include", "asio_aio", "version.hpp"))
+        self.version = ".".join(re.findall(r"VERSION_(?:MAJOR|MINOR|PATCH) (\d+)$", text, re.M))
 
     def export_sources(self):
         for pattern in ("CMakeLists.txt", "LICENSE", "CHANGELOG.md", "cmake/*", "include/*", "src/*"):

@@ -524,6 +524,7 @@ DROP_IN_TEST(a_path_may_be_what_converts_to_a_string) {
     BOOST_TEST(f.is_open());
 }
 
+#if !defined(BOOST_ASIO_NO_TS_EXECUTORS)
 DROP_IN_TEST(a_handler_may_belong_to_a_strand_of_the_networking_ts) {
     file_type f(env.ctx, env.path(), create);
     const asio::io_context::strand strand(env.ctx);
@@ -538,6 +539,7 @@ DROP_IN_TEST(a_handler_may_belong_to_a_strand_of_the_networking_ts) {
     env.run();
     BOOST_TEST(in_strand == 2);
 }
+#endif
 
 template <typename Token>
 concept is_token = requires(file_type& f, char (&bytes)[1], Token token) {

@@ -149,7 +149,7 @@ json taste_object(const taste_report& taste) {
 
 void print_json(const report& found, std::ostream& out) {
     const json all{
-        {"version", ASIO_AIO_VERSION},
+        {"version", ASIO_AIO_INFO_VERSION},
         {"exit_status", works_better_than_pool(found) ? 0 : 1},
         {"engines", engine_list(found.engines)},
         {"choice", choice_object(found.choice)},

@@ -16,7 +16,7 @@ namespace po = boost::program_options;
 constexpr unsigned most_seconds = 60;
 
 constexpr char introduction[] =
-    "usage: asio-aio-info [OPTIONS] [PATH]\n\n"
+    "Usage: asio-aio-info [OPTIONS] [PATH]\n\n"
     "Reports which engines of asio_aio work on this machine, which engine a program gets, and\n"
     "the limits that affect the engines. With PATH (a file, a folder or a block device) it also\n"
     "reports what the filesystem supports, and how fast each engine reads there: 4 KiB at\n"
@@ -96,7 +96,7 @@ std::optional<settings> parse_settings(int argc, const char* const* argv) {
         return std::nullopt;
     }
     if (values.count("version") != 0) {
-        std::cout << "asio-aio-info " ASIO_AIO_VERSION "\n";
+        std::cout << "asio-aio-info " ASIO_AIO_INFO_VERSION "\n";
         return std::nullopt;
     }
     return settings{

@@ -17,6 +17,7 @@ PAGES = (
     ("statistics", "Counters", "statistics"),
     ("buffers", "Buffers", "buffer_registration aligned_buffer direct_alignment"),
     ("error", "Errors", "error"),
+    ("version", "Version", "version"),
 )
 ALL_HEADERS = "asio_aio"  # includes the others and declares nothing
 

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-/// @file
-/// The version of the library. CMakeLists.txt takes the version of the project from here.
-
+// The version of the library. CMakeLists.txt takes the version of the project from here.
 #define ASIO_AIO_VERSION_MAJOR 0
 #define ASIO_AIO_VERSION_MINOR 2
 #define ASIO_AIO_VERSION_PATCH 0

@@ -41,7 +41,7 @@ constexpr std::uint64_t max_offset = ~std::uint64_t(0) / 2;
 constexpr std::uint64_t block = 4096;
 
 error_code error_of(int error) {
-    return {error, boost::system::system_category()};
+    return {error, asio::error::get_system_category()};
 }
 
 /// The handler's arguments, and the number of its calls.

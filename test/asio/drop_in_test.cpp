@@ -372,7 +372,7 @@ DROP_IN_TEST(every_constructor_makes_the_expected_file) {
 DROP_IN_TEST(a_constructor_that_cannot_open_throws) {
     const std::string missing = env.path("missing");
     const asio::any_io_executor ex = env.ctx.get_executor();
-    const error_code expected(ENOENT, boost::system::system_category());
+    const error_code expected(ENOENT, asio::error::get_system_category());
     BOOST_TEST(
         thrown_by([&] { file_type(ex, missing.c_str(), flag_base::read_only); }) == expected);
     BOOST_TEST(
@@ -461,7 +461,7 @@ DROP_IN_TEST(an_open_file_is_already_open) {
 DROP_IN_TEST(open_reports_what_the_kernel_says) {
     file_type f(env.ctx);
     const auto expect = [&](const std::string& path, flags how, int value) {
-        const error_code expected(value, boost::system::system_category());
+        const error_code expected(value, asio::error::get_system_category());
         BOOST_TEST(error_of([&](error_code& told) { f.open(path, how, told); }) == expected);
         BOOST_TEST(
             error_of([&](error_code& told) { f.open(path.c_str(), how, told); }) == expected);
@@ -632,7 +632,7 @@ DROP_IN_TEST(a_file_open_for_reading_is_not_written_and_the_other_way_round) {
     BOOST_TEST(read.ec == bad_descriptor);
     BOOST_TEST(error_of([&](error_code& told) {
                    reader.resize(0, told);
-               }) == error_code(EINVAL, boost::system::system_category()));
+               }) == error_code(EINVAL, asio::error::get_system_category()));
     BOOST_TEST(content(env.path()) == "12345");
 }
 

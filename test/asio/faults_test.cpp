@@ -76,7 +76,7 @@ ENGINE_TEST(an_error_of_the_device_is_reported_once_and_the_file_goes_on) {
     use_faulty_engine(env, first(1, -EIO));
     file f = env.open();
     const outcome failed = write_at(env, f, 0, {asio::buffer("abc", 3)});
-    BOOST_TEST(failed.ec == error_code(EIO, boost::system::system_category()));
+    BOOST_TEST(failed.ec == error_code(EIO, asio::error::get_system_category()));
     BOOST_TEST(failed.bytes == 0u);
     const outcome written = write_at(env, f, 0, {asio::buffer("abc", 3)});
     BOOST_TEST(!written.ec);
@@ -179,6 +179,6 @@ ENGINE_TEST(what_an_inline_read_moved_is_not_lost_by_an_error_after_it) {
         BOOST_TEST(back.substr(0, page) == bytes.substr(0, page));
     } else {
         say_skipped("this filesystem refuses RWF_NOWAIT, or did not keep just one page in memory");
-        BOOST_TEST(result.ec == error_code(EIO, boost::system::system_category()));
+        BOOST_TEST(result.ec == error_code(EIO, asio::error::get_system_category()));
     }
 }

@@ -14,7 +14,7 @@ namespace test {
 
 /// An errno as the error_code that users see.
 inline error_code errno_code(int value) {
-    return {value, boost::system::system_category()};
+    return {value, asio::error::get_system_category()};
 }
 
 /// The argument of a handler for `void(error_code)`, and the number of its calls.

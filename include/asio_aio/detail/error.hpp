@@ -19,7 +19,8 @@ inline error_code to_error(int result) noexcept {
     case failure::engine_unavailable: return errc::engine_unavailable;
     case failure::invalid_choice: return errc::invalid_choice;
     case failure::already_open: return net::error::already_open;
-    default: return result < 0 ? error_code(-result, sys::system_category()) : error_code();
+    default:
+        return result < 0 ? error_code(-result, net::error::get_system_category()) : error_code();
     }
 }
 

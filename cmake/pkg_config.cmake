@@ -2,9 +2,11 @@
 # Installs asio_aio.pc for Boost.Asio, and asio_aio-standalone.pc for standalone Asio.
 
 # A program that links a static asio_aio links its libraries, too. A shared asio_aio has linked them
-# already. liburing has a pkg-config file; libaio has none.
+# already, and its file does not name them: pkg-config --cflags would need liburing's file even as
+# Requires.private, and a machine that only builds programs has no liburing-dev.
+# liburing has a pkg-config file; libaio has none.
 set(needed_packages)
-set(needed_libraries "-pthread")
+set(needed_libraries)
 if(ASIO_AIO_HAS_IO_URING AND ASIO_AIO_STATIC_ENGINES)
     string(APPEND needed_libraries " -l:liburing.a")
 elseif(ASIO_AIO_HAS_IO_URING)
@@ -15,12 +17,11 @@ if(ASIO_AIO_HAS_LIBAIO AND ASIO_AIO_STATIC_ENGINES)
 elseif(ASIO_AIO_HAS_LIBAIO)
     string(APPEND needed_libraries " -laio")
 endif()
-set(libraries "-lasio_aio")
+set(libraries "-lasio_aio -pthread")
+set(requires)
 if(asio_aio_type STREQUAL "STATIC_LIBRARY")
-    string(APPEND libraries " ${needed_libraries}")
+    string(APPEND libraries "${needed_libraries}")
     set(requires "Requires: ${needed_packages}")
-else()
-    set(requires "Requires.private: ${needed_packages}\nLibs.private: ${needed_libraries}")
 endif()
 
 # Relative to the place of the file, so that an installation may move.

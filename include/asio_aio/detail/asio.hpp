@@ -37,9 +37,6 @@
 #  define ASIO_AIO_ASIO_HAS_FILE
 # endif
 # define ASIO_AIO_ASIO_VERSION ASIO_VERSION
-# if ASIO_VERSION < 102800
-#  error "asio_aio needs standalone Asio 1.28 or newer"
-# endif
 # if ASIO_VERSION >= 103300
 #  include <asio/config.hpp>
 # endif
@@ -75,9 +72,6 @@
 #  define ASIO_AIO_ASIO_HAS_FILE
 # endif
 # define ASIO_AIO_ASIO_VERSION BOOST_ASIO_VERSION
-# if BOOST_ASIO_VERSION < 102600
-#  error "asio_aio needs Boost 1.81 or newer"
-# endif
 # if BOOST_ASIO_VERSION >= 102800 // Boost 1.82
 #  include <boost/asio/associated_immediate_executor.hpp>
 # endif

@@ -10,8 +10,13 @@
 # error "asio_aio needs C++17 or newer, such as -std=c++17"
 #endif
 
+// The version is checked first, because an older Asio lacks headers that are included later.
 #if defined(ASIO_AIO_STANDALONE)
 
+# include <asio/version.hpp>
+# if ASIO_VERSION < 102800
+#  error "asio_aio needs standalone Asio 1.28 or newer"
+# endif
 # if !defined(__cpp_exceptions)
 #  include <asio/detail/throw_exception.hpp>
 #  include <cstdlib>
@@ -29,6 +34,10 @@ namespace sys = ::std;
 
 #else
 
+# include <boost/asio/version.hpp>
+# if BOOST_ASIO_VERSION < 102600
+#  error "asio_aio needs Boost 1.81 or newer"
+# endif
 # include <boost/system/error_category.hpp>
 # include <boost/system/error_code.hpp>
 # include <boost/system/system_error.hpp>

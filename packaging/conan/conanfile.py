@@ -73,6 +73,8 @@ class AsioAioConan(ConanFile):
             toolchain.cache_variables[f"ASIO_AIO_BUILD_{program}"] = False
         toolchain.cache_variables["ASIO_AIO_WITH_IO_URING"] = "ON" if self.options.with_io_uring else "OFF"
         toolchain.cache_variables["ASIO_AIO_WITH_LIBAIO"] = "ON" if self.options.with_libaio else "OFF"
+        # For default_backend; the prefix is a folder of Conan's cache.
+        toolchain.cache_variables["CMAKE_INSTALL_SYSCONFDIR"] = "/etc"
         toolchain.generate()
         CMakeDeps(self).generate()
 

@@ -12,6 +12,7 @@ vcpkg_cmake_configure(
     SOURCE_PATH "${SOURCE_PATH}"
     OPTIONS
         ${FEATURE_OPTIONS}
+        -DCMAKE_INSTALL_SYSCONFDIR=/etc # for default_backend; the prefix is a folder of vcpkg's
         -DASIO_AIO_BUILD_TESTS=OFF
         -DASIO_AIO_BUILD_EXAMPLES=OFF
         -DASIO_AIO_BUILD_INFO=OFF

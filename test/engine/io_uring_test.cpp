@@ -304,7 +304,7 @@ BOOST_AUTO_TEST_CASE(a_ring_that_exceeds_the_limit_is_made_smaller_without_a_wai
         finished.open();
         static int pauses = 0;
         const bool trapped =
-            trapped_call::set(SYS_poll, [](const trapped_call::arguments&) -> std::optional<long> {
+            trapped_call::set(poll_call, [](const trapped_call::arguments&) -> std::optional<long> {
                 ++pauses;
                 return std::nullopt;
             });

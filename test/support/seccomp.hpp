@@ -17,6 +17,13 @@
 
 namespace test {
 
+/// The system call behind poll(2). arm64 has only ppoll(2).
+#ifdef SYS_poll
+constexpr long poll_call = SYS_poll;
+#else
+constexpr long poll_call = SYS_ppoll;
+#endif
+
 /// Installs a filter for all system calls; false if the kernel refuses it.
 inline bool install_filter(std::vector<sock_filter>& program) {
     const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
@@ -73,12 +80,20 @@ private:
     static constexpr long let_through = 0x7777;
 
     static void on_trap(int, siginfo_t*, void* context) {
-        auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
+        mcontext_t& machine = static_cast<ucontext_t*>(context)->uc_mcontext;
+#ifdef __aarch64__
+        auto& x = machine.regs;
+        const arguments a = {long(x[0]), long(x[1]), long(x[2]), long(x[3]), long(x[4])};
+        auto& result = x[0];
+#else
+        auto& registers = machine.gregs;
         const arguments a = {
             long(registers[REG_RDI]), long(registers[REG_RSI]), long(registers[REG_RDX]),
             long(registers[REG_R10]), long(registers[REG_R8])};
+        auto& result = registers[REG_RAX];
+#endif
         const std::optional<long> decided = decide_(a);
-        registers[REG_RAX] = decided ? *decided : perform(a);
+        result = decided ? *decided : perform(a);
     }
 
     static inline long number_ = -1;

@@ -258,9 +258,16 @@ void say_engines(const std::vector<backend>& engines) {
     std::cout << std::endl;
 }
 
+/// The seconds that one test may take. ASIO_AIO_TEST_DEADLINE sets them for an emulated machine.
+unsigned deadline_of_a_test() {
+    const char* seconds = std::getenv("ASIO_AIO_TEST_DEADLINE");
+    return seconds ? unsigned(std::stoul(seconds)) : deadline_seconds;
+}
+
 void add_engine_tests() {
     using namespace boost::unit_test;
     const std::vector<backend> engines = engines_under_test();
+    const unsigned deadline = deadline_of_a_test();
     if (!registry().empty())
         say_engines(engines);
     for (const registered_test& each : registry()) {
@@ -273,7 +280,7 @@ void add_engine_tests() {
             const std::string name(to_string(engine));
             suite->add(
                 make_test_case(std::function<void()>(run), name, each.source, each.line), 0,
-                deadline_seconds);
+                deadline);
         }
         framework::master_test_suite().add(suite);
     }

@@ -17,7 +17,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <memory>
@@ -62,16 +61,13 @@ void scheduler::set_config(const char* engines, const char* queue_depth) {
     const lock held(opening_mutex_);
     if (engines)
         engines_of_config_ = engines;
-    if (!queue_depth || *queue_depth == '\0')
-        return; // as for an empty list of engines
-    char* end = nullptr;
-    const unsigned long depth = std::strtoul(queue_depth, &end, 10);
-    if (*end == '\0' && depth >= 1 && depth <= options::deepest_queue)
-        options_.queue_depth = unsigned(depth);
-    else
+    const auto depth = parse_queue_depth(queue_depth ? queue_depth : "");
+    if (!depth)
         fault_of_config_ = "key asio_aio.queue_depth of asio::config is \"" +
             std::string(queue_depth) + "\"; it must be 1 to " +
             std::to_string(options::deepest_queue);
+    else if (*depth != 0) // an empty key says nothing, as an empty list of engines
+        options_.queue_depth = *depth;
 }
 
 void scheduler::use_engines(engine_factory make) {

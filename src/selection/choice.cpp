@@ -4,11 +4,13 @@
 #include <unistd.h>
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <initializer_list>
 #include <string>
+#include <system_error>
 #include <utility>
 
 namespace asio_aio::detail {
@@ -91,6 +93,18 @@ choice parse_choice(std::string_view list, choice_source source, std::string ori
         begin = end + 1;
     }
     return result;
+}
+
+std::optional<unsigned> parse_queue_depth(std::string_view text) {
+    text = trimmed(text);
+    if (text.empty())
+        return 0;
+    unsigned depth = 0; // a sign is no digit, and a number too large is an error
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), depth);
+    const bool whole = parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
+    if (!whole || depth < 1 || depth > options::deepest_queue)
+        return std::nullopt;
+    return depth;
 }
 
 std::string find_fault(const options& opts) {

@@ -5,6 +5,7 @@
 #include <asio_aio/detail/core/scheduler.hpp>
 #include <asio_aio/options.hpp>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,10 @@ struct choice {
 /// Parses a list such as "io_uring, thread_pool". If a word is unknown, `error` quotes it and lists
 /// the known names.
 choice parse_choice(std::string_view list, choice_source source, std::string origin);
+
+/// Parses the depth of a queue: digits, with blanks around them. Returns nothing if the text is
+/// anything else or the depth is out of range, and 0 if the text is empty.
+std::optional<unsigned> parse_queue_depth(std::string_view text);
 
 /// Returns the choice of the first source that names an engine: code (`from_code`), the list of
 /// Asio's configuration (`from_config`), environment, file, automatic.

@@ -102,6 +102,13 @@ ENGINE_TEST(an_empty_key_in_the_configuration_of_asio_says_nothing) {
     BOOST_TEST((it.what.source != asio_aio::choice_source::asio_config));
 }
 
+ENGINE_TEST(blanks_and_comments_may_follow_a_value_in_the_configuration_of_asio) {
+    const std::string name(to_string(env.engine));
+    const opened it("asio_aio.engines=" + name + " \r\nasio_aio.queue_depth = 16 # deep\r\n", env);
+    BOOST_TEST(!it.error, it.what.error);
+    BOOST_TEST((it.what.chosen == env.engine));
+}
+
 ENGINE_TEST(a_fault_in_the_configuration_of_asio_is_named) {
     const auto refused = [&](const std::string& config, const std::string& part) {
         const opened it(config, env);
@@ -112,6 +119,9 @@ ENGINE_TEST(a_fault_in_the_configuration_of_asio_is_named) {
     refused("asio_aio.queue_depth=0", "asio_aio.queue_depth of asio::config is \"0\"");
     refused("asio_aio.queue_depth=99999999999999999999", "\"99999999999999999999\"");
     refused("asio_aio.queue_depth=16x", "\"16x\"");
+    refused("asio_aio.queue_depth=1 6", "\"1 6\"");
+    // as an unsigned number of 64 bits this would be 256
+    refused("asio_aio.queue_depth=-18446744073709551360", "\"-18446744073709551360\"");
 }
 
 ENGINE_TEST(what_the_program_configures_comes_before_the_configuration_of_asio) {

@@ -32,7 +32,6 @@
 # include <asio/strand.hpp>
 # include <asio/system_executor.hpp>
 # include <asio/thread_pool.hpp>
-# include <asio/version.hpp>
 # if defined(ASIO_HAS_FILE)
 #  define ASIO_AIO_ASIO_HAS_FILE
 # endif
@@ -67,7 +66,6 @@
 # include <boost/asio/strand.hpp>
 # include <boost/asio/system_executor.hpp>
 # include <boost/asio/thread_pool.hpp>
-# include <boost/asio/version.hpp>
 # if defined(BOOST_ASIO_HAS_FILE)
 #  define ASIO_AIO_ASIO_HAS_FILE
 # endif

@@ -10,13 +10,16 @@
 # error "asio_aio needs C++17 or newer, such as -std=c++17"
 #endif
 
-// The version is checked first, because an older Asio lacks headers that are included later.
+// Before all other headers of Asio: an older version lacks some of them.
 #if defined(ASIO_AIO_STANDALONE)
 
-# include <asio/version.hpp>
-# if ASIO_VERSION < 102800
-#  error "asio_aio needs standalone Asio 1.28 or newer"
+# if __has_include(<asio/version.hpp>)
+#  include <asio/version.hpp>
 # endif
+# if !defined(ASIO_VERSION) || ASIO_VERSION < 102800
+#  error "asio_aio with ASIO_AIO_STANDALONE needs standalone Asio 1.28 or newer"
+# endif
+
 # if !defined(__cpp_exceptions)
 #  include <asio/detail/throw_exception.hpp>
 #  include <cstdlib>
@@ -34,10 +37,13 @@ namespace sys = ::std;
 
 #else
 
-# include <boost/asio/version.hpp>
-# if BOOST_ASIO_VERSION < 102600
-#  error "asio_aio needs Boost 1.81 or newer"
+# if __has_include(<boost/asio/version.hpp>)
+#  include <boost/asio/version.hpp>
 # endif
+# if !defined(BOOST_ASIO_VERSION) || BOOST_ASIO_VERSION < 102600
+#  error "asio_aio needs Boost 1.81 or newer, or ASIO_AIO_STANDALONE with standalone Asio"
+# endif
+
 # include <boost/system/error_category.hpp>
 # include <boost/system/error_code.hpp>
 # include <boost/system/system_error.hpp>

@@ -14,7 +14,8 @@ function(asio_aio_add_flavour name)
         set(target asio_aio::${name})
         add_library(${target} INTERFACE IMPORTED)
     endif()
-    target_link_libraries(${target} INTERFACE asio_aio::core ${ARGN})
+    # Asio is no part of an export set.
+    target_link_libraries(${target} INTERFACE asio_aio::core $<BUILD_INTERFACE:${ARGN}>)
     set(asio_aio_flavour_target ${target} PARENT_SCOPE)
 endfunction()
 
@@ -54,7 +55,7 @@ function(asio_aio_add_standalone_flavour)
         endif()
         asio_aio_add_flavour(standalone)
         target_include_directories(${asio_aio_flavour_target} SYSTEM INTERFACE
-            ${ASIO_AIO_asio_include_dir})
+            $<BUILD_INTERFACE:${ASIO_AIO_asio_include_dir}>)
     endif()
     target_compile_definitions(${asio_aio_flavour_target} INTERFACE ASIO_AIO_STANDALONE)
 endfunction()

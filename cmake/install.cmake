@@ -9,6 +9,17 @@ install(TARGETS asio_aio EXPORT asio_aio
 install(DIRECTORY include/asio_aio TYPE INCLUDE COMPONENT dev FILES_MATCHING PATTERN "*.hpp")
 install(EXPORT asio_aio NAMESPACE asio_aio:: FILE asio_aioTargets.cmake
     DESTINATION ${asio_aio_package_dir} COMPONENT dev)
+# The package defines the targets of both flavours itself (flavours.cmake). A project that contains
+# this one and installs a library which links such a target needs the name that the target has then.
+# So the targets are in an export set, which is never installed.
+foreach(flavour asio_aio standalone)
+    if(TARGET asio_aio_${flavour})
+        set_target_properties(asio_aio_${flavour} PROPERTIES EXPORT_NAME ${flavour})
+        install(TARGETS asio_aio_${flavour} EXPORT asio_aio_flavours)
+    endif()
+endforeach()
+install(EXPORT asio_aio_flavours NAMESPACE asio_aio:: DESTINATION ${asio_aio_package_dir}
+    COMPONENT never EXCLUDE_FROM_ALL)
 configure_package_config_file(cmake/asio_aioConfig.cmake.in asio_aioConfig.cmake
     INSTALL_DESTINATION ${asio_aio_package_dir})
 write_basic_package_version_file(asio_aioConfigVersion.cmake COMPATIBILITY SameMinorVersion)

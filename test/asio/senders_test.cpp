@@ -78,10 +78,9 @@ private:
 
 } // namespace
 
-namespace boost::asio {
-
+// By its qualified name, because a version of Asio may be an inline namespace.
 template <typename Signature>
-class async_result<as_sender, Signature> {
+class asio::async_result<as_sender, Signature> {
 public:
     template <typename Initiation, typename... Args>
     static auto initiate(Initiation&& initiation, as_sender, Args&&... args) {
@@ -89,8 +88,6 @@ public:
             std::forward<Initiation>(initiation), std::forward<Args>(args)...);
     }
 };
-
-} // namespace boost::asio
 
 ENGINE_TEST(a_sender_that_is_not_started_does_nothing) {
     file f = env.open();

@@ -17,6 +17,7 @@ html_static_path = ["site.css"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_use_index = False
+html_search_scorer = str(Path(__file__).with_name("search_scorer.js"))
 html_show_sphinx = False
 html_theme_options = {"top_of_page_button": None}
 myst_heading_anchors = 4

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSL-1.0
+// How the search sorts its results: Sphinx's own figures, but guides and the reference come before
+// pages about the project and before sources.
+var Scorer = {
+  score: ([page, , , , score]) =>
+    /^(bench|changelog|contributing|design|licence)$|^example\/(?!index)/.test(page)
+      ? score - 5
+      : score,
+  objNameMatch: 11,
+  objPartialMatch: 6,
+  objPrio: {0: 15, 1: 5, 2: -5},
+  objPrioDefault: 0,
+  title: 15,
+  partialTitle: 7,
+  term: 5,
+  partialTerm: 2,
+};

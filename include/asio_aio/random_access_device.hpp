@@ -149,8 +149,17 @@ public:
 template <typename Executor>
 class random_access_view : public random_access_device<random_access_view<Executor>, Executor>,
                            public detail::transfer_view<Executor> {
+    using base = detail::transfer_view<Executor>;
+
 public:
-    using detail::transfer_view<Executor>::transfer_view;
+    using base::base;
+    using executor_type = Executor;
+
+    /// Returns the executor of the file.
+    const executor_type& get_executor() const noexcept { return base::get_executor(); }
+
+    /// Returns the options of this view's reads and writes.
+    const transfer_options& options() const noexcept { return base::options(); }
 };
 
 } // namespace ASIO_AIO_FLAVOUR

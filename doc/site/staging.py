@@ -7,7 +7,7 @@ from pathlib import Path
 
 GROUPS = (  # of the navigation, by the names of the pages; every other page is a guide
     ("Start", "start packages"),
-    ("Guides", "using-files tokens engines containers direct-io durability writes transfer-options "
+    ("Guides", "using-files serving-files tokens engines containers direct-io durability writes transfer-options "
                "stream-files testing statistics troubleshooting limits static-binaries"),
     ("Migration", ""),
     ("Reference", "reference/index"),

@@ -21,7 +21,7 @@ file(GENERATE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/readme_program.cpp CONTENT "${p
 add_executable(test_readme_program ${CMAKE_CURRENT_BINARY_DIR}/readme_program.cpp)
 target_compile_features(test_readme_program PRIVATE cxx_std_20)
 target_link_libraries(test_readme_program PRIVATE
-    asio_aio::asio_aio asio_aio_test_asio asio_aio_build_options)
+    ${asio_aio_test_flavour} asio_aio_test_asio asio_aio_build_options)
 set_target_properties(test_readme_program PROPERTIES CXX_EXTENSIONS OFF)
 asio_aio_register_test(readme_program test_readme_program)
 # The file that the program reads.

@@ -12,9 +12,9 @@
 
 namespace test {
 
-/// An errno as the error_code that users see.
+/// An errno as the error_code that users see; 0 is no error.
 inline error_code errno_code(int value) {
-    return {value, asio::error::get_system_category()};
+    return value == 0 ? error_code() : error_code(value, asio::error::get_system_category());
 }
 
 /// The argument of a handler for `void(error_code)`, and the number of its calls.

@@ -7,8 +7,9 @@ from pathlib import Path
 
 GROUPS = (  # of the navigation, by the names of the pages; every other page is a guide
     ("Start", "start packages"),
-    ("Guides", "using-files serving-files tokens engines containers direct-io durability writes transfer-options "
-               "stream-files testing statistics troubleshooting limits static-binaries"),
+    ("Guides", "using-files serving-files tokens engines containers direct-io durability writes "
+               "transfer-options stream-files testing statistics troubleshooting limits "
+               "static-binaries"),
     ("Migration", ""),
     ("Reference", "reference/index"),
     ("Project", "design support bench changelog contributing licence"),

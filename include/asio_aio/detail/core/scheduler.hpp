@@ -95,8 +95,8 @@ public:
     /// Sets the options. Returns 0, -EINVAL or `failure::already_open`.
     int configure(const options& opts);
 
-    /// Sets what Asio's configuration says, as text; null or empty: nothing. `make_engines` reports what is
-    /// wrong with it. Call it before anything else.
+    /// Sets what Asio's configuration says, as text; null or empty: nothing. `make_engines` reports
+    /// what is wrong with it. Call it before anything else.
     void set_config(const char* engines, const char* queue_depth);
 
     /// Sets the engines instead of the choice, before the first file is opened. For tests that

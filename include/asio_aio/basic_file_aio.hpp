@@ -24,7 +24,7 @@ inline namespace ASIO_AIO_FLAVOUR {
  * An initiating function never calls the handler, except through an immediate executor that the
  * handler brings (Boost 1.82). On a closed file a call completes with `bad_descriptor`, unless its
  * description says otherwise. If the file's executor only calls in place and the process has no
- * descriptor left, an initiating function throws `boost::system::system_error` (EMFILE).
+ * descriptor left, an initiating function throws `asio_aio::system_error` (EMFILE).
  */
 template <typename Executor = net::any_io_executor>
 class basic_file_aio : public basic_sync_file_aio<Executor> {

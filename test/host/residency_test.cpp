@@ -168,9 +168,9 @@ struct context_with {
     asio::io_context ctx;
 };
 
-/// False, and a message, if the kernel's pages are larger than 4 KiB. After a write of a part of such
-/// a page mincore(2) reports the page as absent, because the filesystem's blocks are smaller. The
-/// engine then performs the reads that these tests expect inline.
+/// False, and a message, if the kernel's pages are larger than 4 KiB. The engine then performs some
+/// reads that these tests expect inline. A likely cause is that mincore(2) reports such a page as
+/// absent after a write of a part of it.
 bool has_small_pages() {
     if (::sysconf(_SC_PAGESIZE) == long(page))
         return true;
